@@ -1,0 +1,79 @@
+//! The risk array: profit and loss in each cell, and its 64-byte form.
+
+use crate::{CELLS, Cell, Grid, NODES, Usd};
+
+/// Profit (positive) and loss (negative) of one underlying's positions and collateral in each cell of the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskArray([Usd; CELLS]);
+
+impl RiskArray {
+    /// The array of a linear book whose net value is `net`: `net x move`, rounded down in each cell.
+    /// Volatility does not matter to it, so it costs one product per price node and not one per cell.
+    pub fn linear(net: Usd, grid: &Grid) -> Self {
+        let mut nodes = [Usd::ZERO; NODES];
+        for (value, shift) in nodes.iter_mut().zip(grid.moves()) {
+            *value = net.mul_down(*shift);
+        }
+        let mut cells = [Usd::ZERO; CELLS];
+        for (cell, value) in cells.iter_mut().enumerate() {
+            *value = nodes[Grid::node_of(cell)];
+        }
+        Self(cells)
+    }
+
+    /// The cells in grid order.
+    pub const fn cells(&self) -> &[Usd; CELLS] {
+        &self.0
+    }
+
+    /// The worst cell and the result there, never above zero since one cell leaves everything unchanged.
+    /// The first of several equal ones.
+    pub fn worst(&self) -> (Cell, Usd) {
+        let mut worst = (0, self.0[0]);
+        for (index, value) in self.0.iter().enumerate() {
+            if *value < worst.1 {
+                worst = (index, *value);
+            }
+        }
+        if worst.1 >= Usd::ZERO { (Cell::UNCHANGED, Usd::ZERO) } else { (Cell::from_position(worst.0), worst.1) }
+    }
+
+    /// The 64-byte form, every cell rounded toward loss (I-10).
+    pub fn compress_down(&self) -> CompressedArray {
+        // The bits of a size, with -2^n counted like 2^n - 1, since a mantissa reaches from -2^15 to 2^15 - 1.
+        let widest = self.0.iter().map(|v| (v.micros() ^ (v.micros() >> 63)).unsigned_abs()).fold(0, |a, b| a | b);
+        let exponent = (u64::BITS - widest.leading_zeros()).saturating_sub(15);
+        let mut mantissas = [0; CELLS];
+        for (mantissa, value) in mantissas.iter_mut().zip(&self.0) {
+            *mantissa = low_i16(value.micros() >> exponent);
+        }
+        CompressedArray { exponent: u16::try_from(exponent).unwrap_or(u16::MAX), mantissas }
+    }
+}
+
+/// The lower 16 bits. The caller has shifted the value into range.
+#[allow(clippy::cast_possible_truncation)]
+const fn low_i16(value: i64) -> i16 {
+    value as i16
+}
+
+/// A risk array in 64 bytes: cell = mantissa x 2^exponent micro-dollars, never above the exact cell and below it by less
+/// than 2^exponent, which is at most 2^-14 of the array's largest cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompressedArray {
+    /// Power of two shared by all cells.
+    pub exponent: u16,
+    /// Signed mantissas in grid order.
+    pub mantissas: [i16; CELLS],
+}
+
+impl CompressedArray {
+    /// The widest exponent a real array needs: a sum of 2^56 moved by less than 8 has 59 bits, 15 of them in the mantissa.
+    const MAX_EXPONENT: u16 = 44;
+
+    /// The array the mantissas stand for. An exponent above 44, which is never written, reads as 44.
+    pub fn expand(&self) -> RiskArray {
+        let exponent = self.exponent.min(Self::MAX_EXPONENT);
+        RiskArray(self.mantissas.map(|mantissa| Usd::of_sum(i64::from(mantissa) << exponent)))
+    }
+}

@@ -1,0 +1,135 @@
+//! How much of a position a liquidator takes over.
+
+use crate::{Book, Exposure, Levels, Market, Quantity, Ratio, RiskError, Usd, Valuation};
+
+/// A perp or future in an account that is being liquidated.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearPosition {
+    /// Signed size.
+    pub quantity: Quantity,
+    /// Paid (negative) and received (positive) so far.
+    pub quote: Usd,
+}
+
+/// A part of a position changing hands: to be added to the liquidator and taken from the liquidatee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// Signed size that moves, with the sign of the position.
+    pub quantity: Quantity,
+    /// What the liquidator pays for it (negative when the liquidator is paid, as for a short).
+    pub price_paid: Usd,
+    /// How far `price_paid` is below the mark value: the liquidator's fee, never negative.
+    pub fee: Usd,
+}
+
+impl Takeover {
+    /// The takeover of `quantity` at the mark less `fee`, rounded in the liquidatee's disfavour by less than 10^-6 dollars.
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] when the value is beyond [`Usd::MAX`].
+    pub fn at_mark_less_fee(market: &Market, quantity: Quantity, fee: Ratio) -> Result<Self, RiskError> {
+        let value = market.price.value_down(quantity, market.unit)?;
+        let fee = value.abs().mul_up(fee);
+        Ok(Self { quantity, price_paid: value - fee, fee })
+    }
+}
+
+/// The account as it would be after a takeover: everything but the position's underlying is in `rest`.
+fn valuation_after(
+    rest: &Book,
+    market: &Market,
+    others: &Exposure,
+    position: &LinearPosition,
+    takeover: &Takeover,
+    levels: &Levels,
+) -> Result<Valuation, RiskError> {
+    let (mut book, mut exposure) = (*rest, *others);
+    let left = Quantity::new(position.quantity.atoms() - takeover.quantity.atoms());
+    exposure.add_position(market, left, position.quote + takeover.price_paid)?;
+    book.add_underlying(market, &exposure)?;
+    Ok(book.valuation(levels))
+}
+
+/// The least whole number of lots of `position` whose takeover brings the account to its liquidation end, or all that
+/// helps if none does; `None` when taking it over does not lower the account's risk (it is a hedge) or the account is
+/// at its liquidation end already.
+///
+/// `rest` holds the account without this underlying and `others` the underlying without this position. The keeper and
+/// the program call this with the same numbers, so the size a keeper sees is the size the chain allows (I-23).
+///
+/// # Errors
+/// [`RiskError::ValueOutOfRange`] when a value is beyond [`Usd::MAX`].
+pub fn quote_takeover(
+    rest: &Book,
+    market: &Market,
+    others: &Exposure,
+    position: &LinearPosition,
+    lot: u32,
+    fee: Ratio,
+    levels: &Levels,
+) -> Result<Option<Takeover>, RiskError> {
+    let sign = position.quantity.atoms().signum();
+    let lot = i64::from(lot.max(1));
+    let size = position.quantity.atoms().abs();
+
+    // Beyond the point where the net value changes sign a takeover unhedges.
+    let value = market.price.value_down(position.quantity, market.unit)?;
+    let net = (others.net + value).micros() * sign;
+    if net <= 0 {
+        return Ok(None);
+    }
+    let helpful = if net >= value.abs().micros() { size } else { share_down(size, net, value.abs().micros()) };
+
+    let take = |lots: i64| {
+        let quantity = Quantity::new((lots * lot).min(size) * sign);
+        Takeover::at_mark_less_fee(market, quantity, fee)
+    };
+    let health = |lots: i64| -> Result<i64, RiskError> {
+        let after = valuation_after(rest, market, others, position, &take(lots)?, levels)?;
+        Ok(after.liquidation_end_health().micros())
+    };
+
+    // Health at the liquidation end grows with the size taken; find the first whole lot at which it is not negative.
+    // `enough` always is (or is all that helps), `short` never is.
+    let mut short = 0;
+    let mut short_health = health(0)?;
+    if short_health >= 0 {
+        return Ok(None);
+    }
+    let mut enough = if helpful == size { ceil_div(size, lot) } else { helpful / lot };
+    if enough == 0 {
+        return Ok(None);
+    }
+    let mut enough_health = health(enough)?;
+    if enough_health < 0 {
+        return Ok(Some(take(enough)?));
+    }
+    let mut step = 0u32;
+    while enough - short > 1 {
+        // The secant is exact for a book without kinks; a bisection every third step bounds the search for any other.
+        let middle = if step % 3 == 2 {
+            short + (enough - short) / 2
+        } else {
+            let rise = i128::from(enough_health) - i128::from(short_health);
+            let ahead = (i128::from(enough - short) * -i128::from(short_health) + rise - 1) / rise;
+            (short + i64::try_from(ahead).unwrap_or(i64::MAX - short)).clamp(short + 1, enough - 1)
+        };
+        let result = health(middle)?;
+        if result < 0 {
+            (short, short_health) = (middle, result);
+        } else {
+            (enough, enough_health) = (middle, result);
+        }
+        step += 1;
+    }
+    Ok(Some(take(enough)?))
+}
+
+const fn ceil_div(value: i64, by: i64) -> i64 {
+    (value + by - 1) / by
+}
+
+/// `amount x part / whole`, rounded down, for `0 < part <= whole`.
+fn share_down(amount: i64, part: i64, whole: i64) -> i64 {
+    i64::try_from(i128::from(amount) * i128::from(part) / i128::from(whole)).unwrap_or(amount)
+}

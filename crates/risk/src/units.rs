@@ -1,0 +1,367 @@
+//! The units, their bounds, and the only products between them.
+//!
+//! | type | unit | sign | bound |
+//! |---|---|---|---|
+//! | [`Usd`] | 10^-6 US dollars | signed | 2^50 per item, 2^56 per sum |
+//! | [`Price`] | 10^-10 US dollars per whole unit | positive | 10^17 (ten million dollars) |
+//! | [`Quantity`] | 10^-decimals of a unit | long positive, short negative | i64 |
+//! | [`Ratio`] | 2^-30, so 2^30 is 100 % | signed | below 2^33 (8) in size |
+//!
+//! `Price x Quantity -> Usd` and `Usd x Ratio -> Usd` exist; nothing else compiles:
+//!
+//! ```compile_fail
+//! # use margrave_risk::*;
+//! fn wrong(a: Price, b: Usd) -> Usd { a + b }
+//! ```
+//! ```compile_fail
+//! # use margrave_risk::*;
+//! fn wrong(a: Usd, b: Usd) -> Usd { a * b }
+//! ```
+
+use crate::RiskError;
+use core::iter::Sum;
+use core::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+
+/// Positions, collaterals and cash balances one portfolio may hold.
+pub const MAX_ITEMS: u32 = 64;
+
+/// An amount of US dollars in millionths, signed: credit positive, debit negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Usd(i64);
+
+/// A price in 10^-10 US dollars per whole unit of the base asset, positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Price(i64);
+
+/// A signed amount of an asset in its own smallest unit (10^-decimals of a whole one): long positive, short negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quantity(i64);
+
+/// How many decimals an asset's smallest unit has: 9 for lamports, 6 for USDC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimals(u8);
+
+/// A dimensionless number in steps of 2^-30; 2^30 is one, or 100 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ratio(i64);
+
+impl Usd {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// The largest size of a single item: 2^50 micro-dollars, about 1.1 billion dollars.
+    pub const MAX: Self = Self(1 << 50);
+    /// Micro-dollars in one dollar.
+    pub const SCALE: i64 = 1_000_000;
+
+    /// An amount in micro-dollars that enters the engine.
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] beyond [`Usd::MAX`] in size.
+    pub const fn new(micros: i64) -> Result<Self, RiskError> {
+        if micros > Self::MAX.0 || micros < -Self::MAX.0 {
+            return Err(RiskError::ValueOutOfRange);
+        }
+        Ok(Self(micros))
+    }
+
+    /// A sum of items, or a sum's product with a ratio: the caller knows that it is below 2^59.
+    pub(crate) const fn of_sum(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Micro-dollars.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The size without the sign.
+    pub const fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// Whether the amount is below zero.
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    /// The product rounded toward minus infinity. Exact to 10^-6 dollars for sums within their bound.
+    pub const fn mul_down(self, ratio: Ratio) -> Self {
+        // x = high 2^30 + low with 0 <= low < 2^30, so floor(x r / 2^30) = high r + floor(low r / 2^30).
+        let (high, low) = (self.0 >> Ratio::BITS, self.0 & (Ratio::ONE.0 - 1));
+        Self(high * ratio.0 + ((low * ratio.0) >> Ratio::BITS))
+    }
+
+    /// The product rounded toward plus infinity.
+    pub const fn mul_up(self, ratio: Ratio) -> Self {
+        Self(-Self(-self.0).mul_down(ratio).0)
+    }
+}
+
+// Why plain operators on Usd cannot overflow: sums of items stay below 2^56, a product of a sum and a ratio below 2^59,
+// and a Book adds fewer than 2^4 such products.
+const _: () = {
+    assert!(Usd::MAX.0 as i128 * (MAX_ITEMS as i128) <= 1 << 56);
+    // mul_down on a sum: |high| <= 2^26, |ratio| < 2^33, low < 2^30.
+    assert!((1i128 << (56 - Ratio::BITS)) * (Ratio::LIMIT as i128) + (1 << 33) <= i64::MAX as i128);
+    assert!(((1i128 << 30) - 1) * (Ratio::LIMIT as i128) <= i64::MAX as i128);
+};
+
+impl Price {
+    /// The highest price: ten million dollars.
+    pub const MAX: Self = Self(100_000_000_000_000_000);
+    /// Decimals of the representation.
+    pub const DECIMALS: u32 = 10;
+
+    /// A price in 10^-10 dollars that enters the engine.
+    ///
+    /// # Errors
+    /// [`RiskError::PriceOutOfRange`] at or below zero, or above [`Price::MAX`].
+    pub const fn new(raw: i64) -> Result<Self, RiskError> {
+        if raw <= 0 || raw > Self::MAX.0 {
+            return Err(RiskError::PriceOutOfRange);
+        }
+        Ok(Self(raw))
+    }
+
+    /// 10^-10 dollars.
+    pub const fn raw(self) -> i64 {
+        self.0
+    }
+
+    /// What `quantity` is worth at this price, rounded toward minus infinity (so against its holder, long or short).
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] beyond [`Usd::MAX`] in size.
+    pub const fn value_down(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
+        // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4).
+        let product = self.0 as i128 * quantity.0 as i128;
+        let magnitude = product.unsigned_abs();
+        let divisor = unit.power_with_price();
+        // One 64-bit division where the product fits, which is any position below about 1.8 million dollars in lamports.
+        let (quotient, inexact) = if magnitude >> 64 == 0 && divisor >> 64 == 0 {
+            let (m, d) = (low_u64(magnitude), low_u64(divisor));
+            ((m / d) as u128, m % d != 0)
+        } else {
+            (magnitude / divisor, magnitude % divisor != 0)
+        };
+        if quotient > (Usd::MAX.0 as u128) {
+            return Err(RiskError::ValueOutOfRange);
+        }
+        let size = low_u64(quotient).cast_signed();
+        if product < 0 { Usd::new(-size - inexact as i64) } else { Usd::new(size) }
+    }
+
+    /// What `quantity` costs at this price, rounded toward plus infinity. Errors as [`Price::value_down`].
+    pub const fn value_up(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
+        match self.value_down(Quantity(-quantity.0), unit) {
+            Ok(value) => Ok(Usd(-value.0)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The lower half. The callers have checked that the upper half is zero.
+#[allow(clippy::cast_possible_truncation)]
+const fn low_u64(value: u128) -> u64 {
+    value as u64
+}
+
+impl Quantity {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// A signed amount of smallest units. Every value but `i64::MIN` has a negative, so that one becomes `-i64::MAX`.
+    pub const fn new(atoms: i64) -> Self {
+        Self(if atoms == i64::MIN { -i64::MAX } else { atoms })
+    }
+
+    /// Smallest units.
+    pub const fn atoms(self) -> i64 {
+        self.0
+    }
+}
+
+impl Decimals {
+    /// The most decimals a unit may have.
+    pub const MAX: u8 = 18;
+    const POWERS: [u128; 23] = {
+        let mut powers = [1u128; 23];
+        let mut i = 1;
+        while i < powers.len() {
+            powers[i] = powers[i - 1] * 10;
+            i += 1;
+        }
+        powers
+    };
+
+    /// # Errors
+    /// [`RiskError::DecimalsOutOfRange`] above 18.
+    pub const fn new(decimals: u8) -> Result<Self, RiskError> {
+        if decimals > Self::MAX {
+            return Err(RiskError::DecimalsOutOfRange);
+        }
+        Ok(Self(decimals))
+    }
+
+    const fn power_with_price(self) -> u128 {
+        Self::POWERS[self.0 as usize + (Price::DECIMALS as usize - 6)]
+    }
+}
+
+impl Ratio {
+    /// Fractional bits.
+    pub const BITS: u32 = 30;
+    /// 100 %.
+    pub const ONE: Self = Self(1 << Self::BITS);
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    const LIMIT: i64 = 1 << 33;
+
+    /// A ratio given in millionths, rounded up: charges, ranges and haircuts are never smaller than stated.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] at 8 or more.
+    pub const fn from_ppm_up(ppm: u32) -> Result<Self, RiskError> {
+        Self::from_bits((((ppm as u64) << Self::BITS).div_ceil(1_000_000)).cast_signed())
+    }
+
+    /// `numerator / denominator` rounded up, both non-negative; used for a confidence as a share of its price.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] at 8 or more, for a negative numerator or a denominator that is not positive.
+    pub const fn of_up(numerator: i64, denominator: i64) -> Result<Self, RiskError> {
+        if numerator < 0 || denominator <= 0 {
+            return Err(RiskError::RatioOutOfRange);
+        }
+        let quotient = ((numerator as u128) << Self::BITS).div_ceil(denominator.unsigned_abs() as u128);
+        if quotient >= Self::LIMIT.unsigned_abs() as u128 {
+            return Err(RiskError::RatioOutOfRange);
+        }
+        Self::from_bits(low_u64(quotient).cast_signed())
+    }
+
+    /// The stored form, 2^-30 steps.
+    pub const fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// From the stored form.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] at 8 or more in size.
+    pub const fn from_bits(bits: i64) -> Result<Self, RiskError> {
+        if bits >= Self::LIMIT || bits <= -Self::LIMIT {
+            return Err(RiskError::RatioOutOfRange);
+        }
+        Ok(Self(bits))
+    }
+
+    /// This many thirds, away from zero: `scan range x thirds / 3`. For |thirds| <= 4 and ranges below 6 stays a ratio.
+    pub(crate) const fn thirds_away(self, thirds: i64) -> Self {
+        let product = self.0 * thirds;
+        Self(if product < 0 { -((-product + 2) / 3) } else { (product + 2) / 3 })
+    }
+
+    pub(crate) const fn clamp_to(self, bound: Self) -> Self {
+        if self.0 > bound.0 {
+            bound
+        } else if self.0 < -bound.0 {
+            Self(-bound.0)
+        } else {
+            self
+        }
+    }
+
+    /// How much this exceeds `other`, or zero.
+    pub const fn excess_over(self, other: Self) -> Self {
+        Self(if self.0 > other.0 { self.0 - other.0 } else { 0 })
+    }
+}
+
+macro_rules! additive {
+    ($type:ident) => {
+        impl Add for $type {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self(self.0 + other.0)
+            }
+        }
+        impl Sub for $type {
+            type Output = Self;
+            fn sub(self, other: Self) -> Self {
+                Self(self.0 - other.0)
+            }
+        }
+        impl Neg for $type {
+            type Output = Self;
+            fn neg(self) -> Self {
+                Self(-self.0)
+            }
+        }
+        impl AddAssign for $type {
+            fn add_assign(&mut self, other: Self) {
+                self.0 += other.0;
+            }
+        }
+        impl SubAssign for $type {
+            fn sub_assign(&mut self, other: Self) {
+                self.0 -= other.0;
+            }
+        }
+    };
+}
+additive!(Usd);
+
+impl Sum for Usd {
+    fn sum<I: Iterator<Item = Self>>(values: I) -> Self {
+        values.fold(Self::ZERO, Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lamports() -> Decimals {
+        Decimals::new(9).unwrap()
+    }
+
+    #[test]
+    fn one_sol_at_35_dollars_is_worth_35_dollars() {
+        let price = Price::new(350_000_000_000).unwrap();
+        assert_eq!(price.value_down(Quantity::new(1_000_000_000), lamports()).unwrap().micros(), 35_000_000);
+        assert_eq!(price.value_down(Quantity::new(-1_000_000_000), lamports()).unwrap().micros(), -35_000_000);
+    }
+
+    #[test]
+    fn dust_is_worth_nothing_to_own_and_something_to_owe() {
+        let price = Price::new(350_000_000_000).unwrap();
+        assert_eq!(price.value_down(Quantity::new(1), lamports()).unwrap().micros(), 0);
+        assert_eq!(price.value_down(Quantity::new(-1), lamports()).unwrap().micros(), -1);
+        assert_eq!(price.value_up(Quantity::new(1), lamports()).unwrap().micros(), 1);
+    }
+
+    #[test]
+    fn bounds_hold_at_their_corners() {
+        assert!(Usd::new(1 << 50).is_ok());
+        assert_eq!(Usd::new((1 << 50) + 1), Err(RiskError::ValueOutOfRange));
+        assert_eq!(Usd::new(i64::MIN), Err(RiskError::ValueOutOfRange));
+        assert_eq!(Price::new(0), Err(RiskError::PriceOutOfRange));
+        assert_eq!(Price::new(Price::MAX.raw() + 1), Err(RiskError::PriceOutOfRange));
+        assert_eq!(Price::MAX.value_down(Quantity::new(i64::MAX), Decimals::new(0).unwrap()), Err(RiskError::ValueOutOfRange));
+        assert_eq!(Price::MAX.value_up(Quantity::new(i64::MIN), Decimals::new(0).unwrap()), Err(RiskError::ValueOutOfRange));
+        assert_eq!(Decimals::new(19), Err(RiskError::DecimalsOutOfRange));
+        assert_eq!(Ratio::from_ppm_up(8_000_000), Err(RiskError::RatioOutOfRange));
+        let sum = Usd(1 << 56);
+        let widest = Ratio(Ratio::LIMIT - 1);
+        assert_eq!(i128::from(sum.mul_down(widest).0), ((1i128 << 56) * i128::from(widest.0)) >> 30);
+        assert_eq!(i128::from((-sum).mul_up(widest).0), -(((1i128 << 56) * i128::from(widest.0)) >> 30));
+    }
+
+    #[test]
+    fn eighteen_percent_is_never_less_than_eighteen_percent() {
+        let range = Ratio::from_ppm_up(180_000).unwrap();
+        assert!(i128::from(range.bits()) * 1_000_000 >= 180_000 * (1 << 30));
+        assert!((i128::from(range.bits()) - 1) * 1_000_000 < 180_000 * (1 << 30));
+    }
+}

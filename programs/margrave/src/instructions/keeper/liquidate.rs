@@ -1,0 +1,117 @@
+use crate::{error::*, events::*, portfolio::*, state::*};
+use anchor_lang::prelude::*;
+use margrave_risk::{Levels, LinearPosition, Quantity, Ratio, Takeover, quote_takeover};
+
+#[derive(Accounts)]
+pub struct Liquidate<'info> {
+    pub group: AccountLoader<'info, Group>,
+    pub liquidator_owner: Signer<'info>,
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        constraint = liquidator.load()?.owner == liquidator_owner.key() @ MargraveError::SignerIsNotOwner,
+    )]
+    pub liquidator: AccountLoader<'info, MarginAccount>,
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        constraint = liquidatee.key() != liquidator.key() @ MargraveError::SelfDealing,
+        constraint = liquidatee.load()?.owner != liquidator_owner.key() @ MargraveError::SelfDealing,
+    )]
+    pub liquidatee: AccountLoader<'info, MarginAccount>,
+    /// Writable: open interest may change.
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub underlying: AccountLoader<'info, Underlying>,
+    // remaining - the banks and other underlyings of both accounts
+}
+
+/// Takes over part of a perp position of an account below its maintenance margin, at the mark less a fee.
+///
+/// No more than brings the account to its liquidation end, and no more than `max_quantity` smallest units; the account's
+/// health must improve (I-22, I-23), and the liquidator must meet its own initial margin (I-15).
+pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64) -> Result<()> {
+    require!(max_quantity > 0, MargraveError::AmountMustBePositive);
+    let key = ctx.accounts.underlying.key();
+    let now = Clock::get()?.unix_timestamp;
+    let levels = ctx.accounts.group.load()?.levels()?;
+    let named = [ctx.accounts.underlying.as_ref()];
+    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts)?;
+
+    let mut liquidatee = ctx.accounts.liquidatee.load_mut()?;
+    let portfolio = arrange(&liquidatee, &directory, PriceAge::FreshAt(now))?;
+    let before = portfolio.evaluate(&levels, |_, _| ())?;
+    if !liquidatee.is_liquidatable(&before) {
+        log_valuation(&before);
+        return err!(MargraveError::AccountIsHealthy);
+    }
+    let takeover = {
+        let underlying = ctx.accounts.underlying.load()?;
+        takeover_of(&liquidatee, &portfolio, key, &underlying, &levels, max_quantity)?
+    };
+
+    let mut liquidator = ctx.accounts.liquidator.load_mut()?;
+    let (quantity, quote) = (takeover.quantity.atoms(), takeover.price_paid.micros());
+    let given = liquidatee.perp_on(&key).ok_or(MargraveError::NoPosition)?;
+    let taken = liquidator.open_perp(key)?;
+    let long_side =
+        liquidatee.positions[given].change(-quantity, quote)? + liquidator.positions[taken].change(quantity, -quote)?;
+    if long_side != 0 {
+        let mut underlying = ctx.accounts.underlying.load_mut()?;
+        let open_interest = underlying.perp.open_interest.checked_add_signed(long_side);
+        underlying.perp.open_interest = open_interest.ok_or(MargraveError::InvariantViolated)?;
+        underlying.invariant()?;
+    }
+    liquidatee.close_change()?;
+    liquidator.close_change()?;
+
+    // From here on the liquidation has begun; `revalue` ends it when the account has reached its end level.
+    liquidatee.status = Status::InLiquidation as u8;
+    let after = revalue(&mut liquidatee, &directory, &levels, now)?;
+    require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
+    liquidatee.invariant()?;
+    let liquidator_value = revalue(&mut liquidator, &directory, &levels, now)?;
+    require_initial_margin(&liquidator_value)?;
+    liquidator.invariant()?;
+
+    emit!(PositionLiquidated {
+        underlying: key,
+        liquidatee: SideSummary::of(ctx.accounts.liquidatee.key(), &liquidatee, &after),
+        liquidator: SideSummary::of(ctx.accounts.liquidator.key(), &liquidator, &liquidator_value),
+        quantity,
+        price_paid: quote,
+        fee: takeover.fee.micros(),
+        health_before: before.maintenance_health().micros(),
+        health_after: after.maintenance_health().micros(),
+        index_price: ctx.accounts.underlying.load()?.oracle.price,
+    });
+    Ok(())
+}
+
+/// How much of the perp on `key` a liquidator takes: the engine's quote, or `max_quantity` if that is less.
+/// The same function tells a keeper what the chain will do.
+pub fn takeover_of(
+    account: &MarginAccount,
+    portfolio: &Portfolio,
+    key: Pubkey,
+    underlying: &Underlying,
+    levels: &Levels,
+    max_quantity: u64,
+) -> Result<Takeover> {
+    let slot = &account.positions[account.perp_on(&key).ok_or(MargraveError::NoPosition)?];
+    let position = LinearPosition { quantity: slot.quantity(), quote: slot.quote()? };
+    let (rest, market, exposure) = portfolio.without(usize::from(slot.risk_slot))?;
+    let others = exposure.without_position(&market, &position).or_refuse()?;
+    let fee = Ratio::from_ppm_up(underlying.terms.liquidation_fee_ppm).or_refuse()?;
+    let lot = underlying.perp.lot;
+
+    let quote = quote_takeover(&rest, &market, &others, &position, lot, fee, levels).or_refuse()?;
+    let quote = quote.ok_or(MargraveError::LiquidationWouldNotHelp)?;
+    let most = i64::try_from(max_quantity).unwrap_or(i64::MAX);
+    if quote.quantity.atoms().abs() <= most {
+        return Ok(quote);
+    }
+    let lots = most - most % i64::from(lot.max(1));
+    require!(lots > 0, MargraveError::QuantityNotInLots);
+    let quantity = Quantity::new(lots * quote.quantity.atoms().signum());
+    Takeover::at_mark_less_fee(&market, quantity, fee).or_refuse()
+}

@@ -1,0 +1,5 @@
+pub mod liquidate;
+pub mod refresh_price;
+
+pub use liquidate::*;
+pub use refresh_price::*;

@@ -1,0 +1,155 @@
+use crate::{constants::*, error::*, events::*, portfolio::*, state::*};
+use anchor_lang::prelude::*;
+use margrave_risk::{Decimals, Levels, Price, Quantity, Ratio, Valuation};
+
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct TradeArgs {
+    /// What the taker receives, in the underlying's smallest units: positive buys, negative sells. The maker gets the
+    /// opposite.
+    pub quantity: i64,
+    /// 10^-10 dollars per whole unit.
+    pub price: i64,
+}
+
+#[derive(Accounts)]
+pub struct Trade<'info> {
+    pub group: AccountLoader<'info, Group>,
+    pub taker_owner: Signer<'info>,
+    pub maker_owner: Signer<'info>,
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        constraint = taker.load()?.owner == taker_owner.key() @ MargraveError::SignerIsNotOwner,
+    )]
+    pub taker: AccountLoader<'info, MarginAccount>,
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        constraint = maker.load()?.owner == maker_owner.key() @ MargraveError::SignerIsNotOwner,
+        constraint = maker.key() != taker.key() @ MargraveError::SelfDealing,
+    )]
+    pub maker: AccountLoader<'info, MarginAccount>,
+    /// Writable: open interest and fees are kept here.
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub underlying: AccountLoader<'info, Underlying>,
+    // remaining - the banks and other underlyings of both accounts
+}
+
+/// Moves a perp position between two accounts at an agreed price. Both owners sign.
+///
+/// Each side must meet its initial margin afterwards, or have only reduced its risk (I-15). The payment rounds against the
+/// taker; positions and payments sum to zero with the fees (I-02, I-03).
+pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Result<()> {
+    require!(args.quantity != 0, MargraveError::AmountMustBePositive);
+    let key = ctx.accounts.underlying.key();
+    let now = Clock::get()?.unix_timestamp;
+    let levels = ctx.accounts.group.load()?.levels()?;
+
+    let mut taker = ctx.accounts.taker.load_mut()?;
+    let mut maker = ctx.accounts.maker.load_mut()?;
+    let (taker_change, maker_change);
+    {
+        let mut underlying = ctx.accounts.underlying.load_mut()?;
+        let terms = Terms::agree(&underlying, &args, now)?;
+        taker_change = Change::apply(&mut taker, key, args.quantity, -terms.payment - terms.taker_fee)?;
+        maker_change = Change::apply(&mut maker, key, -args.quantity, terms.payment - terms.maker_fee)?;
+
+        let perp = &mut underlying.perp;
+        perp.open_interest = perp
+            .open_interest
+            .checked_add_signed(taker_change.long_side + maker_change.long_side)
+            .ok_or(MargraveError::InvariantViolated)?;
+        perp.unsettled_fees = perp
+            .unsettled_fees
+            .checked_add(terms.taker_fee + terms.maker_fee)
+            .ok_or(MargraveError::ValueOutOfRange)?;
+        underlying.invariant()?;
+    } // release the underlying: the valuations read it
+
+    let named = [ctx.accounts.underlying.as_ref()];
+    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts)?;
+    let taker_value = require_side(&mut taker, taker_change, &directory, &levels, now)?;
+    let maker_value = require_side(&mut maker, maker_change, &directory, &levels, now)?;
+
+    emit!(Traded {
+        underlying: key,
+        taker: SideSummary::of(ctx.accounts.taker.key(), &taker, &taker_value),
+        maker: SideSummary::of(ctx.accounts.maker.key(), &maker, &maker_value),
+        quantity: args.quantity,
+        price: args.price,
+        index_price: ctx.accounts.underlying.load()?.oracle.price,
+    });
+    Ok(())
+}
+
+/// What the trade costs each side, micro-dollars.
+struct Terms {
+    /// From taker to maker, signed, rounded up.
+    payment: i64,
+    taker_fee: i64,
+    maker_fee: i64,
+}
+
+impl Terms {
+    fn agree(underlying: &Underlying, args: &TradeArgs, now: i64) -> Result<Self> {
+        let perp = &underlying.perp;
+        require!(perp.lot != 0, MargraveError::PerpNotListed);
+        require!(args.quantity % i64::from(perp.lot) == 0, MargraveError::QuantityNotInLots);
+        underlying.oracle.require_fresh(now)?;
+        let price = Price::new(args.price).or_refuse()?;
+        let apart = i128::from(args.price.abs_diff(underlying.oracle.price));
+        let band = i128::from(underlying.oracle.price) * i128::from(underlying.terms.max_trade_deviation_ppm);
+        require!(apart * i128::from(PPM) <= band, MargraveError::PriceOutsideBand);
+
+        let unit = Decimals::new(underlying.decimals).or_refuse()?;
+        let payment = price.value_up(Quantity::new(args.quantity), unit).or_refuse()?;
+        let fee = |ppm| -> Result<i64> { Ok(payment.abs().mul_up(Ratio::from_ppm_up(ppm).or_refuse()?).micros()) };
+        Ok(Self { payment: payment.micros(), taker_fee: fee(perp.taker_fee_ppm)?, maker_fee: fee(perp.maker_fee_ppm)? })
+    }
+}
+
+/// A change of one account's position: enough to undo it on paper.
+#[derive(Clone, Copy)]
+struct Change {
+    position: usize,
+    quantity: i64,
+    quote: i64,
+    long_side: i64,
+}
+
+impl Change {
+    fn apply(account: &mut MarginAccount, underlying: Pubkey, quantity: i64, quote: i64) -> Result<Self> {
+        let position = account.open_perp(underlying)?;
+        let long_side = account.positions[position].change(quantity, quote)?;
+        Ok(Self { position, quantity, quote, long_side })
+    }
+}
+
+/// Closes one side's change, values the account and requires initial margin, or that the change only reduced risk:
+/// the position is smaller, on the same side, and neither health fell.
+fn require_side(
+    account: &mut MarginAccount,
+    change: Change,
+    directory: &impl Directory,
+    levels: &Levels,
+    now: i64,
+) -> Result<Valuation> {
+    let after = account.positions[change.position];
+    let portfolio = arrange(account, directory, PriceAge::FreshAt(now))?;
+    let valuation = portfolio.evaluate(levels, |_, _| ())?;
+    if valuation.initial_health().is_negative() {
+        let reduces = after.quantity.signum() * change.quantity < 0 || after.quantity == 0;
+        let mut before = *account;
+        before.positions[change.position].change(-change.quantity, -change.quote)?;
+        let earlier = arrange(&before, directory, PriceAge::FreshAt(now))?.evaluate(levels, |_, _| ())?;
+        let no_worse = valuation.initial_health() >= earlier.initial_health()
+            && valuation.maintenance_health() >= earlier.maintenance_health();
+        if !(reduces && no_worse) {
+            require_initial_margin(&valuation)?;
+        }
+    }
+    account.close_change()?;
+    record(account, &portfolio, directory, levels, now)?;
+    account.invariant()?;
+    Ok(valuation)
+}

@@ -1,0 +1,30 @@
+//! The accounts. Fields say unit, sign and what zero means; amounts are in the token's smallest unit ("atoms"), dollars
+//! are micro-dollars, prices are 10^-10 dollars. No 128-bit field: account data sits at an 8-byte boundary.
+
+mod bank;
+mod group;
+mod margin_account;
+mod underlying;
+
+pub use bank::*;
+pub use group::*;
+pub use margin_account::*;
+pub use underlying::*;
+
+use crate::error::MargraveError;
+use anchor_lang::{ZeroCopy, prelude::*};
+use std::cell::Ref;
+
+/// The zero-copy view of an account that reached us outside an `Accounts` struct: owner, discriminator and length are
+/// checked here, identity by whoever looked the account up.
+pub fn view<'a, T: ZeroCopy + Owner>(info: &'a AccountInfo<'_>) -> Result<Ref<'a, T>> {
+    require_keys_eq!(*info.owner, T::owner(), MargraveError::UnexpectedAccount);
+    let data = info.try_borrow_data()?;
+    require!(is_type::<T>(&data), MargraveError::WrongAccountType);
+    Ok(Ref::map(data, |data| bytemuck::from_bytes(&data[8..8 + size_of::<T>()])))
+}
+
+/// Whether account data carries the discriminator of `T` and is long enough to hold it.
+pub fn is_type<T: ZeroCopy>(data: &[u8]) -> bool {
+    data.len() >= 8 + size_of::<T>() && data[..8] == *T::DISCRIMINATOR
+}

@@ -1,1 +1,24 @@
+//! What a program, bot or screen needs to talk to Margrave: addresses, instructions, decoded accounts and events.
+//!
+//! A keeper's whole decision, on accounts it has fetched:
+//!
+//! ```no_run
+//! # use margrave_client::{Accounts, Pubkey};
+//! # fn decide(accounts: &Accounts, account: Pubkey, now: i64) -> Result<(), Box<dyn std::error::Error>> {
+//! let standing = accounts.value(&account, now)?;
+//! if standing.maintenance_health().is_negative() {
+//!     println!("short by {} micro-dollars", -standing.maintenance_health().micros());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+mod accounts;
+mod event;
+pub mod instruction;
+pub mod pda;
+
+pub use accounts::Accounts;
+pub use anchor_lang::prelude::Pubkey;
+pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+pub use event::{Event, events_in};

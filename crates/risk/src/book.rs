@@ -139,11 +139,11 @@ impl Book {
         self.initial_charges += value.mul_up(haircuts.initial.excess_over(haircuts.maintenance));
     }
 
-    /// Adds one underlying's exposure and returns its risk array.
+    /// Adds one underlying's exposure and returns its risk array and worst cell.
     ///
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] when the market's scan range is not positive or above 3.
-    pub fn add_underlying(&mut self, market: &Market, exposure: &Exposure) -> Result<RiskArray, RiskError> {
+    pub fn add_underlying(&mut self, market: &Market, exposure: &Exposure) -> Result<(RiskArray, Cell), RiskError> {
         let array = exposure.array(&Grid::new(market.scan_range)?);
         let (cell, result) = array.worst();
         if self.worst.is_none_or(|(_, worst)| result < worst) {
@@ -159,7 +159,7 @@ impl Book {
         } else {
             self.equity += exposure.profit;
         }
-        Ok(array)
+        Ok((array, cell))
     }
 
     /// The verdict.

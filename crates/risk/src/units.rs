@@ -86,9 +86,10 @@ impl Usd {
 
     /// The product rounded toward minus infinity. Exact to 10^-6 dollars for sums within their bound.
     pub const fn mul_down(self, ratio: Ratio) -> Self {
-        // x = high 2^30 + low with 0 <= low < 2^30, so floor(x r / 2^30) = high r + floor(low r / 2^30).
+        // x = high 2^30 + low with 0 <= low < 2^30, so floor(x r / 2^30) = high r + floor(low r / 2^30). The products fit
+        // (asserted below), and an overflow test on each would cost a 128-bit multiplication.
         let (high, low) = (self.0 >> Ratio::BITS, self.0 & (Ratio::ONE.0 - 1));
-        Self(high * ratio.0 + ((low * ratio.0) >> Ratio::BITS))
+        Self(high.wrapping_mul(ratio.0) + (low.wrapping_mul(ratio.0) >> Ratio::BITS))
     }
 
     /// The product rounded toward plus infinity.

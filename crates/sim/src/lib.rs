@@ -1,1 +1,13 @@
+//! A whole Margrave market in one process, on the real runtime with the compiled program.
+//!
+//! Tests and the demo speak this small language: `world.trader("alice")`, `world.deposit(&alice, USDC, 1_000_000_000)`,
+//! `world.set_price(350_000_000_000)`. Nothing here decides anything: instructions come from `margrave-client`, the outcome
+//! from the chain.
 
+mod books;
+mod pyth;
+mod world;
+
+pub use books::{Books, check_books};
+pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, price_update_account};
+pub use world::{Receipt, Refusal, Token, Trader, World, default_terms, program_path};

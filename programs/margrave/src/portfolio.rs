@@ -6,7 +6,7 @@
 
 use crate::{constants::*, error::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Book, Decimals, Exposure, Levels, Market, Price, Quantity, RiskArray, Usd, Valuation};
+use margrave_risk::{Book, Cell, Decimals, Exposure, Levels, Market, Price, Quantity, RiskArray, Usd, Valuation};
 use std::ops::Deref;
 
 /// Where the banks and underlyings of a margin account are found, by the keys the account has recorded.
@@ -126,16 +126,16 @@ fn value_of(price: Price, atoms: i64, decimals: u8) -> Result<Usd> {
 }
 
 impl Portfolio {
-    /// The engine's verdict. `keep` is given each underlying's slot index and risk array.
+    /// The engine's verdict. `keep` is given each underlying's slot index, risk array and worst cell.
     #[inline(never)]
-    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &RiskArray)) -> Result<Valuation> {
+    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &RiskArray, Cell)) -> Result<Valuation> {
         let mut book = self.balances;
         let mut slots = [0u8; MAX_UNDERLYINGS];
         let mut count = 0;
         for (index, entry) in self.underlyings.iter().enumerate() {
             if let Some((market, exposure)) = entry {
-                let array = book.add_underlying(market, exposure).or_refuse()?;
-                keep(index, &array);
+                let (array, worst) = book.add_underlying(market, exposure).or_refuse()?;
+                keep(index, &array, worst);
                 slots[count] = u8::try_from(index).unwrap_or(u8::MAX);
                 count += 1;
             }
@@ -169,26 +169,14 @@ pub fn revalue(
     now: i64,
 ) -> Result<Valuation> {
     let portfolio = arrange(account, directory, PriceAge::FreshAt(now))?;
-    record(account, &portfolio, directory, levels, now)
-}
-
-/// Evaluates an arranged portfolio and stores the result in its account.
-#[inline(never)]
-pub fn record(
-    account: &mut MarginAccount,
-    portfolio: &Portfolio,
-    directory: &impl Directory,
-    levels: &Levels,
-    now: i64,
-) -> Result<Valuation> {
     let sequence = account.sequence;
     let risk = &mut account.risk;
-    let valuation = portfolio.evaluate(levels, |index, array| {
+    let valuation = portfolio.evaluate(levels, |index, array, worst| {
         let compressed = array.compress_down();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;
-        slot.worst_cell = array.worst().0.index();
+        slot.worst_cell = worst.index();
         slot.sequence = sequence;
     })?;
     for slot in risk.iter_mut().filter(|slot| !slot.is_empty()) {

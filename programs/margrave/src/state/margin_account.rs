@@ -37,7 +37,7 @@ pub struct MarginAccount {
 #[repr(C)]
 pub struct CollateralSlot {
     pub bank: Pubkey,
-    /// Deposit shares. Never negative: borrowing is not offered yet.
+    /// Deposit shares. Zero: the slot is empty. Never negative: borrowing is not offered yet.
     pub shares: i64,
     /// One more than the index of the risk slot this collateral is part of; zero for the quote token.
     pub risk_slot: u8,
@@ -85,7 +85,9 @@ pub struct RiskSlot {
     pub terms_version: u32,
     /// The worst cell.
     pub worst_cell: u8,
-    pub padding: [u8; 3],
+    /// One while the account has risk in the underlying.
+    pub used: u8,
+    pub padding: [u8; 2],
 }
 
 /// Where an account stands.
@@ -109,7 +111,7 @@ pub enum InstrumentKind {
 
 impl CollateralSlot {
     pub fn is_empty(&self) -> bool {
-        self.bank == Pubkey::default()
+        self.shares == 0
     }
 
     /// Deposit shares as an unsigned number.
@@ -143,7 +145,7 @@ impl PositionSlot {
 
 impl RiskSlot {
     pub fn is_empty(&self) -> bool {
-        self.underlying == Pubkey::default()
+        self.used == 0
     }
 
     /// The stored array.
@@ -155,12 +157,12 @@ impl RiskSlot {
 impl MarginAccount {
     /// The slot of a balance in `bank`, or `None`.
     pub fn collateral_in(&self, bank: &Pubkey) -> Option<&CollateralSlot> {
-        self.collateral.iter().find(|slot| slot.bank == *bank)
+        self.collateral.iter().find(|slot| !slot.is_empty() && slot.bank == *bank)
     }
 
     /// The slot of a balance in `bank`, opened when there is none. `underlying` is the bank's.
     pub fn open_collateral(&mut self, bank: Pubkey, underlying: Pubkey) -> Result<&mut CollateralSlot> {
-        let index = match self.collateral.iter().position(|slot| slot.bank == bank) {
+        let index = match self.collateral.iter().position(|slot| !slot.is_empty() && slot.bank == bank) {
             Some(index) => index,
             None => {
                 let risk_slot = match underlying == Pubkey::default() {
@@ -176,9 +178,13 @@ impl MarginAccount {
         Ok(&mut self.collateral[index])
     }
 
+    fn risk_in(&self, underlying: &Pubkey) -> Option<usize> {
+        self.risk.iter().position(|slot| !slot.is_empty() && slot.underlying == *underlying)
+    }
+
     /// The index of the perp position on `underlying`, or `None`.
     pub fn perp_on(&self, underlying: &Pubkey) -> Option<usize> {
-        let risk_slot = self.risk.iter().position(|slot| slot.underlying == *underlying)?;
+        let risk_slot = self.risk_in(underlying)?;
         self.positions.iter().position(|position| {
             position.kind == InstrumentKind::Perp as u8 && usize::from(position.risk_slot) == risk_slot
         })
@@ -198,22 +204,28 @@ impl MarginAccount {
     }
 
     fn open_risk(&mut self, underlying: Pubkey) -> Result<u8> {
-        let same = self.risk.iter().position(|slot| slot.underlying == underlying);
+        let same = self.risk_in(&underlying);
         let index = match same.or_else(|| self.risk.iter().position(RiskSlot::is_empty)) {
             Some(index) => index,
             None => return err!(MargraveError::UnderlyingLimitExceeded),
         };
-        self.risk[index].underlying = underlying;
+        (self.risk[index].underlying, self.risk[index].used) = (underlying, 1);
         u8::try_from(index).map_err(|_| error!(MargraveError::InvariantViolated))
     }
 
-    /// Ends a change: empties the slots that hold nothing any more and counts the change.
-    pub fn close_change(&mut self) -> Result<()> {
-        for slot in self.collateral.iter_mut().filter(|slot| slot.shares == 0) {
+    /// Counts a change of a balance or position. Called before the change is valued, so that the valuation carries its number.
+    pub fn count_change(&mut self) -> Result<()> {
+        self.sequence = self.sequence.checked_add(1).ok_or(MargraveError::ValueOutOfRange)?;
+        Ok(())
+    }
+
+    /// Ends a change: empties the slots that hold nothing any more.
+    pub fn compact(&mut self) {
+        for slot in self.collateral.iter_mut().filter(|slot| slot.is_empty() && slot.bank != Pubkey::default()) {
             *slot = bytemuck::Zeroable::zeroed();
         }
         // A closed position whose profit or loss is not settled stays, as a claim or a debt.
-        for slot in self.positions.iter_mut().filter(|slot| slot.quantity == 0 && slot.quote == 0) {
+        for slot in self.positions.iter_mut().filter(|slot| !slot.is_empty() && slot.quantity == 0 && slot.quote == 0) {
             *slot = bytemuck::Zeroable::zeroed();
         }
         let mut used = [false; MAX_UNDERLYINGS];
@@ -226,8 +238,6 @@ impl MarginAccount {
         for (slot, _) in self.risk.iter_mut().zip(used).filter(|(slot, used)| !used && !slot.is_empty()) {
             *slot = bytemuck::Zeroable::zeroed();
         }
-        self.sequence = self.sequence.checked_add(1).ok_or(MargraveError::ValueOutOfRange)?;
-        Ok(())
     }
 
     /// Whether nothing could be lost: no positions and no debts.

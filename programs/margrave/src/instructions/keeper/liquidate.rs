@@ -1,6 +1,6 @@
 use crate::{error::*, events::*, portfolio::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Levels, LinearPosition, Quantity, Ratio, Takeover, quote_takeover};
+use margrave_risk::{Levels, LinearPosition, Quantity, Ratio, Takeover, Valuation, quote_takeover};
 
 #[derive(Accounts)]
 pub struct Liquidate<'info> {
@@ -39,7 +39,7 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
 
     let mut liquidatee = ctx.accounts.liquidatee.load_mut()?;
     let portfolio = arrange(&liquidatee, &directory, PriceAge::FreshAt(now))?;
-    let before = portfolio.evaluate(&levels, |_, _| ())?;
+    let before = portfolio.evaluate(&levels, |_, _, _| ())?;
     if !liquidatee.is_liquidatable(&before) {
         log_valuation(&before);
         return err!(MargraveError::AccountIsHealthy);
@@ -61,17 +61,13 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
         underlying.perp.open_interest = open_interest.ok_or(MargraveError::InvariantViolated)?;
         underlying.invariant()?;
     }
-    liquidatee.close_change()?;
-    liquidator.close_change()?;
 
     // From here on the liquidation has begun; `revalue` ends it when the account has reached its end level.
     liquidatee.status = Status::InLiquidation as u8;
-    let after = revalue(&mut liquidatee, &directory, &levels, now)?;
+    let after = revalue_change(&mut liquidatee, &directory, &levels, now)?;
     require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
-    liquidatee.invariant()?;
-    let liquidator_value = revalue(&mut liquidator, &directory, &levels, now)?;
+    let liquidator_value = revalue_change(&mut liquidator, &directory, &levels, now)?;
     require_initial_margin(&liquidator_value)?;
-    liquidator.invariant()?;
 
     emit!(PositionLiquidated {
         underlying: key,
@@ -85,6 +81,19 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
         index_price: ctx.accounts.underlying.load()?.oracle.price,
     });
     Ok(())
+}
+
+fn revalue_change(
+    account: &mut MarginAccount,
+    directory: &impl Directory,
+    levels: &Levels,
+    now: i64,
+) -> Result<Valuation> {
+    account.count_change()?;
+    let valuation = revalue(account, directory, levels, now)?;
+    account.compact();
+    account.invariant()?;
+    Ok(valuation)
 }
 
 /// How much of the perp on `key` a liquidator takes: the engine's quote, or `max_quantity` if that is less.

@@ -51,7 +51,8 @@ pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
     let slot = account.open_collateral(bank_key, bank.underlying)?;
     let credit = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
     slot.shares = slot.shares.checked_add(credit).ok_or(MargraveError::ValueOutOfRange)?;
-    account.close_change()?;
+    account.count_change()?;
+    account.compact();
     bank.require_solvent(after)?;
     bank.invariant()?;
     account.invariant()?;

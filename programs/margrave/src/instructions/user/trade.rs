@@ -125,8 +125,7 @@ impl Change {
     }
 }
 
-/// Closes one side's change, values the account and requires initial margin, or that the change only reduced risk:
-/// the position is smaller, on the same side, and neither health fell.
+/// Values one side as the change has left it, and requires initial margin or that the change only reduced its risk.
 fn require_side(
     account: &mut MarginAccount,
     change: Change,
@@ -134,22 +133,36 @@ fn require_side(
     levels: &Levels,
     now: i64,
 ) -> Result<Valuation> {
-    let after = account.positions[change.position];
-    let portfolio = arrange(account, directory, PriceAge::FreshAt(now))?;
-    let valuation = portfolio.evaluate(levels, |_, _| ())?;
-    if valuation.initial_health().is_negative() {
-        let reduces = after.quantity.signum() * change.quantity < 0 || after.quantity == 0;
-        let mut before = *account;
-        before.positions[change.position].change(-change.quantity, -change.quote)?;
-        let earlier = arrange(&before, directory, PriceAge::FreshAt(now))?.evaluate(levels, |_, _| ())?;
-        let no_worse = valuation.initial_health() >= earlier.initial_health()
-            && valuation.maintenance_health() >= earlier.maintenance_health();
-        if !(reduces && no_worse) {
-            require_initial_margin(&valuation)?;
-        }
+    account.count_change()?;
+    let valuation = revalue(account, directory, levels, now)?;
+    if valuation.initial_health().is_negative() && !only_reduced_risk(account, change, &valuation, directory, levels, now)? {
+        require_initial_margin(&valuation)?;
     }
-    account.close_change()?;
-    record(account, &portfolio, directory, levels, now)?;
+    account.compact();
     account.invariant()?;
     Ok(valuation)
+}
+
+/// Whether the position is smaller, on the same side, and neither health fell: what an account below its initial margin
+/// may still do.
+#[inline(never)]
+fn only_reduced_risk(
+    account: &mut MarginAccount,
+    change: Change,
+    after: &Valuation,
+    directory: &impl Directory,
+    levels: &Levels,
+    now: i64,
+) -> Result<bool> {
+    let quantity = account.positions[change.position].quantity;
+    if quantity != 0 && quantity.signum() == change.quantity.signum() {
+        return Ok(false);
+    }
+    account.positions[change.position].change(-change.quantity, -change.quote)?;
+    let crossed = account.positions[change.position].quantity.signum() == -quantity.signum() && quantity != 0;
+    let before = arrange(account, directory, PriceAge::FreshAt(now))?.evaluate(levels, |_, _, _| ())?;
+    account.positions[change.position].change(change.quantity, change.quote)?;
+    Ok(!crossed
+        && after.initial_health() >= before.initial_health()
+        && after.maintenance_health() >= before.maintenance_health())
 }

@@ -51,7 +51,8 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Res
         slot.shares = i64::try_from(held - shares).map_err(|_| MargraveError::ValueOutOfRange)?;
         bank.burn(shares)?;
         bank.invariant()?;
-        account.close_change()?;
+        account.count_change()?;
+        account.compact();
         account.invariant()?;
         (amount, shares, account.sequence)
     }; // release the bank: the valuation reads it again

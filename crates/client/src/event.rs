@@ -1,0 +1,43 @@
+//! Events as they stand in transaction logs.
+
+use anchor_lang::{AnchorDeserialize, Discriminator};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use margrave::events::*;
+
+macro_rules! events {
+    ($($name:ident),*) => {
+        /// Any event of the program.
+        pub enum Event {
+            $($name($name),)*
+        }
+
+        /// Decodes the bytes of one event; `None` for another program's or an unknown one.
+        fn decode(bytes: &[u8]) -> Option<Event> {
+            $(if let Some(rest) = bytes.strip_prefix($name::DISCRIMINATOR) {
+                return $name::deserialize(&mut &*rest).ok().map(Event::$name);
+            })*
+            None
+        }
+    };
+}
+
+events!(
+    GroupCreated,
+    BankListed,
+    UnderlyingListed,
+    PerpListed,
+    MarginAccountOpened,
+    Deposited,
+    Withdrawn,
+    PriceAccepted,
+    Traded,
+    PositionLiquidated
+);
+
+/// The events in a transaction's log, in order.
+///
+/// Warning: RPC nodes truncate long logs; do not treat an absent event as proof that nothing happened.
+pub fn events_in<S: AsRef<str>>(logs: &[S]) -> Vec<Event> {
+    let lines = logs.iter().filter_map(|line| line.as_ref().strip_prefix("Program data: "));
+    lines.filter_map(|data| BASE64_STANDARD.decode(data).ok()).filter_map(|bytes| decode(&bytes)).collect()
+}

@@ -1,0 +1,47 @@
+//! Addresses, found off chain and never searched for on chain.
+
+use anchor_lang::{prelude::Pubkey, solana_program::bpf_loader_upgradeable};
+use margrave::constants::*;
+
+/// A group by its id.
+pub fn group(id: u16) -> Pubkey {
+    find(&[GROUP_SEED, &id.to_le_bytes()])
+}
+
+/// A bank by its group and mint.
+pub fn bank(group: &Pubkey, mint: &Pubkey) -> Pubkey {
+    find(&[BANK_SEED, group.as_ref(), mint.as_ref()])
+}
+
+/// A bank's token vault.
+pub fn vault(bank: &Pubkey) -> Pubkey {
+    find(&[VAULT_SEED, bank.as_ref()])
+}
+
+/// An underlying by its group and symbol, see [`symbol`].
+pub fn underlying(group: &Pubkey, symbol: &[u8; 16]) -> Pubkey {
+    find(&[UNDERLYING_SEED, group.as_ref(), symbol])
+}
+
+/// A margin account by its group, owner and number.
+pub fn margin_account(group: &Pubkey, owner: &Pubkey, number: u16) -> Pubkey {
+    find(&[MARGIN_ACCOUNT_SEED, group.as_ref(), owner.as_ref(), &number.to_le_bytes()])
+}
+
+/// Where the loader keeps the program's upgrade authority.
+pub fn program_data() -> Pubkey {
+    Pubkey::find_program_address(&[margrave::ID.as_ref()], &bpf_loader_upgradeable::ID).0
+}
+
+/// A symbol as the program stores it: up to 16 bytes of ASCII, padded with zeros; longer text is cut.
+pub fn symbol(text: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (byte, character) in bytes.iter_mut().zip(text.bytes()) {
+        *byte = character;
+    }
+    bytes
+}
+
+fn find(seeds: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(seeds, &margrave::ID).0
+}

@@ -1,0 +1,1 @@
+//! Nothing here: see `cases` (the tests of the compiled program) and `cu` (its compute units).

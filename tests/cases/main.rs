@@ -1,3 +1,20 @@
-//! Tests of the compiled program on the real runtime. One binary, one file per instruction, journeys in `stories`.
+//! Tests of the compiled program on the real runtime. One binary, one file per instruction or concern.
+//!
+//! `World::refuses` requires the named error and that no account changed by a byte.
 
-mod smoke;
+mod common;
+
+mod conformance;
+mod deposit;
+mod errors;
+mod group;
+mod identity;
+mod layout;
+mod liquidate;
+mod listing;
+mod preview;
+mod price;
+mod program_test;
+mod stories;
+mod trade;
+mod withdraw;

@@ -47,7 +47,13 @@ pub fn create_group(upgrade_authority: Pubkey, quote_mint: Pubkey, args: CreateG
 }
 
 /// Signed by the group's admin. `underlying` is left out for the quote token.
-pub fn list_bank(admin: Pubkey, group: Pubkey, mint: Pubkey, underlying: Option<Pubkey>, args: ListBankArgs) -> Instruction {
+pub fn list_bank(
+    admin: Pubkey,
+    group: Pubkey,
+    mint: Pubkey,
+    underlying: Option<Pubkey>,
+    args: ListBankArgs,
+) -> Instruction {
     let bank = pda::bank(&group, &mint);
     let accounts = accounts::ListBank {
         admin,
@@ -83,7 +89,13 @@ pub fn open_margin_account(payer: Pubkey, owner: Pubkey, group: Pubkey, number: 
 }
 
 /// Signed by the owner, who also owns `source`. `amount` in the token's smallest units.
-pub fn deposit(owner: Pubkey, margin_account: Pubkey, bank: (Pubkey, &Bank), source: Pubkey, amount: u64) -> Instruction {
+pub fn deposit(
+    owner: Pubkey,
+    margin_account: Pubkey,
+    bank: (Pubkey, &Bank),
+    source: Pubkey,
+    amount: u64,
+) -> Instruction {
     let accounts = accounts::Deposit {
         owner,
         margin_account,

@@ -169,7 +169,8 @@ impl Book {
         Valuation {
             equity: self.equity,
             initial_margin,
-            liquidation_end: initial_margin.min(maintenance_margin + maintenance_margin.mul_up(levels.liquidation_buffer)),
+            liquidation_end: initial_margin
+                .min(maintenance_margin + maintenance_margin.mul_up(levels.liquidation_buffer)),
             maintenance_margin,
             scan: self.scan,
             worst: self.worst.map(|(worst, _)| worst),

@@ -1,6 +1,6 @@
 //! How much of a position a liquidator takes over.
 
-use crate::{Book, Exposure, Levels, Market, Quantity, Ratio, RiskError, Usd, Valuation};
+use crate::{Book, Exposure, Levels, Market, Quantity, RiskError, Usd, Valuation};
 
 /// A perp or future in an account that is being liquidated.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +23,13 @@ pub struct Takeover {
 }
 
 impl Takeover {
-    /// The takeover of `quantity` at the mark less `fee`, rounded in the liquidatee's disfavour by less than 10^-6 dollars.
+    /// The takeover of `quantity` at the mark less a fee of so many millionths of its value, rounded up.
     ///
     /// # Errors
     /// [`RiskError::ValueOutOfRange`] when the value is beyond [`Usd::MAX`].
-    pub fn at_mark_less_fee(market: &Market, quantity: Quantity, fee: Ratio) -> Result<Self, RiskError> {
+    pub fn at_mark_less_fee(market: &Market, quantity: Quantity, fee_ppm: u32) -> Result<Self, RiskError> {
         let value = market.price.value_down(quantity, market.unit)?;
-        let fee = value.abs().mul_up(fee);
+        let fee = value.fee_up(fee_ppm);
         Ok(Self { quantity, price_paid: value - fee, fee })
     }
 }
@@ -65,7 +65,7 @@ pub fn quote_takeover(
     others: &Exposure,
     position: &LinearPosition,
     lot: u32,
-    fee: Ratio,
+    fee_ppm: u32,
     levels: &Levels,
 ) -> Result<Option<Takeover>, RiskError> {
     let sign = position.quantity.atoms().signum();
@@ -82,7 +82,7 @@ pub fn quote_takeover(
 
     let take = |lots: i64| {
         let quantity = Quantity::new((lots * lot).min(size) * sign);
-        Takeover::at_mark_less_fee(market, quantity, fee)
+        Takeover::at_mark_less_fee(market, quantity, fee_ppm)
     };
     let health = |lots: i64| -> Result<i64, RiskError> {
         let after = valuation_after(rest, market, others, position, &take(lots)?, levels)?;

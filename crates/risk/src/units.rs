@@ -92,6 +92,13 @@ impl Usd {
         Self(high.wrapping_mul(ratio.0) + (low.wrapping_mul(ratio.0) >> Ratio::BITS))
     }
 
+    /// So many millionths of the size, rounded up, exactly: a fee. For sums within their bound and at most 100 %.
+    pub const fn fee_up(self, ppm: u32) -> Self {
+        let size = self.0.unsigned_abs();
+        let (whole, rest) = (size / 1_000_000, size % 1_000_000);
+        Self((whole * ppm as u64 + (rest * ppm as u64).div_ceil(1_000_000)).cast_signed())
+    }
+
     /// The product rounded toward plus infinity.
     pub const fn mul_up(self, ratio: Ratio) -> Self {
         Self(-Self(-self.0).mul_down(ratio).0)
@@ -349,8 +356,14 @@ mod tests {
         assert_eq!(Usd::new(i64::MIN), Err(RiskError::ValueOutOfRange));
         assert_eq!(Price::new(0), Err(RiskError::PriceOutOfRange));
         assert_eq!(Price::new(Price::MAX.raw() + 1), Err(RiskError::PriceOutOfRange));
-        assert_eq!(Price::MAX.value_down(Quantity::new(i64::MAX), Decimals::new(0).unwrap()), Err(RiskError::ValueOutOfRange));
-        assert_eq!(Price::MAX.value_up(Quantity::new(i64::MIN), Decimals::new(0).unwrap()), Err(RiskError::ValueOutOfRange));
+        assert_eq!(
+            Price::MAX.value_down(Quantity::new(i64::MAX), Decimals::new(0).unwrap()),
+            Err(RiskError::ValueOutOfRange)
+        );
+        assert_eq!(
+            Price::MAX.value_up(Quantity::new(i64::MIN), Decimals::new(0).unwrap()),
+            Err(RiskError::ValueOutOfRange)
+        );
         assert_eq!(Decimals::new(19), Err(RiskError::DecimalsOutOfRange));
         assert_eq!(Ratio::from_ppm_up(8_000_000), Err(RiskError::RatioOutOfRange));
         let sum = Usd(1 << 56);

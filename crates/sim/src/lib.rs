@@ -9,5 +9,5 @@ mod pyth;
 mod world;
 
 pub use books::{Books, check_books};
-pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, price_update_account};
+pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, VerificationLevel, price_update_account};
 pub use world::{Receipt, Refusal, Token, Trader, World, default_terms, program_path};

@@ -1,7 +1,8 @@
 //! Pyth price accounts as the receiver program writes them.
 
 use anchor_lang::{AccountSerialize, prelude::Pubkey, pubkey};
-use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
+pub use pyth_solana_receiver_sdk::price_update::VerificationLevel;
+use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2};
 use solana_account::Account;
 
 /// The Pyth receiver program.

@@ -66,7 +66,8 @@ impl Receipt {
     /// Compute units that programs called by ours have used, from the log.
     pub fn compute_units_of(&self, program: &Pubkey) -> u64 {
         let prefix = format!("Program {program} consumed ");
-        let used = self.logs.iter().filter_map(|line| line.strip_prefix(&prefix)?.split(' ').next()?.parse::<u64>().ok());
+        let used =
+            self.logs.iter().filter_map(|line| line.strip_prefix(&prefix)?.split(' ').next()?.parse::<u64>().ok());
         used.sum()
     }
 }
@@ -133,10 +134,12 @@ impl World {
     /// A chain with the program deployed and its upgrade authority funded, and nothing set up.
     pub fn empty(unix_time: i64) -> anyhow::Result<Self> {
         let path = program_path();
-        let program = std::fs::read(&path)
-            .map_err(|error| anyhow::anyhow!("{}: {error}; build the program first with ./dev build", path.display()))?;
+        let program = std::fs::read(&path).map_err(|error| {
+            anyhow::anyhow!("{}: {error}; build the program first with ./dev build", path.display())
+        })?;
         let mut svm = LiteSVM::new();
-        svm.add_program(margrave::ID, &program).map_err(|error| anyhow::anyhow!("the program does not load: {error}"))?;
+        svm.add_program(margrave::ID, &program)
+            .map_err(|error| anyhow::anyhow!("the program does not load: {error}"))?;
         let admin = keypair(0);
         airdrop(&mut svm, &admin.pubkey());
         let mut world = Self {
@@ -243,7 +246,9 @@ impl World {
         let keypair = keypair(1_000 + self.traders);
         airdrop(&mut self.svm, &keypair.pubkey());
         let mut account = |mint| {
-            CreateAssociatedTokenAccount::new(&mut self.svm, &keypair, &mint).send().expect("a token account is created")
+            CreateAssociatedTokenAccount::new(&mut self.svm, &keypair, &mint)
+                .send()
+                .expect("a token account is created")
         };
         let (usdc, sol) = (account(self.usdc_mint), account(self.sol_mint));
         let margin_account = pda::margin_account(&self.group, &keypair.pubkey(), 0);
@@ -265,7 +270,21 @@ impl World {
     /// Mints tokens into a trader's wallet.
     pub fn give(&mut self, trader: &Trader, token: Token, amount: u64) {
         let mint = self.mint(token);
-        MintTo::new(&mut self.svm, &self.admin, &mint, &trader.wallet(token), amount).send().expect("the admin may mint");
+        MintTo::new(&mut self.svm, &self.admin, &mint, &trader.wallet(token), amount)
+            .send()
+            .expect("the admin may mint");
+    }
+
+    /// Lists a bank for a new token priced as SOL, and gives `trader` some; returns the mint and the trader's token account.
+    pub fn list_extra_bank(&mut self, trader: &Trader, deposit_cap: u64) -> Result<(Pubkey, Pubkey), Refusal> {
+        let mint = self.create_mint(9);
+        let args = ListBankArgs { deposit_cap, haircut_maintenance_ppm: 50_000, haircut_initial_ppm: 100_000 };
+        self.send(&[instruction::list_bank(self.admin.pubkey(), self.group, mint, Some(self.sol), args)], &[])?;
+        let wallet = CreateAssociatedTokenAccount::new(&mut self.svm, &trader.keypair, &mint)
+            .send()
+            .expect("a token account is created");
+        MintTo::new(&mut self.svm, &self.admin, &mint, &wallet, 1_000_000_000_000).send().expect("the admin may mint");
+        Ok((mint, wallet))
     }
 
     pub fn mint(&self, token: Token) -> Pubkey {
@@ -375,7 +394,8 @@ impl World {
         }
         let message = Message::new(instructions, Some(&self.admin.pubkey()));
         let mut transaction = Transaction::new_unsigned(message);
-        let needed = &transaction.message.account_keys[..usize::from(transaction.message.header.num_required_signatures)];
+        let needed =
+            &transaction.message.account_keys[..usize::from(transaction.message.header.num_required_signatures)];
         let present: Vec<&Keypair> = all.into_iter().filter(|signer| needed.contains(&signer.pubkey())).collect();
         transaction.partial_sign(&present, self.svm.latest_blockhash());
         match self.svm.send_transaction(transaction) {
@@ -435,7 +455,8 @@ impl World {
         assert!(before == self.snapshot(), "{name}: a refused transaction changed an account");
     }
 
-    fn create_mint(&mut self, decimals: u8) -> Pubkey {
+    /// A new mint that nothing knows of yet.
+    pub fn create_mint(&mut self, decimals: u8) -> Pubkey {
         CreateMint::new(&mut self.svm, &self.admin).decimals(decimals).send().expect("a mint is created")
     }
 }

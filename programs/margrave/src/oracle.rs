@@ -1,6 +1,10 @@
 //! Pyth price account to accepted price. Every check of I-18 is here, in the order of the invariant's sentence.
 
-use crate::{constants::PPM, error::*, state::{Group, Oracle}};
+use crate::{
+    constants::PPM,
+    error::*,
+    state::{Group, Oracle},
+};
 use anchor_lang::prelude::*;
 use margrave_risk::{Price, Ratio};
 use pyth_solana_receiver_sdk::price_update::{PriceUpdateV2, VerificationLevel};

@@ -151,7 +151,9 @@ impl Portfolio {
     /// The account without the underlying in `slot`, and that underlying.
     pub fn without(&self, slot: usize) -> Result<(Book, Market, Exposure)> {
         let mut book = self.balances;
-        for (market, exposure) in self.underlyings.iter().enumerate().filter(|(i, _)| *i != slot).filter_map(|(_, e)| e.as_ref()) {
+        for (market, exposure) in
+            self.underlyings.iter().enumerate().filter(|(i, _)| *i != slot).filter_map(|(_, e)| e.as_ref())
+        {
             book.add_underlying(market, exposure).or_refuse()?;
         }
         match self.underlyings.get(slot) {

@@ -18,7 +18,8 @@ pub struct Screen {
 
 /// 2022-11-08 16:00, UTC.
 pub fn time(unix_time: i64) -> String {
-    jiff::Timestamp::from_second(unix_time).map_or_else(|_| unix_time.to_string(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+    jiff::Timestamp::from_second(unix_time)
+        .map_or_else(|_| unix_time.to_string(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
 /// Micro-dollars as whole dollars with separators, rounded toward zero.
@@ -175,7 +176,8 @@ impl Screen {
     }
 
     pub fn summary(&self, summary: &Summary) {
-        let mut table = self.table(&["account", "equity $", "initial $", "maint. $", "SOL-PERP", "status", "liquidated"]);
+        let mut table =
+            self.table(&["account", "equity $", "initial $", "maint. $", "SOL-PERP", "status", "liquidated"]);
         for (name, standing) in &summary.accounts {
             table.add_row([
                 name.clone(),

@@ -296,6 +296,7 @@ const _: () = {
     assert!(size_of::<PositionSlot>() == 64);
     assert!(size_of::<RiskSlot>() == 128);
     assert!(
-        size_of::<MarginAccount>() == 8 + 64 + 8 * 7 + 64 * MAX_COLLATERALS + 64 * MAX_POSITIONS + 128 * MAX_UNDERLYINGS + 512
+        size_of::<MarginAccount>()
+            == 8 + 64 + 8 * 7 + 64 * MAX_COLLATERALS + 64 * MAX_POSITIONS + 128 * MAX_UNDERLYINGS + 512
     );
 };

@@ -1,6 +1,6 @@
 use crate::{error::*, events::*, portfolio::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Levels, LinearPosition, Quantity, Ratio, Takeover, Valuation, quote_takeover};
+use margrave_risk::{Levels, LinearPosition, Quantity, Takeover, Valuation, quote_takeover};
 
 #[derive(Accounts)]
 pub struct Liquidate<'info> {
@@ -110,10 +110,9 @@ pub fn takeover_of(
     let position = LinearPosition { quantity: slot.quantity(), quote: slot.quote()? };
     let (rest, market, exposure) = portfolio.without(usize::from(slot.risk_slot))?;
     let others = exposure.without_position(&market, &position).or_refuse()?;
-    let fee = Ratio::from_ppm_up(underlying.terms.liquidation_fee_ppm).or_refuse()?;
-    let lot = underlying.perp.lot;
+    let (lot, fee_ppm) = (underlying.perp.lot, underlying.terms.liquidation_fee_ppm);
 
-    let quote = quote_takeover(&rest, &market, &others, &position, lot, fee, levels).or_refuse()?;
+    let quote = quote_takeover(&rest, &market, &others, &position, lot, fee_ppm, levels).or_refuse()?;
     let quote = quote.ok_or(MargraveError::LiquidationWouldNotHelp)?;
     let most = i64::try_from(max_quantity).unwrap_or(i64::MAX);
     if quote.quantity.atoms().abs() <= most {
@@ -122,5 +121,5 @@ pub fn takeover_of(
     let lots = most - most % i64::from(lot.max(1));
     require!(lots > 0, MargraveError::QuantityNotInLots);
     let quantity = Quantity::new(lots * quote.quantity.atoms().signum());
-    Takeover::at_mark_less_fee(&market, quantity, fee).or_refuse()
+    Takeover::at_mark_less_fee(&market, quantity, fee_ppm).or_refuse()
 }

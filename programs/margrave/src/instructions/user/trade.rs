@@ -1,6 +1,6 @@
 use crate::{constants::*, error::*, events::*, portfolio::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Decimals, Levels, Price, Quantity, Ratio, Valuation};
+use margrave_risk::{Decimals, Levels, Price, Quantity, Valuation};
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
 pub struct TradeArgs {
@@ -59,10 +59,8 @@ pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Resul
             .open_interest
             .checked_add_signed(taker_change.long_side + maker_change.long_side)
             .ok_or(MargraveError::InvariantViolated)?;
-        perp.unsettled_fees = perp
-            .unsettled_fees
-            .checked_add(terms.taker_fee + terms.maker_fee)
-            .ok_or(MargraveError::ValueOutOfRange)?;
+        perp.unsettled_fees =
+            perp.unsettled_fees.checked_add(terms.taker_fee + terms.maker_fee).ok_or(MargraveError::ValueOutOfRange)?;
         underlying.invariant()?;
     } // release the underlying: the valuations read it
 
@@ -103,8 +101,11 @@ impl Terms {
 
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
         let payment = price.value_up(Quantity::new(args.quantity), unit).or_refuse()?;
-        let fee = |ppm| -> Result<i64> { Ok(payment.abs().mul_up(Ratio::from_ppm_up(ppm).or_refuse()?).micros()) };
-        Ok(Self { payment: payment.micros(), taker_fee: fee(perp.taker_fee_ppm)?, maker_fee: fee(perp.maker_fee_ppm)? })
+        Ok(Self {
+            payment: payment.micros(),
+            taker_fee: payment.fee_up(perp.taker_fee_ppm).micros(),
+            maker_fee: payment.fee_up(perp.maker_fee_ppm).micros(),
+        })
     }
 }
 
@@ -135,7 +136,9 @@ fn require_side(
 ) -> Result<Valuation> {
     account.count_change()?;
     let valuation = revalue(account, directory, levels, now)?;
-    if valuation.initial_health().is_negative() && !only_reduced_risk(account, change, &valuation, directory, levels, now)? {
+    if valuation.initial_health().is_negative()
+        && !only_reduced_risk(account, change, &valuation, directory, levels, now)?
+    {
         require_initial_margin(&valuation)?;
     }
     account.compact();

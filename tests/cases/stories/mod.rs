@@ -1,0 +1,3 @@
+//! Journeys across several instructions, readable as documentation.
+
+mod crash;

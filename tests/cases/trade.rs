@@ -1,0 +1,232 @@
+use crate::common::*;
+use margrave_client::instruction;
+
+#[test]
+fn a_trade_moves_position_payment_and_fees_and_sums_to_zero() {
+    let mut market = Market::open();
+    let receipt = market.alice_buys(100).unwrap();
+    let Market { world, alice, maker } = market;
+    let (taker, other) = (world.account(&alice), world.account(&maker));
+    let (bought, sold) = (taker.positions[0], other.positions[0]);
+    assert_eq!((bought.quantity, sold.quantity), (100 * SOL_LONG, -100 * SOL_LONG));
+    // 3,500 dollars; the taker pays 5 basis points, the maker 2.
+    assert_eq!((bought.quote, sold.quote), (-3_501_750_000, 3_499_300_000));
+    let perp = world.underlying().perp;
+    assert_eq!((perp.open_interest, perp.unsettled_fees), (100 * SOL, 2_450_000));
+    let events = receipt.events();
+    let [Event::Traded(event)] = &events[..] else { panic!("one event") };
+    assert_eq!((event.quantity, event.price, event.index_price), (100 * SOL_LONG, PRICE, PRICE));
+    assert_eq!((event.taker.equity, event.taker.initial_margin), (taker.equity, taker.initial_margin));
+    check_books(&world).unwrap();
+}
+
+/// The whole model on one position, computed by hand: 3,500 dollars long, R = 18 %, net charge 2 %, confidence 0.1 %.
+#[test]
+fn margin_of_one_position_is_the_model_document_s() {
+    let Market { world, alice, .. } = Market::long(100);
+    let account = world.account(&alice);
+    let close_to = |value: i64, micros: i64| assert!((value - micros).abs() <= 10, "{value} is not {micros}");
+    // scan 24 % = 840; charges 70; confidence 3.50.
+    close_to(account.initial_margin, 913_500_000);
+    close_to(account.maintenance_margin, 742_000_000);
+    close_to(account.liquidation_end, 853_300_000);
+    close_to(account.equity, 4_998_250_000);
+    assert_eq!(account.risk[0].worst_cell, 21, "the lower edge");
+}
+
+/// A deposit of SOL nets a short perp: the hedge pays for the basis only.
+#[test]
+fn collateral_in_the_asset_hedges_the_perp() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
+    let hedged = world.funded("hedged", 10 * DOLLAR, 100 * SOL);
+    world.trade(&hedged, &maker, -100 * SOL_LONG, PRICE).unwrap();
+    let account = world.account(&hedged);
+    // 1 % on 3,500 hedged; initial adds 5 % more haircut and 0.1 % confidence on both legs.
+    assert_eq!(account.maintenance_margin / 1_000, 35_000);
+    assert_eq!(account.initial_margin / 1_000, 35_000 + 175_000 + 7_000);
+    assert!(account.risk[0].mantissas.iter().all(|cell| *cell == 0));
+}
+
+#[test]
+fn positions_open_grow_shrink_flip_and_close() {
+    let mut market = Market::open();
+    for (sol, open_interest) in [(50, 50), (50, 100), (-30, 70), (-100, 30), (30, 0)] {
+        market.alice_buys(sol).unwrap();
+        assert_eq!(market.world.underlying().perp.open_interest, open_interest * SOL);
+        check_books(&market.world).unwrap();
+    }
+    // Fees are owed, so the slot stays as a debt.
+    let slot = market.world.account(&market.alice).positions[0];
+    assert!(slot.quantity == 0 && slot.quote < 0);
+}
+
+#[test]
+fn both_owners_sign() {
+    let Market { mut world, alice, maker } = Market::open();
+    let trade = world.trade_instruction(&alice, &maker, SOL_LONG, PRICE);
+    for (missing, present) in [(&alice, &maker), (&maker, &alice)] {
+        let one_sided = unsigned(trade.clone(), missing.key());
+        refuses_with_code(&mut world, NOT_A_SIGNER, |world| world.send(&[one_sided], &[&present.keypair]));
+    }
+    let thief = world.funded("thief", DOLLAR, 0);
+    for owner in [alice.key(), maker.key()] {
+        let forged = with_account(trade.clone(), owner, thief.key());
+        world.refuses(SignerIsNotOwner, |world| {
+            world.send(&[forged], &[&alice.keypair, &maker.keypair, &thief.keypair])
+        });
+    }
+}
+
+/// P-06.
+#[test]
+fn an_account_does_not_trade_with_itself() {
+    let Market { mut world, alice, .. } = Market::open();
+    world.refuses(SelfDealing, |world| world.trade(&alice, &alice, SOL_LONG, PRICE));
+}
+
+#[test]
+fn quantities_are_whole_lots_and_not_zero() {
+    let Market { mut world, alice, maker } = Market::open();
+    world.refuses(AmountMustBePositive, |world| world.trade(&alice, &maker, 0, PRICE));
+    world.refuses(QuantityNotInLots, |world| world.trade(&alice, &maker, 9_999_999, PRICE));
+    world.refuses(QuantityNotInLots, |world| world.trade(&alice, &maker, -10_000_001, PRICE));
+    world.trade(&alice, &maker, 10_000_000, PRICE).unwrap();
+}
+
+/// I-20: five per cent from the index is the furthest.
+#[test]
+fn prices_stay_within_the_band() {
+    let Market { mut world, alice, maker } = Market::open();
+    let band = PRICE / 20;
+    for price in [PRICE + band + 1, PRICE - band - 1, 1] {
+        world.refuses(PriceOutsideBand, |world| world.trade(&alice, &maker, SOL_LONG, price));
+    }
+    for price in [0, -PRICE, i64::MIN] {
+        world.refuses(PriceOutOfRange, |world| world.trade(&alice, &maker, SOL_LONG, price));
+    }
+    world.trade(&alice, &maker, SOL_LONG, PRICE + band).unwrap();
+    world.trade(&alice, &maker, SOL_LONG, PRICE - band).unwrap();
+}
+
+/// P-25.
+#[test]
+fn a_stale_price_adds_no_risk() {
+    let Market { mut world, alice, maker } = Market::open();
+    world.set_time(world.now() + 60);
+    world.trade(&alice, &maker, SOL_LONG, PRICE).unwrap();
+    world.set_time(world.now() + 1);
+    world.refuses(PriceTooOld, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
+}
+
+#[test]
+fn without_a_first_price_there_is_no_trade() {
+    let mut world = World::empty(World::START).unwrap();
+    world.create_group(0).unwrap();
+    world.list_sol(default_terms()).unwrap();
+    let (alice, maker) = (world.funded("alice", DOLLAR, 0), world.funded("maker", DOLLAR, 0));
+    world.refuses(PriceNotInitialized, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
+}
+
+/// I-15, for the taker and for the maker: the last lot that fits, and the first that does not.
+#[test]
+fn initial_margin_limits_the_size_of_both_sides() {
+    let Market { mut world, alice, maker } = Market::open();
+    // 5,000 dollars at 26.1 % and a fee of 0.05 % (taker) or 0.02 % (maker) carry 546.29 or 546.92 SOL.
+    let largest = 546 * SOL_LONG + 290_000_000;
+    world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, largest + 10_000_000, PRICE));
+    world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, -largest - 10_000_000, PRICE));
+    world.refuses(InitialMarginNotMet, |world| world.trade(&maker, &alice, 547 * SOL_LONG, PRICE));
+    world.trade(&alice, &maker, largest, PRICE).unwrap();
+}
+
+/// I-15: below initial margin only what reduces risk passes.
+#[test]
+fn below_initial_margin_a_position_may_only_shrink() {
+    let mut market = Market::long(500);
+    market.price_moves_to(338_000_000_000);
+    let Market { mut world, alice, maker } = market;
+    let price = 338_000_000_000;
+    let health = world.accounts().value(&alice.margin_account, world.now()).unwrap();
+    assert!(health.initial_health().is_negative() && !health.maintenance_health().is_negative());
+
+    world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, 10_000_000, price));
+    world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, -1_001 * SOL_LONG, price));
+    // Shrinking, but at a price that costs more than the margin it frees.
+    world.trade(&alice, &maker, -10_000_000, price).unwrap();
+    let account = world.account(&alice);
+    assert_eq!(account.status, margrave::state::Status::MarginCall as u8);
+}
+
+/// I-11, P-07, P-08.
+#[test]
+fn the_list_of_other_accounts_is_complete_and_without_repeats() {
+    let Market { mut world, alice, maker } = Market::long(10);
+    let signers = [&alice.keypair, &maker.keypair];
+    let trade = world.trade_instruction(&alice, &maker, SOL_LONG, PRICE);
+    let (sol, usdc_bank) = (world.sol, world.usdc_bank);
+    let cases = [
+        (without_account(trade.clone(), usdc_bank), BankMissing),
+        (and_account(trade.clone(), usdc_bank), DuplicateAccount),
+        (and_account(trade.clone(), sol), DuplicateAccount),
+        (and_account(trade.clone(), alice.sol), UnexpectedAccount),
+        (with_account(trade.clone(), usdc_bank, alice.margin_account), BankMissing),
+    ];
+    for (trade, error) in cases {
+        world.refuses(error, |world| world.send(&[trade], &signers));
+    }
+}
+
+#[test]
+fn accounts_of_another_group_do_not_mix() {
+    let mut market = Market::open();
+    let other = market.other_group();
+    let Market { world, alice, maker } = &mut market;
+    let trade = world.trade_instruction(alice, maker, SOL_LONG, PRICE);
+    for (from, to) in [(world.group, other.group), (world.sol, other.sol)] {
+        let trade = with_account(trade.clone(), from, to);
+        world.refuses(GroupMismatch, |world| world.send(&[trade], &[&alice.keypair, &maker.keypair]));
+    }
+    let across = world.trade_instruction(alice, &other.trader, SOL_LONG, PRICE);
+    world.refuses(GroupMismatch, |world| world.send(&[across], &[&alice.keypair, &other.trader.keypair]));
+}
+
+#[test]
+fn open_interest_has_its_cap_and_the_perp_must_be_listed() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let (admin, group) = (world.admin.pubkey(), world.group);
+    let listing = margrave::instructions::ListUnderlyingArgs {
+        symbol: pda::symbol("SOL2"),
+        decimals: 9,
+        feed_id: SOL_FEED,
+        max_confidence_ppm: 20_000,
+        max_age_secs: 60,
+        max_future_secs: 5,
+        terms: default_terms(),
+    };
+    world.send(&[instruction::list_underlying(admin, group, listing)], &[]).unwrap();
+    world.sol = pda::underlying(&group, &pda::symbol("SOL2"));
+    world.refresh().unwrap();
+    let (alice, maker) = (world.funded("alice", 5_000 * DOLLAR, 0), world.funded("maker", 5_000 * DOLLAR, 0));
+    world.refuses(PerpNotListed, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
+
+    let perp = margrave::instructions::ListPerpArgs {
+        lot: 1,
+        maker_fee_ppm: 0,
+        taker_fee_ppm: 0,
+        open_interest_cap: 10 * SOL,
+    };
+    world.send(&[instruction::list_perp(admin, group, world.sol, perp)], &[]).unwrap();
+    world.refuses(OpenInterestCapExceeded, |world| world.trade(&alice, &maker, 10 * SOL_LONG + 1, PRICE));
+    world.trade(&alice, &maker, 10 * SOL_LONG, PRICE).unwrap();
+}
+
+/// P-24: a size that no account could carry is refused, not wrapped.
+#[test]
+fn absurd_sizes_are_refused() {
+    let Market { mut world, alice, maker } = Market::open();
+    let most = i64::MAX - i64::MAX % 10_000_000;
+    for quantity in [most, -most] {
+        world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, quantity, PRICE));
+    }
+}

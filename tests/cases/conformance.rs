@@ -103,5 +103,5 @@ fn a_panic_says_what_and_where() {
     let failed = Vm::new().send(vec![], &[42]).unwrap_err();
     let logs = failed.meta.logs.join("\n");
     assert!(logs.contains(PANIC_MESSAGE), "{logs}");
-    assert!(logs.contains("conformance/src/lib.rs:"), "the place without a path of this machine: {logs}");
+    assert!(logs.contains("conformance/src/lib.rs at"), "the place without a path of this machine: {logs}");
 }

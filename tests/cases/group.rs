@@ -57,7 +57,7 @@ fn parameters_out_of_bounds_are_refused() {
     let mut world = World::empty(World::START).unwrap();
     let good = args(&world);
     for bad in [
-        CreateGroupArgs { maintenance_scan_ppm: 0, ..good.clone() },
+        CreateGroupArgs { maintenance_scan_ppm: 499_999, ..good.clone() },
         CreateGroupArgs { maintenance_scan_ppm: 1_000_001, ..good.clone() },
         CreateGroupArgs { liquidation_buffer_ppm: 1_000_001, ..good.clone() },
         CreateGroupArgs { receivers: [Pubkey::default(); MAX_RECEIVERS], ..good.clone() },

@@ -169,12 +169,66 @@ fn sizes_are_whole_lots_and_not_zero() {
     assert_eq!(world.account(&keeper).positions[0].quantity, 10_000_000);
 }
 
-/// F-04: no liquidation on a price that is too old.
+/// F-04: within its age limit the liquidator can choose the price, so the limit is a short one of its own.
 #[test]
 fn a_stale_price_liquidates_nobody() {
     let (mut world, alice, keeper) = fallen_to(BREACHED);
-    world.set_time(world.now() + 61);
+    world.set_time(world.now() + 15);
+    world.liquidate(&keeper, &alice, 10_000_000).unwrap();
+    world.set_time(world.now() + 1);
     world.refuses(PriceTooOld, |world| world.liquidate(&keeper, &alice, u64::MAX));
+}
+
+/// I-22: the flag of an old liquidation is no reason for a new one.
+#[test]
+fn a_liquidation_left_alone_for_ten_minutes_is_over() {
+    for (seconds, over) in [(600, false), (601, true)] {
+        let (mut world, alice, keeper) = fallen_to(BREACHED);
+        world.liquidate(&keeper, &alice, 10_000_000).unwrap();
+        world.set_time(world.now() + seconds);
+        // Between maintenance margin and liquidation end.
+        world.set_price(320_000_000_000).unwrap();
+        let standing = value(&world, &alice);
+        assert!(!standing.maintenance_health().is_negative() && standing.liquidation_end_health().is_negative());
+        if over {
+            world.refuses(AccountIsHealthy, |world| world.liquidate(&keeper, &alice, u64::MAX));
+        } else {
+            world.liquidate(&keeper, &alice, u64::MAX).unwrap();
+        }
+    }
+}
+
+/// I-19, I-25: a pinch of collateral whose feed has died neither frees an account from liquidation nor costs a healthy one
+/// its positions; but nobody adds risk on it.
+#[test]
+fn collateral_with_a_dead_feed_does_not_stand_in_the_way() {
+    let mut market = Market::long(500);
+    let Market { world, alice, .. } = &mut market;
+    let keeper = world.funded("keeper", 100_000 * DOLLAR, 0);
+    let (mint, wallet) = world.list_other_underlying("ETH", alice).unwrap();
+    let bank = pda::bank(&world.group, &mint);
+    let deposit = margrave_client::instruction::deposit(
+        alice.key(),
+        alice.margin_account,
+        (bank, &world.load(&bank)),
+        wallet,
+        20 * SOL,
+    );
+    world.send(&[deposit], &[&alice.keypair]).unwrap();
+    let with_feed = value(world, alice).equity;
+    // Its price is never refreshed again; SOL's is.
+    market.price_moves_to(BREACHED);
+    let Market { world, alice, maker } = &mut market;
+    world.set_time(world.now() + 60);
+    world.set_price(BREACHED).unwrap();
+    let for_risk = value(world, alice).equity;
+    assert!(with_feed.micros() - for_risk.micros() > 20 * 30_000_000, "counts as nothing where risk is added");
+    world.refuses(AccountIsHealthy, |world| world.liquidate(&keeper, alice, u64::MAX));
+    world.refuses(InitialMarginNotMet, |world| world.trade(alice, maker, SOL_LONG, BREACHED));
+
+    world.set_time(world.now() + 1);
+    world.set_price(300_000_000_000).unwrap();
+    world.liquidate(&keeper, alice, u64::MAX).unwrap();
 }
 
 #[test]

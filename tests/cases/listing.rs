@@ -10,6 +10,7 @@ fn underlying_args() -> ListUnderlyingArgs {
         max_confidence_ppm: 20_000,
         max_age_secs: 60,
         max_future_secs: 5,
+        liquidation_max_age_secs: 15,
         terms: default_terms(),
     }
 }
@@ -92,6 +93,8 @@ fn every_term_has_its_bound() {
         ListUnderlyingArgs { max_age_secs: 0, ..good() },
         ListUnderlyingArgs { max_age_secs: 86_401, ..good() },
         ListUnderlyingArgs { max_future_secs: 61, ..good() },
+        ListUnderlyingArgs { liquidation_max_age_secs: 0, ..good() },
+        ListUnderlyingArgs { liquidation_max_age_secs: 61, ..good() },
         ListUnderlyingArgs { symbol: [0; 16], ..good() },
         ListUnderlyingArgs { symbol: pda::symbol("A B"), ..good() },
         ListUnderlyingArgs { symbol: *b"ETH\0X\0\0\0\0\0\0\0\0\0\0\0", ..good() },

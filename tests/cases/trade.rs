@@ -152,10 +152,33 @@ fn below_initial_margin_a_position_may_only_shrink() {
 
     world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, 10_000_000, price));
     world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, -1_001 * SOL_LONG, price));
-    // Shrinking, but at a price that costs more than the margin it frees.
     world.trade(&alice, &maker, -10_000_000, price).unwrap();
     let account = world.account(&alice);
     assert_eq!(account.status, margrave::state::Status::MarginCall as u8);
+}
+
+/// I-28: an account in trouble cannot hand its equity to a friend. A reduction costs at most what a liquidator would be
+/// paid, one per cent; the price band alone would allow five.
+#[test]
+fn a_reduction_in_trouble_gives_nothing_away() {
+    let mut market = Market::long(500);
+    market.price_moves_to(330_000_000_000);
+    let Market { mut world, alice, maker } = market;
+    let index = 330_000_000_000;
+    for price in [index * 95 / 100, index * 989 / 1_000] {
+        world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, -10 * SOL_LONG, price));
+    }
+    world.trade(&alice, &maker, -10 * SOL_LONG, index * 991 / 1_000).unwrap();
+}
+
+/// I-28: with negative equity nothing of what is left is the owner's to give; positions are for liquidators.
+#[test]
+fn a_bankrupt_account_does_not_trade() {
+    let mut market = Market::long(500);
+    market.price_moves_to(240_000_000_000);
+    let Market { mut world, alice, maker } = market;
+    assert!(world.accounts().value(&alice.margin_account, world.now()).unwrap().equity.is_negative());
+    world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, -100 * SOL_LONG, 240_000_000_000));
 }
 
 /// I-11, P-07, P-08.
@@ -202,6 +225,7 @@ fn open_interest_has_its_cap_and_the_perp_must_be_listed() {
         max_confidence_ppm: 20_000,
         max_age_secs: 60,
         max_future_secs: 5,
+        liquidation_max_age_secs: 15,
         terms: default_terms(),
     };
     world.send(&[instruction::list_underlying(admin, group, listing)], &[]).unwrap();
@@ -226,7 +250,8 @@ fn open_interest_has_its_cap_and_the_perp_must_be_listed() {
 fn absurd_sizes_are_refused() {
     let Market { mut world, alice, maker } = Market::open();
     let most = i64::MAX - i64::MAX % 10_000_000;
-    for quantity in [most, -most] {
+    // The last is 145 million dollars, past what one position may be worth.
+    for quantity in [most, -most, 4_150_000 * SOL_LONG] {
         world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, quantity, PRICE));
     }
 }

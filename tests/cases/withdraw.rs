@@ -74,6 +74,19 @@ fn a_flat_account_leaves_without_a_price() {
     world.withdraw(&alice, Token::Usdc, u64::MAX).unwrap();
 }
 
+/// I-34: so does one whose positions are closed with a profit that is not settled yet.
+#[test]
+fn a_closed_winner_leaves_without_a_price() {
+    let mut market = Market::long(100);
+    market.price_moves_to(400_000_000_000);
+    market.alice_buys(-100).unwrap();
+    let Market { mut world, alice, .. } = market;
+    world.set_time(world.now() + 86_400);
+    world.withdraw(&alice, Token::Usdc, u64::MAX).unwrap();
+    assert!(world.account(&alice).positions[0].quote > 0, "the claim stays");
+    check_books(&world).unwrap();
+}
+
 #[test]
 fn with_a_position_a_stale_price_holds_the_withdrawal() {
     let Market { mut world, alice, .. } = Market::long(10);

@@ -49,7 +49,7 @@ impl Accounts {
     pub fn value(&self, key: &Pubkey, now: i64) -> Result<Valuation> {
         let account = self.margin_account(key)?;
         let levels = self.group_of(account)?.levels()?;
-        arrange(account, self, PriceAge::FreshAt(now))?.evaluate(&levels, |_, _, _| ())
+        arrange(account, self, Purpose::Risk(now))?.valuation(&levels)
     }
 
     /// The account as the chain would store it if it valued it at unix time `now`: margin numbers and risk arrays.
@@ -59,7 +59,7 @@ impl Accounts {
     pub fn revalued(&self, key: &Pubkey, now: i64) -> Result<MarginAccount> {
         let mut account = *self.margin_account(key)?;
         let levels = self.group_of(&account)?.levels()?;
-        revalue(&mut account, self, &levels, now)?;
+        revalue(&mut account, self, &levels, Purpose::Risk(now), now)?;
         Ok(account)
     }
 
@@ -71,9 +71,9 @@ impl Accounts {
     pub fn takeover(&self, key: &Pubkey, underlying: &Pubkey, now: i64) -> Result<Option<Takeover>> {
         let account = self.margin_account(key)?;
         let levels = self.group_of(account)?.levels()?;
-        let portfolio = arrange(account, self, PriceAge::FreshAt(now))?;
-        let valuation = portfolio.evaluate(&levels, |_, _, _| ())?;
-        if !account.is_liquidatable(&valuation) {
+        let portfolio = arrange(account, self, Purpose::Liquidation(now))?;
+        let valuation = portfolio.valuation(&levels)?;
+        if !account.is_liquidatable(&valuation, now) {
             return Ok(None);
         }
         let sheet = self.underlying(underlying)?;

@@ -81,7 +81,7 @@ pub fn quote_takeover(
     let helpful = if net >= value.abs().micros() { size } else { share_down(size, net, value.abs().micros()) };
 
     let take = |lots: i64| {
-        let quantity = Quantity::new((lots * lot).min(size) * sign);
+        let quantity = Quantity::new(lots.saturating_mul(lot).min(size) * sign);
         Takeover::at_mark_less_fee(market, quantity, fee_ppm)
     };
     let health = |lots: i64| -> Result<i64, RiskError> {
@@ -126,7 +126,7 @@ pub fn quote_takeover(
 }
 
 const fn ceil_div(value: i64, by: i64) -> i64 {
-    (value + by - 1) / by
+    value / by + if value % by == 0 { 0 } else { 1 }
 }
 
 /// `amount x part / whole`, rounded down, for `0 < part <= whole`.

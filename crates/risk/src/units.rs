@@ -159,6 +159,15 @@ impl Price {
         if product < 0 { Usd::new(-size - inexact as i64) } else { Usd::new(size) }
     }
 
+    /// What a collateral of `quantity` is worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but
+    /// not believed, so no amount of collateral can make an account impossible to value.
+    pub const fn collateral_value_down(self, quantity: Quantity, unit: Decimals) -> Usd {
+        match self.value_down(quantity, unit) {
+            Ok(value) => value,
+            Err(_) => Usd::MAX,
+        }
+    }
+
     /// What `quantity` costs at this price, rounded toward plus infinity. Errors as [`Price::value_down`].
     pub const fn value_up(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
         match self.value_down(Quantity(-quantity.0), unit) {

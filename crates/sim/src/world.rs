@@ -202,6 +202,7 @@ impl World {
             max_confidence_ppm: 20_000,
             max_age_secs: 60,
             max_future_secs: 5,
+            liquidation_max_age_secs: 15,
             terms,
         };
         let perp = ListPerpArgs {
@@ -278,13 +279,47 @@ impl World {
     /// Lists a bank for a new token priced as SOL, and gives `trader` some; returns the mint and the trader's token account.
     pub fn list_extra_bank(&mut self, trader: &Trader, deposit_cap: u64) -> Result<(Pubkey, Pubkey), Refusal> {
         let mint = self.create_mint(9);
+        let wallet = self.list_sol_like_bank(trader, mint, self.sol, deposit_cap)?;
+        Ok((mint, wallet))
+    }
+
+    /// Lists another underlying on the SOL feed, refreshes it once, and lists a bank for a new token priced by it; returns
+    /// the mint and the trader's token account.
+    pub fn list_other_underlying(&mut self, symbol: &str, trader: &Trader) -> Result<(Pubkey, Pubkey), Refusal> {
+        let symbol = pda::symbol(symbol);
+        let listing = ListUnderlyingArgs {
+            symbol,
+            decimals: 9,
+            feed_id: SOL_FEED,
+            max_confidence_ppm: 20_000,
+            max_age_secs: 60,
+            max_future_secs: 5,
+            liquidation_max_age_secs: 15,
+            terms: default_terms(),
+        };
+        let underlying = pda::underlying(&self.group, &symbol);
+        let list = instruction::list_underlying(self.admin.pubkey(), self.group, listing);
+        let refresh = instruction::refresh_price(self.group, underlying, self.price_update);
+        self.send(&[list, refresh], &[])?;
+        let mint = self.create_mint(9);
+        let wallet = self.list_sol_like_bank(trader, mint, underlying, u64::MAX)?;
+        Ok((mint, wallet))
+    }
+
+    fn list_sol_like_bank(
+        &mut self,
+        trader: &Trader,
+        mint: Pubkey,
+        underlying: Pubkey,
+        deposit_cap: u64,
+    ) -> Result<Pubkey, Refusal> {
         let args = ListBankArgs { deposit_cap, haircut_maintenance_ppm: 50_000, haircut_initial_ppm: 100_000 };
-        self.send(&[instruction::list_bank(self.admin.pubkey(), self.group, mint, Some(self.sol), args)], &[])?;
+        self.send(&[instruction::list_bank(self.admin.pubkey(), self.group, mint, Some(underlying), args)], &[])?;
         let wallet = CreateAssociatedTokenAccount::new(&mut self.svm, &trader.keypair, &mint)
             .send()
             .expect("a token account is created");
         MintTo::new(&mut self.svm, &self.admin, &mint, &wallet, 1_000_000_000_000).send().expect("the admin may mint");
-        Ok((mint, wallet))
+        Ok(wallet)
     }
 
     pub fn mint(&self, token: Token) -> Pubkey {

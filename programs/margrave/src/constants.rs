@@ -23,6 +23,15 @@ pub const MAX_UNDERLYINGS: usize = 8;
 /// Programs a group may accept Pyth price accounts from.
 pub const MAX_RECEIVERS: usize = 4;
 
+/// Largest size of a position in smallest units, so that sums of two never overflow.
+pub const MAX_QUANTITY: u64 = 1 << 61;
+/// Largest value of a position when it is traded, and of what it has paid or received, in micro-dollars (140 million
+/// dollars): an eighth of what the engine can value, so that a rising price does not make an account impossible to value.
+pub const MAX_TRADED_VALUE: u64 = 1 << 47;
+/// How long after its last step a liquidation may go on above maintenance margin. An account that has been left alone for
+/// longer has recovered by itself.
+pub const LIQUIDATION_CONTINUES_SECS: i64 = 600;
+
 /// Millionths in one.
 pub const PPM: u32 = 1_000_000;
 /// Decimals of the quote token: a dollar amount and a quote token amount are then the same integer.

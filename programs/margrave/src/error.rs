@@ -29,7 +29,7 @@ pub enum MargraveError {
     UnexpectedAccount,
     #[msg("The account's data is not of the expected type or version")]
     WrongAccountType,
-    #[msg("Both sides are the same margin account or have the same owner")]
+    #[msg("A party cannot deal with itself")]
     SelfDealing,
     #[msg("Open interest changes, so the underlying must be given as writable")]
     UnderlyingNotWritable,

@@ -52,11 +52,11 @@ impl Oracle {
         Ok(true)
     }
 
-    /// Refuses a price that is too old to add or shed risk on.
-    pub fn require_fresh(&self, now: i64) -> Result<()> {
+    /// Refuses a price that is older than `max_age_secs`.
+    pub fn require_fresh(&self, now: i64, max_age_secs: u32) -> Result<()> {
         require!(self.price != 0, MargraveError::PriceNotInitialized);
         let age = i128::from(now) - i128::from(self.publish_time);
-        require!(age <= i128::from(self.max_age_secs), MargraveError::PriceTooOld);
+        require!(age <= i128::from(max_age_secs), MargraveError::PriceTooOld);
         Ok(())
     }
 }

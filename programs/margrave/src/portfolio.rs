@@ -6,7 +6,7 @@
 
 use crate::{constants::*, error::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Book, Cell, Decimals, Exposure, Levels, Market, Price, Quantity, RiskArray, Usd, Valuation};
+use margrave_risk::{Book, Cell, Decimals, Exposure, Levels, Market, Quantity, RiskArray, Usd, Valuation};
 use std::ops::Deref;
 
 /// Where the banks and underlyings of a margin account are found, by the keys the account has recorded.
@@ -58,84 +58,104 @@ fn word(bytes: &[u8]) -> u64 {
     bytes.try_into().map_or(0, u64::from_le_bytes)
 }
 
+/// One underlying of a margin account as the engine's plain numbers.
+#[derive(Clone, Copy)]
+pub struct Line {
+    pub market: Market,
+    pub exposure: Exposure,
+    /// Stored beside the risk array: when the price was published and which terms it was computed with.
+    pub publish_time: i64,
+    pub terms_version: u32,
+}
+
 /// A margin account as the engine's plain numbers.
 pub struct Portfolio {
     /// Cash and collateral, without the underlyings.
     pub balances: Book,
-    /// One per risk slot of the account.
-    pub underlyings: [Option<(Market, Exposure)>; MAX_UNDERLYINGS],
+    /// One per risk slot of the account; `None` for an empty slot, and for collateral that does not count.
+    pub lines: [Option<Line>; MAX_UNDERLYINGS],
 }
 
-/// How old the prices of a valuation may be.
+/// What a valuation is for, which decides how old its prices may be. Positions always need a fresh price; collateral
+/// whose price is too old must neither add risk nor, being merely uncertain, liquidate anyone (I-19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PriceAge {
-    /// Each underlying's own limit, counted from this unix time.
-    FreshAt(i64),
-    /// Any accepted price: for display, never for a decision on chain.
-    Any,
+pub enum Purpose {
+    /// Adding risk at this unix time: collateral with a stale price counts as zero.
+    Risk(i64),
+    /// Liquidating at this unix time: collateral with a stale price counts at its last one, and positions need a price no
+    /// older than the underlying's `liquidation_max_age_secs`.
+    Liquidation(i64),
+    /// Display: every underlying at its last price.
+    Display,
+}
+
+impl Purpose {
+    /// The underlying's line at this purpose's price, `None` when it counts as nothing.
+    fn line(self, underlying: &Underlying, has_position: bool) -> Result<Option<Line>> {
+        let oracle = &underlying.oracle;
+        let fresh = match self {
+            Self::Risk(now) => oracle.require_fresh(now, oracle.max_age_secs),
+            Self::Liquidation(now) => oracle.require_fresh(now, oracle.liquidation_max_age_secs),
+            Self::Display => Ok(()),
+        };
+        if has_position {
+            fresh?;
+        } else if oracle.price == 0 || (fresh.is_err() && matches!(self, Self::Risk(_))) {
+            return Ok(None);
+        }
+        Ok(Some(Line {
+            market: underlying.market()?,
+            exposure: Exposure::default(),
+            publish_time: oracle.publish_time,
+            terms_version: underlying.terms.version,
+        }))
+    }
 }
 
 /// Reads `account` and everything it refers to. Every non-empty slot is counted exactly once (I-11).
 #[inline(never)]
-pub fn arrange(account: &MarginAccount, directory: &impl Directory, age: PriceAge) -> Result<Portfolio> {
-    let mut portfolio = Portfolio { balances: Book::default(), underlyings: [const { None }; MAX_UNDERLYINGS] };
-    for (slot, entry) in account.risk.iter().zip(&mut portfolio.underlyings) {
-        if !slot.is_empty() {
-            let underlying = directory.underlying(&slot.underlying)?;
-            if let PriceAge::FreshAt(now) = age {
-                underlying.oracle.require_fresh(now)?;
-            }
-            *entry = Some((underlying.market()?, Exposure::default()));
-        }
+pub fn arrange(account: &MarginAccount, directory: &impl Directory, purpose: Purpose) -> Result<Portfolio> {
+    let mut has_position = [false; MAX_UNDERLYINGS];
+    for slot in account.positions.iter().filter(|slot| !slot.is_empty()) {
+        has_position[usize::from(slot.risk_slot)] = true;
+    }
+    let mut portfolio = Portfolio { balances: Book::default(), lines: [const { None }; MAX_UNDERLYINGS] };
+    for (index, slot) in account.risk.iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
+        let underlying = directory.underlying(&slot.underlying)?;
+        portfolio.lines[index] = purpose.line(&underlying, has_position[index])?;
     }
     for slot in account.collateral.iter().filter(|slot| !slot.is_empty()) {
         portfolio.balances.count(1).or_refuse()?;
         let bank = directory.bank(&slot.bank)?;
-        let atoms = bank.atoms_down(slot.deposit_shares()?)?;
-        let atoms = i64::try_from(atoms).map_err(|_| MargraveError::ValueOutOfRange)?;
+        let atoms = i64::try_from(bank.atoms_down(slot.deposit_shares()?)?).unwrap_or(i64::MAX);
         if bank.is_quote() {
-            portfolio.balances.add_cash(Usd::new(atoms).or_refuse()?);
-        } else {
-            let index = usize::from(slot.risk_slot).checked_sub(1).ok_or(MargraveError::InvariantViolated)?;
-            let (market, exposure) = entry(&mut portfolio.underlyings, index)?;
-            let value = value_of(market.price, atoms, bank.decimals)?;
-            exposure.add_collateral(value);
+            portfolio.balances.add_cash(Usd::new(atoms).unwrap_or(Usd::MAX));
+        } else if let Some(line) = portfolio.lines[slot.risk_slot()?].as_mut() {
+            let unit = Decimals::new(bank.decimals).or_refuse()?;
+            let value = line.market.price.collateral_value_down(Quantity::new(atoms), unit);
+            line.exposure.add_collateral(value);
             portfolio.balances.add_collateral(value, bank.haircuts()?);
         }
     }
     for slot in account.positions.iter().filter(|slot| !slot.is_empty()) {
         portfolio.balances.count(1).or_refuse()?;
-        let (market, exposure) = entry(&mut portfolio.underlyings, usize::from(slot.risk_slot))?;
-        exposure.add_position(market, slot.quantity(), slot.quote()?).or_refuse()?;
+        let line = portfolio.lines[usize::from(slot.risk_slot)].as_mut().ok_or(MargraveError::InvariantViolated)?;
+        line.exposure.add_position(&line.market, slot.quantity(), slot.quote()?).or_refuse()?;
     }
     Ok(portfolio)
 }
 
-fn entry(
-    underlyings: &mut [Option<(Market, Exposure)>; MAX_UNDERLYINGS],
-    index: usize,
-) -> Result<(&Market, &mut Exposure)> {
-    match underlyings.get_mut(index).and_then(Option::as_mut) {
-        Some((market, exposure)) => Ok((market, exposure)),
-        None => err!(MargraveError::InvariantViolated),
-    }
-}
-
-fn value_of(price: Price, atoms: i64, decimals: u8) -> Result<Usd> {
-    price.value_down(Quantity::new(atoms), Decimals::new(decimals).or_refuse()?).or_refuse()
-}
-
 impl Portfolio {
-    /// The engine's verdict. `keep` is given each underlying's slot index, risk array and worst cell.
+    /// The engine's verdict. `keep` is given each underlying's slot index, line, risk array and worst cell.
     #[inline(never)]
-    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &RiskArray, Cell)) -> Result<Valuation> {
+    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &Line, &RiskArray, Cell)) -> Result<Valuation> {
         let mut book = self.balances;
         let mut slots = [0u8; MAX_UNDERLYINGS];
         let mut count = 0;
-        for (index, entry) in self.underlyings.iter().enumerate() {
-            if let Some((market, exposure)) = entry {
-                let (array, worst) = book.add_underlying(market, exposure).or_refuse()?;
-                keep(index, &array, worst);
+        for (index, line) in self.lines.iter().enumerate() {
+            if let Some(line) = line {
+                let (array, worst) = book.add_underlying(&line.market, &line.exposure).or_refuse()?;
+                keep(index, line, &array, worst);
                 slots[count] = u8::try_from(index).unwrap_or(u8::MAX);
                 count += 1;
             }
@@ -148,45 +168,46 @@ impl Portfolio {
         Ok(valuation)
     }
 
+    /// The verdict alone.
+    pub fn valuation(&self, levels: &Levels) -> Result<Valuation> {
+        self.evaluate(levels, |_, _, _, _| ())
+    }
+
     /// The account without the underlying in `slot`, and that underlying.
-    pub fn without(&self, slot: usize) -> Result<(Book, Market, Exposure)> {
+    pub fn without(&self, slot: usize) -> Result<(Book, Line)> {
         let mut book = self.balances;
-        for (market, exposure) in
-            self.underlyings.iter().enumerate().filter(|(i, _)| *i != slot).filter_map(|(_, e)| e.as_ref())
+        for line in
+            self.lines.iter().enumerate().filter(|(index, _)| *index != slot).filter_map(|(_, line)| line.as_ref())
         {
-            book.add_underlying(market, exposure).or_refuse()?;
+            book.add_underlying(&line.market, &line.exposure).or_refuse()?;
         }
-        match self.underlyings.get(slot) {
-            Some(Some((market, exposure))) => Ok((book, *market, *exposure)),
-            _ => err!(MargraveError::UnderlyingMissing),
-        }
+        let line = self.lines.get(slot).copied().flatten();
+        Ok((book, line.ok_or(MargraveError::UnderlyingMissing)?))
     }
 }
 
-/// Values `account` at fresh prices and stores the result in it: margin numbers, status and risk arrays (I-09).
+/// Values `account` and stores the result in it: margin numbers, status and risk arrays (I-09).
 pub fn revalue(
     account: &mut MarginAccount,
     directory: &impl Directory,
     levels: &Levels,
+    purpose: Purpose,
     now: i64,
 ) -> Result<Valuation> {
-    let portfolio = arrange(account, directory, PriceAge::FreshAt(now))?;
+    let portfolio = arrange(account, directory, purpose)?;
     let sequence = account.sequence;
     let risk = &mut account.risk;
-    let valuation = portfolio.evaluate(levels, |index, array, worst| {
+    let valuation = portfolio.evaluate(levels, |index, line, array, worst| {
         let compressed = array.compress_down();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;
-        slot.worst_cell = worst.index();
+        slot.price = line.market.price.raw();
+        slot.publish_time = line.publish_time;
         slot.sequence = sequence;
+        slot.terms_version = line.terms_version;
+        slot.worst_cell = worst.index();
     })?;
-    for slot in risk.iter_mut().filter(|slot| !slot.is_empty()) {
-        let underlying = directory.underlying(&slot.underlying)?;
-        slot.price = underlying.oracle.price;
-        slot.publish_time = underlying.oracle.publish_time;
-        slot.terms_version = underlying.terms.version;
-    }
     account.record(&valuation, now);
     Ok(valuation)
 }

@@ -43,8 +43,9 @@ impl Group {
     /// What every instruction that writes a group leaves behind.
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION, MargraveError::InvariantViolated);
-        // Maintenance never asks for more than initial margin, which asks for the whole scan.
-        require!((1..=PPM).contains(&self.maintenance_scan_ppm), MargraveError::ParameterOutOfBounds);
+        // Maintenance never asks for more than initial margin, which asks for the whole scan, and for enough of it that a
+        // liquidation frees more than its fee.
+        require!((PPM / 2..=PPM).contains(&self.maintenance_scan_ppm), MargraveError::ParameterOutOfBounds);
         require!(self.liquidation_buffer_ppm <= PPM, MargraveError::ParameterOutOfBounds);
         // Without a receiver no price could ever be accepted, and the system program owns every empty account.
         require!(self.receivers.iter().any(|r| *r != Pubkey::default()), MargraveError::ParameterOutOfBounds);

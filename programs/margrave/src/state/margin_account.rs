@@ -98,7 +98,7 @@ pub enum Status {
     Healthy = 0,
     /// Below initial margin: only risk-reducing actions pass.
     MarginCall = 1,
-    /// A liquidation has begun and not yet reached its end; it may go on above maintenance margin.
+    /// A liquidation has begun and not yet reached its end; it may go on above maintenance margin for a few minutes.
     InLiquidation = 2,
 }
 
@@ -112,6 +112,11 @@ pub enum InstrumentKind {
 impl CollateralSlot {
     pub fn is_empty(&self) -> bool {
         self.shares == 0
+    }
+
+    /// The index of the risk slot of a token that is not the quote token.
+    pub fn risk_slot(&self) -> Result<usize> {
+        usize::from(self.risk_slot).checked_sub(1).ok_or_else(|| error!(MargraveError::InvariantViolated))
     }
 
     /// Deposit shares as an unsigned number.
@@ -138,7 +143,7 @@ impl PositionSlot {
         let long_before = self.quantity.max(0);
         self.quantity = self.quantity.checked_add(quantity).ok_or(MargraveError::ValueOutOfRange)?;
         self.quote = self.quote.checked_add(quote).ok_or(MargraveError::ValueOutOfRange)?;
-        require!(self.quantity != i64::MIN, MargraveError::ValueOutOfRange);
+        require!(self.quantity.unsigned_abs() <= MAX_QUANTITY, MargraveError::ValueOutOfRange);
         Ok(self.quantity.max(0) - long_before)
     }
 }
@@ -240,9 +245,10 @@ impl MarginAccount {
         }
     }
 
-    /// Whether nothing could be lost: no positions and no debts.
+    /// Whether nothing can be lost any more: no open position, no unsettled loss, no borrowed token.
     pub fn is_flat(&self) -> bool {
-        self.positions.iter().all(PositionSlot::is_empty) && self.collateral.iter().all(|slot| slot.shares >= 0)
+        self.positions.iter().all(|slot| slot.quantity == 0 && slot.quote >= 0)
+            && self.collateral.iter().all(|slot| slot.shares >= 0)
     }
 
     /// Stores a valuation of the account as it is now, and the status that follows from it.
@@ -267,10 +273,11 @@ impl MarginAccount {
         }
     }
 
-    /// I-22: below maintenance margin, or in a liquidation that has not reached its end.
-    pub fn is_liquidatable(&self, valuation: &Valuation) -> bool {
-        valuation.maintenance_health().is_negative()
-            || (self.status == Status::InLiquidation as u8 && valuation.liquidation_end_health().is_negative())
+    /// I-22: below maintenance margin, or in a liquidation of the last minutes that has not reached its end.
+    pub fn is_liquidatable(&self, valuation: &Valuation, now: i64) -> bool {
+        let begun = self.status == Status::InLiquidation as u8
+            && now.saturating_sub(self.valued_at) <= LIQUIDATION_CONTINUES_SECS;
+        valuation.maintenance_health().is_negative() || (begun && valuation.liquidation_end_health().is_negative())
     }
 
     /// What every instruction that writes a margin account leaves behind. Slots point at live slots; empty ones are zero.

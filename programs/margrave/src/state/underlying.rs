@@ -45,7 +45,8 @@ pub struct Oracle {
     pub max_age_secs: u32,
     /// Furthest into the future a publish time may lie, in seconds: clocks differ.
     pub max_future_secs: u32,
-    pub padding: u32,
+    /// Oldest price a position may be liquidated at, in seconds: within this window the caller can choose the price.
+    pub liquidation_max_age_secs: u32,
     /// For the slow price and the volatility estimate. Zero.
     pub reserved: [u8; 64],
 }
@@ -72,6 +73,16 @@ pub struct RiskTerms {
     pub liquidation_fee_ppm: u32,
 }
 
+impl Perp {
+    /// Applies a change of the long side. Growth stops at the cap; shrinking never does.
+    pub fn change_open_interest(&mut self, long_side: i64) -> Result<()> {
+        let changed = self.open_interest.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
+        require!(long_side <= 0 || changed <= self.open_interest_cap, MargraveError::OpenInterestCapExceeded);
+        self.open_interest = changed;
+        Ok(())
+    }
+}
+
 /// The underlying's perpetual future.
 #[zero_copy]
 #[repr(C)]
@@ -83,6 +94,7 @@ pub struct Perp {
     pub padding: u32,
     /// Sum of all long positions, which is the sum of all short ones (I-02).
     pub open_interest: u64,
+    /// Most that `open_interest` may grow to. It may lie below, after a change of the cap: then it only shrinks.
     pub open_interest_cap: u64,
     /// Fees charged to positions and not settled yet, micro-dollars: with every position's quote they sum to zero (I-03).
     pub unsettled_fees: i64,
@@ -94,7 +106,7 @@ pub struct Perp {
 impl Underlying {
     /// The underlying as the engine sees it, at the last accepted price.
     ///
-    /// Not checked here: the price's age, see [`Oracle::require_fresh`].
+    /// Not checked here: the price's age, see [`crate::portfolio::Purpose`].
     pub fn market(&self) -> Result<Market> {
         require!(self.oracle.price != 0, MargraveError::PriceNotInitialized);
         Ok(Market {
@@ -126,16 +138,19 @@ impl Underlying {
         );
         require!(terms.profit_haircut_initial_ppm <= PPM, MargraveError::ParameterOutOfBounds);
         require!(terms.max_trade_deviation_ppm <= 500_000, MargraveError::ParameterOutOfBounds);
-        // A liquidation must raise health, so its fee is less than the maintenance margin it frees: 0.8 of the smallest
-        // edge would not do, the listed range must. Twice the fee leaves room for the levels' parameters.
+        // A liquidation must raise health: its fee is less than the maintenance margin it frees, which is at least 0.5
+        // (the floor in Group::invariant) of the edge, 4/3 R.
         require!(terms.liquidation_fee_ppm <= terms.scan_range_ppm / 2, MargraveError::ParameterOutOfBounds);
         require!(oracle.feed_id != [0; 32], MargraveError::ParameterOutOfBounds);
         require!((1..=200_000).contains(&oracle.max_confidence_ppm), MargraveError::ParameterOutOfBounds);
         require!((1..=86_400).contains(&oracle.max_age_secs), MargraveError::ParameterOutOfBounds);
         require!(oracle.max_future_secs <= 60, MargraveError::ParameterOutOfBounds);
+        require!(
+            (1..=oracle.max_age_secs).contains(&oracle.liquidation_max_age_secs),
+            MargraveError::ParameterOutOfBounds
+        );
         require!(perp.maker_fee_ppm <= 10_000, MargraveError::ParameterOutOfBounds);
         require!(perp.taker_fee_ppm <= 10_000, MargraveError::ParameterOutOfBounds);
-        require!(perp.open_interest <= perp.open_interest_cap, MargraveError::OpenInterestCapExceeded);
         Ok(())
     }
 }

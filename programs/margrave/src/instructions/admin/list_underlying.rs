@@ -11,6 +11,7 @@ pub struct ListUnderlyingArgs {
     pub max_confidence_ppm: u32,
     pub max_age_secs: u32,
     pub max_future_secs: u32,
+    pub liquidation_max_age_secs: u32,
     /// `version` is ignored; the program counts it.
     pub terms: RiskTerms,
 }
@@ -55,6 +56,7 @@ pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -
     underlying.oracle.max_confidence_ppm = args.max_confidence_ppm;
     underlying.oracle.max_age_secs = args.max_age_secs;
     underlying.oracle.max_future_secs = args.max_future_secs;
+    underlying.oracle.liquidation_max_age_secs = args.liquidation_max_age_secs;
     underlying.terms = RiskTerms { version: 1, ..args.terms };
     underlying.invariant()?;
     group.underlyings = group.underlyings.checked_add(1).ok_or(MargraveError::ValueOutOfRange)?;

@@ -38,9 +38,9 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts)?;
 
     let mut liquidatee = ctx.accounts.liquidatee.load_mut()?;
-    let portfolio = arrange(&liquidatee, &directory, PriceAge::FreshAt(now))?;
-    let before = portfolio.evaluate(&levels, |_, _, _| ())?;
-    if !liquidatee.is_liquidatable(&before) {
+    let portfolio = arrange(&liquidatee, &directory, Purpose::Liquidation(now))?;
+    let before = portfolio.valuation(&levels)?;
+    if !liquidatee.is_liquidatable(&before, now) {
         log_valuation(&before);
         return err!(MargraveError::AccountIsHealthy);
     }
@@ -57,16 +57,15 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
         liquidatee.positions[given].change(-quantity, quote)? + liquidator.positions[taken].change(quantity, -quote)?;
     if long_side != 0 {
         let mut underlying = ctx.accounts.underlying.load_mut()?;
-        let open_interest = underlying.perp.open_interest.checked_add_signed(long_side);
-        underlying.perp.open_interest = open_interest.ok_or(MargraveError::InvariantViolated)?;
+        underlying.perp.change_open_interest(long_side)?;
         underlying.invariant()?;
     }
 
     // From here on the liquidation has begun; `revalue` ends it when the account has reached its end level.
     liquidatee.status = Status::InLiquidation as u8;
-    let after = revalue_change(&mut liquidatee, &directory, &levels, now)?;
+    let after = revalue_change(&mut liquidatee, &directory, &levels, Purpose::Liquidation(now), now)?;
     require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
-    let liquidator_value = revalue_change(&mut liquidator, &directory, &levels, now)?;
+    let liquidator_value = revalue_change(&mut liquidator, &directory, &levels, Purpose::Risk(now), now)?;
     require_initial_margin(&liquidator_value)?;
 
     emit!(PositionLiquidated {
@@ -87,10 +86,11 @@ fn revalue_change(
     account: &mut MarginAccount,
     directory: &impl Directory,
     levels: &Levels,
+    purpose: Purpose,
     now: i64,
 ) -> Result<Valuation> {
     account.count_change()?;
-    let valuation = revalue(account, directory, levels, now)?;
+    let valuation = revalue(account, directory, levels, purpose, now)?;
     account.compact();
     account.invariant()?;
     Ok(valuation)
@@ -108,7 +108,7 @@ pub fn takeover_of(
 ) -> Result<Takeover> {
     let slot = &account.positions[account.perp_on(&key).ok_or(MargraveError::NoPosition)?];
     let position = LinearPosition { quantity: slot.quantity(), quote: slot.quote()? };
-    let (rest, market, exposure) = portfolio.without(usize::from(slot.risk_slot))?;
+    let (rest, Line { market, exposure, .. }) = portfolio.without(usize::from(slot.risk_slot))?;
     let others = exposure.without_position(&market, &position).or_refuse()?;
     let (lot, fee_ppm) = (underlying.perp.lot, underlying.terms.liquidation_fee_ppm);
 

@@ -51,14 +51,11 @@ pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Resul
     {
         let mut underlying = ctx.accounts.underlying.load_mut()?;
         let terms = Terms::agree(&underlying, &args, now)?;
-        taker_change = Change::apply(&mut taker, key, args.quantity, -terms.payment - terms.taker_fee)?;
-        maker_change = Change::apply(&mut maker, key, -args.quantity, terms.payment - terms.maker_fee)?;
+        taker_change = Change::apply(&mut taker, key, args.quantity, -terms.payment, terms.taker_fee, &terms)?;
+        maker_change = Change::apply(&mut maker, key, -args.quantity, terms.payment, terms.maker_fee, &terms)?;
 
         let perp = &mut underlying.perp;
-        perp.open_interest = perp
-            .open_interest
-            .checked_add_signed(taker_change.long_side + maker_change.long_side)
-            .ok_or(MargraveError::InvariantViolated)?;
+        perp.change_open_interest(taker_change.long_side + maker_change.long_side)?;
         perp.unsettled_fees =
             perp.unsettled_fees.checked_add(terms.taker_fee + terms.maker_fee).ok_or(MargraveError::ValueOutOfRange)?;
         underlying.invariant()?;
@@ -86,17 +83,21 @@ struct Terms {
     payment: i64,
     taker_fee: i64,
     maker_fee: i64,
+    /// The most a reduction below initial margin may cost beyond fees: what a liquidator would be paid for it.
+    concession: i64,
+    unit: Decimals,
+    index: Price,
 }
 
 impl Terms {
     fn agree(underlying: &Underlying, args: &TradeArgs, now: i64) -> Result<Self> {
-        let perp = &underlying.perp;
+        let (perp, oracle, risk) = (&underlying.perp, &underlying.oracle, &underlying.terms);
         require!(perp.lot != 0, MargraveError::PerpNotListed);
         require!(args.quantity % i64::from(perp.lot) == 0, MargraveError::QuantityNotInLots);
-        underlying.oracle.require_fresh(now)?;
+        oracle.require_fresh(now, oracle.max_age_secs)?;
         let price = Price::new(args.price).or_refuse()?;
-        let apart = i128::from(args.price.abs_diff(underlying.oracle.price));
-        let band = i128::from(underlying.oracle.price) * i128::from(underlying.terms.max_trade_deviation_ppm);
+        let apart = i128::from(args.price.abs_diff(oracle.price));
+        let band = i128::from(oracle.price) * i128::from(risk.max_trade_deviation_ppm);
         require!(apart * i128::from(PPM) <= band, MargraveError::PriceOutsideBand);
 
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
@@ -105,6 +106,9 @@ impl Terms {
             payment: payment.micros(),
             taker_fee: payment.fee_up(perp.taker_fee_ppm).micros(),
             maker_fee: payment.fee_up(perp.maker_fee_ppm).micros(),
+            concession: payment.fee_up(risk.liquidation_fee_ppm).micros(),
+            unit,
+            index: Price::new(oracle.price).or_refuse()?,
         })
     }
 }
@@ -116,13 +120,27 @@ struct Change {
     quantity: i64,
     quote: i64,
     long_side: i64,
+    /// The most equity it may have cost if the account is left below its initial margin.
+    most_cost: i64,
 }
 
 impl Change {
-    fn apply(account: &mut MarginAccount, underlying: Pubkey, quantity: i64, quote: i64) -> Result<Self> {
+    fn apply(
+        account: &mut MarginAccount,
+        underlying: Pubkey,
+        quantity: i64,
+        payment: i64,
+        fee: i64,
+        terms: &Terms,
+    ) -> Result<Self> {
+        let quote = payment - fee;
         let position = account.open_perp(underlying)?;
-        let long_side = account.positions[position].change(quantity, quote)?;
-        Ok(Self { position, quantity, quote, long_side })
+        let slot = &mut account.positions[position];
+        let long_side = slot.change(quantity, quote)?;
+        let value = terms.index.value_down(slot.quantity(), terms.unit).or_refuse()?;
+        let largest = value.micros().unsigned_abs().max(slot.quote.unsigned_abs());
+        require!(largest <= MAX_TRADED_VALUE, MargraveError::ValueOutOfRange);
+        Ok(Self { position, quantity, quote, long_side, most_cost: fee + terms.concession })
     }
 }
 
@@ -135,7 +153,7 @@ fn require_side(
     now: i64,
 ) -> Result<Valuation> {
     account.count_change()?;
-    let valuation = revalue(account, directory, levels, now)?;
+    let valuation = revalue(account, directory, levels, Purpose::Risk(now), now)?;
     if valuation.initial_health().is_negative()
         && !only_reduced_risk(account, change, &valuation, directory, levels, now)?
     {
@@ -146,8 +164,9 @@ fn require_side(
     Ok(valuation)
 }
 
-/// Whether the position is smaller, on the same side, and neither health fell: what an account below its initial margin
-/// may still do.
+/// What an account below its initial margin may still do: make a position smaller, on the same side, with neither health
+/// falling, at a cost no higher than a liquidator's. An account with negative equity has nothing of its own left to give
+/// away: its positions are for liquidators.
 #[inline(never)]
 fn only_reduced_risk(
     account: &mut MarginAccount,
@@ -157,15 +176,18 @@ fn only_reduced_risk(
     levels: &Levels,
     now: i64,
 ) -> Result<bool> {
-    let quantity = account.positions[change.position].quantity;
-    if quantity != 0 && quantity.signum() == change.quantity.signum() {
-        return Ok(false);
-    }
+    let slot = account.positions[change.position];
     account.positions[change.position].change(-change.quantity, -change.quote)?;
-    let crossed = account.positions[change.position].quantity.signum() == -quantity.signum() && quantity != 0;
-    let before = arrange(account, directory, PriceAge::FreshAt(now))?.evaluate(levels, |_, _, _| ())?;
-    account.positions[change.position].change(change.quantity, change.quote)?;
-    Ok(!crossed
+    let before_quantity = account.positions[change.position].quantity;
+    let before = arrange(account, directory, Purpose::Risk(now))?.valuation(levels)?;
+    account.positions[change.position] = slot;
+
+    let smaller = before_quantity.signum() == -change.quantity.signum()
+        && (slot.quantity == 0 || slot.quantity.signum() == before_quantity.signum());
+    let cost = (before.equity - after.equity).micros();
+    Ok(smaller
+        && !after.equity.is_negative()
+        && cost <= change.most_cost
         && after.initial_health() >= before.initial_health()
         && after.maintenance_health() >= before.maintenance_health())
 }

@@ -27,12 +27,12 @@ pub struct Withdraw<'info> {
     #[account(mut, constraint = destination.mint == mint.key() @ MargraveError::MintMismatch)]
     pub destination: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
-    // remaining - the account's other banks and its underlyings, unless it holds no positions
+    // remaining - the account's other banks and its underlyings, unless it is flat
 }
 
 /// Withdraws `amount` atoms of collateral; `u64::MAX` withdraws the whole balance. The debit rounds up to whole shares.
 ///
-/// The account must meet its initial margin afterwards (I-15). Without positions it owes nothing and needs no price (I-34).
+/// The account must meet its initial margin afterwards (I-15). A flat account owes nothing and needs no price (I-34).
 pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
     let bank_key = ctx.accounts.bank.key();
@@ -61,7 +61,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Res
         let bank = [ctx.accounts.bank.as_ref()];
         let directory = InstructionAccounts::new(&bank, ctx.remaining_accounts)?;
         let levels = ctx.accounts.group.load()?.levels()?;
-        require_initial_margin(&revalue(&mut account, &directory, &levels, now)?)?;
+        require_initial_margin(&revalue(&mut account, &directory, &levels, Purpose::Risk(now), now)?)?;
     }
     drop(account);
 

@@ -110,7 +110,8 @@ fn the_ninth_token_and_a_full_bank_are_refused() {
     let mut world = World::with_market(PRICE).unwrap();
     let alice = world.trader("alice");
     for number in 0..9 {
-        let (mint, source) = world.list_extra_bank(&alice, 1_000).unwrap();
+        let mint = world.list_bank_on(world.sol, 1_000).unwrap();
+        let source = world.give_new(&alice, mint, SOL);
         let key = pda::bank(&world.group, &mint);
         let bank = world.load(&key);
         let deposit = |amount| instruction::deposit(alice.key(), alice.margin_account, (key, &bank), source, amount);

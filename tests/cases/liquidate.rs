@@ -205,7 +205,9 @@ fn collateral_with_a_dead_feed_does_not_stand_in_the_way() {
     let mut market = Market::long(500);
     let Market { world, alice, .. } = &mut market;
     let keeper = world.funded("keeper", 100_000 * DOLLAR, 0);
-    let (mint, wallet) = world.list_other_underlying("ETH", alice).unwrap();
+    let other = world.list_other_underlying("ETH").unwrap();
+    let mint = world.list_bank_on(other, u64::MAX).unwrap();
+    let wallet = world.give_new(alice, mint, 20 * SOL);
     let bank = pda::bank(&world.group, &mint);
     let deposit = margrave_client::instruction::deposit(
         alice.key(),

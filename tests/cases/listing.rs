@@ -3,16 +3,7 @@ use margrave::{instructions::*, state::*};
 use margrave_client::instruction;
 
 fn underlying_args() -> ListUnderlyingArgs {
-    ListUnderlyingArgs {
-        symbol: pda::symbol("ETH"),
-        decimals: 8,
-        feed_id: [1; 32],
-        max_confidence_ppm: 20_000,
-        max_age_secs: 60,
-        max_future_secs: 5,
-        liquidation_max_age_secs: 15,
-        terms: default_terms(),
-    }
+    sol_listing(pda::symbol("ETH"), default_terms())
 }
 
 fn perp_args() -> ListPerpArgs {
@@ -58,6 +49,10 @@ fn a_bank_has_a_price_or_is_the_quote_token() {
     let (admin, group, mint) = (world.admin.pubkey(), world.group, world.create_mint(9));
     let unpriced = instruction::list_bank(admin, group, mint, None, bank_args());
     world.refuses(ParameterOutOfBounds, |world| world.send(&[unpriced], &[]));
+    // 24 % edge, 2 % net charge and 2 % confidence leave 72 % for a haircut.
+    let too_much = ListBankArgs { haircut_initial_ppm: 720_001, ..bank_args() };
+    let listing = instruction::list_bank(admin, group, mint, Some(world.sol), too_much);
+    world.refuses(ParameterOutOfBounds, |world| world.send(&[listing], &[]));
     let more_maintenance = ListBankArgs { haircut_maintenance_ppm: 2, haircut_initial_ppm: 1, ..bank_args() };
     let listing = instruction::list_bank(admin, group, mint, Some(world.sol), more_maintenance);
     world.refuses(ParameterOutOfBounds, |world| world.send(&[listing], &[]));
@@ -101,7 +96,7 @@ fn every_term_has_its_bound() {
         terms(|terms| terms.scan_range_ppm = 9_999),
         terms(|terms| terms.scan_range_ppm = 750_001),
         terms(|terms| terms.net_charge_ppm = 200_001),
-        terms(|terms| terms.hedged_charge_ppm = 200_001),
+        terms(|terms| terms.hedged_charge_ppm = 180_001),
         terms(|terms| terms.profit_haircut_maintenance_ppm = 100_001),
         terms(|terms| terms.profit_haircut_initial_ppm = 1_000_001),
         terms(|terms| terms.max_trade_deviation_ppm = 500_001),

@@ -218,19 +218,7 @@ fn accounts_of_another_group_do_not_mix() {
 fn open_interest_has_its_cap_and_the_perp_must_be_listed() {
     let mut world = World::with_market(PRICE).unwrap();
     let (admin, group) = (world.admin.pubkey(), world.group);
-    let listing = margrave::instructions::ListUnderlyingArgs {
-        symbol: pda::symbol("SOL2"),
-        decimals: 9,
-        feed_id: SOL_FEED,
-        max_confidence_ppm: 20_000,
-        max_age_secs: 60,
-        max_future_secs: 5,
-        liquidation_max_age_secs: 15,
-        terms: default_terms(),
-    };
-    world.send(&[instruction::list_underlying(admin, group, listing)], &[]).unwrap();
-    world.sol = pda::underlying(&group, &pda::symbol("SOL2"));
-    world.refresh().unwrap();
+    world.sol = world.list_other_underlying("SOL2").unwrap();
     let (alice, maker) = (world.funded("alice", 5_000 * DOLLAR, 0), world.funded("maker", 5_000 * DOLLAR, 0));
     world.refuses(PerpNotListed, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
 

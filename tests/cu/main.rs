@@ -1,1 +1,67 @@
-fn main() {}
+//! Compute units of each instruction on the compiled program, for named portfolio shapes.
+//!
+//! They are exact, so the committed table must equal the measurement, and no shape may exceed its ceiling.
+
+mod shapes;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use sha2::{Digest, Sha256};
+use std::{fmt::Write, path::PathBuf};
+
+#[derive(Parser)]
+struct Arguments {
+    /// Update tests/cu/baseline.md instead of comparing with it.
+    #[arg(long)]
+    write: bool,
+}
+
+/// One measured instruction.
+struct Measurement {
+    shape: &'static str,
+    units: u64,
+    /// The part used by the token program, called by ours.
+    token_program: u64,
+    /// Above this the build fails.
+    ceiling: u64,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let measured = shapes::measure()?;
+    let table = report(&measured)?;
+    print!("{table}");
+    for Measurement { shape, units, ceiling, .. } in &measured {
+        ensure!(units <= ceiling, "{shape}: {units} compute units exceed the ceiling of {ceiling}");
+    }
+
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cu/baseline.md");
+    if arguments.write {
+        std::fs::write(&path, &table)?;
+        eprintln!("tests/cu/baseline.md written");
+    } else {
+        let committed = std::fs::read_to_string(&path).context("tests/cu/baseline.md")?;
+        ensure!(
+            committed == table,
+            "tests/cu/baseline.md is not what was measured; ./dev cu --write, and say why in the commit"
+        );
+    }
+    Ok(())
+}
+
+fn report(measured: &[Measurement]) -> Result<String> {
+    let program = std::fs::read(margrave_sim::program_path())?;
+    let hash: String = Sha256::digest(&program).iter().map(|byte| format!("{byte:02x}")).collect();
+    // Set by ./dev.
+    let toolchain = std::env::var("SBF_TOOLCHAIN").unwrap_or_else(|_| "an unnamed toolchain".to_owned());
+    let mut text = String::from("# Compute units\n\n");
+    writeln!(text, "Measured in LiteSVM 0.16 (Agave 4.2) by `./dev cu`; written by `./dev cu --write`.\n")?;
+    writeln!(text, "- toolchain: {toolchain}")?;
+    writeln!(text, "- margrave.so: {} bytes, SHA-256 `{hash}`\n", program.len())?;
+    writeln!(text, "| instruction and shape | compute units | of which token program | ceiling |")?;
+    writeln!(text, "|---|---:|---:|---:|")?;
+    for Measurement { shape, units, token_program, ceiling } in measured {
+        writeln!(text, "| {shape} | {units} | {token_program} | {ceiling} |")?;
+    }
+    Ok(text)
+}

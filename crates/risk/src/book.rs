@@ -30,10 +30,10 @@ pub struct Haircuts {
     pub initial: Ratio,
 }
 
-/// How the scan and the charges make the three margin levels.
+/// How the scan and the charges make the three margin levels. More than one is taken as one.
 #[derive(Clone, Copy, Debug)]
 pub struct Levels {
-    /// The part of the scan that maintenance margin asks for, at most one.
+    /// The part of the scan that maintenance margin asks for.
     pub maintenance_scan: Ratio,
     /// How far above maintenance a liquidation goes, as a share of it.
     pub liquidation_buffer: Ratio,
@@ -105,7 +105,7 @@ pub struct WorstCell {
     pub cell: Cell,
 }
 
-/// A portfolio being added up. Every method that adds an item counts it; [`MAX_ITEMS`] is the most.
+/// A portfolio being added up. Whoever adds items counts them with [`Book::count`]; [`MAX_ITEMS`] is the most.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Book {
     equity: Usd,
@@ -135,8 +135,9 @@ impl Book {
     /// Adds collateral worth `value` (not negative): equity after the maintenance haircut, and the rest of the initial
     /// haircut as an initial charge.
     pub fn add_collateral(&mut self, value: Usd, haircuts: Haircuts) {
-        self.equity += value - value.mul_up(haircuts.maintenance);
-        self.initial_charges += value.mul_up(haircuts.initial.excess_over(haircuts.maintenance));
+        let discount = value.mul_up(haircuts.maintenance);
+        self.equity += value - discount;
+        self.initial_charges += value.mul_up(haircuts.initial.max(haircuts.maintenance)) - discount;
     }
 
     /// Adds one underlying's exposure and returns its risk array and worst cell.
@@ -164,13 +165,13 @@ impl Book {
 
     /// The verdict.
     pub fn valuation(&self, levels: &Levels) -> Valuation {
-        let maintenance_margin = self.scan.mul_up(levels.maintenance_scan) + self.maintenance_charges;
+        let (part, buffer) = (levels.maintenance_scan.min(Ratio::ONE), levels.liquidation_buffer.min(Ratio::ONE));
+        let maintenance_margin = self.scan.mul_up(part) + self.maintenance_charges;
         let initial_margin = (self.scan + self.maintenance_charges + self.initial_charges).max(maintenance_margin);
         Valuation {
             equity: self.equity,
             initial_margin,
-            liquidation_end: initial_margin
-                .min(maintenance_margin + maintenance_margin.mul_up(levels.liquidation_buffer)),
+            liquidation_end: initial_margin.min(maintenance_margin + maintenance_margin.mul_up(buffer)),
             maintenance_margin,
             scan: self.scan,
             worst: self.worst.map(|(worst, _)| worst),

@@ -108,7 +108,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The grid for scan range `range`, rounded away from zero at each node. `range` is positive and at most 3.
+    /// The grid for scan range `range`, which is positive and at most 3. Moves of the range round away from zero, tails to
+    /// the nearest step toward it.
     ///
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] outside that.

@@ -34,6 +34,9 @@ impl Takeover {
     }
 }
 
+/// Valuations one quote may cost. Books with lots worth a ten-thousandth of a dollar or more need fewer than ten.
+const MAX_SEARCH_STEPS: u32 = 48;
+
 /// The account as it would be after a takeover: everything but the position's underlying is in `rest`.
 fn valuation_after(
     rest: &Book,
@@ -105,7 +108,9 @@ pub fn quote_takeover(
         return Ok(Some(take(enough)?));
     }
     let mut step = 0u32;
-    while enough - short > 1 {
+    // A lot worth less than the rounding makes stairs of the slope and the secant useless: after so many steps the answer
+    // in hand will do, which is enough and less than a cent too much.
+    while enough - short > 1 && step < MAX_SEARCH_STEPS {
         // The secant is exact for a book without kinks; a bisection every third step bounds the search for any other.
         let middle = if step % 3 == 2 {
             short + (enough - short) / 2

@@ -105,12 +105,12 @@ impl Usd {
     }
 }
 
-// Why plain operators on Usd cannot overflow: sums of items stay below 2^56, a product of a sum and a ratio below 2^59,
-// and a Book adds fewer than 2^4 such products.
+// Why plain operators on Usd cannot overflow: sums of items stay below 2^56 (values) or 2^57 (values and quotes), the scan
+// below 4 x 2^56 since no move exceeds the edge, each charge below 8 x 2^56, and a Book adds fewer than 2^3 such numbers.
 const _: () = {
     assert!(Usd::MAX.0 as i128 * (MAX_ITEMS as i128) <= 1 << 56);
-    // mul_down on a sum: |high| <= 2^26, |ratio| < 2^33, low < 2^30.
-    assert!((1i128 << (56 - Ratio::BITS)) * (Ratio::LIMIT as i128) + (1 << 33) <= i64::MAX as i128);
+    // mul_down on a sum of up to 2^59 (the scan and what is made of it): |high| <= 2^29, |ratio| < 2^33, low < 2^30.
+    assert!((1i128 << (59 - Ratio::BITS)) * (Ratio::LIMIT as i128) + (1 << 33) <= i64::MAX as i128);
     assert!(((1i128 << 30) - 1) * (Ratio::LIMIT as i128) <= i64::MAX as i128);
 };
 
@@ -148,9 +148,9 @@ impl Price {
         // One 64-bit division where the product fits, which is any position below about 1.8 million dollars in lamports.
         let (quotient, inexact) = if magnitude >> 64 == 0 && divisor >> 64 == 0 {
             let (m, d) = (low_u64(magnitude), low_u64(divisor));
-            ((m / d) as u128, m % d != 0)
+            ((m / d) as u128, !m.is_multiple_of(d))
         } else {
-            (magnitude / divisor, magnitude % divisor != 0)
+            (magnitude / divisor, !magnitude.is_multiple_of(divisor))
         };
         if quotient > (Usd::MAX.0 as u128) {
             return Err(RiskError::ValueOutOfRange);
@@ -159,10 +159,11 @@ impl Price {
         if product < 0 { Usd::new(-size - inexact as i64) } else { Usd::new(size) }
     }
 
-    /// What a collateral of `quantity` is worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but
-    /// not believed, so no amount of collateral can make an account impossible to value.
-    pub const fn collateral_value_down(self, quantity: Quantity, unit: Decimals) -> Usd {
-        match self.value_down(quantity, unit) {
+    /// What `atoms` of collateral are worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but not
+    /// believed, so no amount of collateral can make an account impossible to value.
+    pub const fn collateral_value_down(self, atoms: u64, unit: Decimals) -> Usd {
+        let atoms = if atoms > i64::MAX.unsigned_abs() { i64::MAX } else { atoms.cast_signed() };
+        match self.value_down(Quantity(atoms), unit) {
             Ok(value) => value,
             Err(_) => Usd::MAX,
         }
@@ -250,7 +251,7 @@ impl Ratio {
         if numerator < 0 || denominator <= 0 {
             return Err(RiskError::RatioOutOfRange);
         }
-        let quotient = ((numerator as u128) << Self::BITS).div_ceil(denominator.unsigned_abs() as u128);
+        let quotient = ((numerator.unsigned_abs() as u128) << Self::BITS).div_ceil(denominator.unsigned_abs() as u128);
         if quotient >= Self::LIMIT.unsigned_abs() as u128 {
             return Err(RiskError::RatioOutOfRange);
         }
@@ -287,11 +288,6 @@ impl Ratio {
         } else {
             self
         }
-    }
-
-    /// How much this exceeds `other`, or zero.
-    pub const fn excess_over(self, other: Self) -> Self {
-        Self(if self.0 > other.0 { self.0 - other.0 } else { 0 })
     }
 }
 

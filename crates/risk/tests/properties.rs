@@ -103,9 +103,10 @@ struct Exact {
 impl Exact {
     /// Maintenance margin, liquidation end, initial margin.
     fn margins(&self, levels: &Levels) -> [i128; 3] {
-        let maintenance = product_up(self.scan, levels.maintenance_scan) + self.maintenance_charges;
+        let (part, buffer) = (levels.maintenance_scan.min(Ratio::ONE), levels.liquidation_buffer.min(Ratio::ONE));
+        let maintenance = product_up(self.scan, part) + self.maintenance_charges;
         let initial = (self.scan + self.maintenance_charges + self.initial_charges).max(maintenance);
-        [maintenance, initial.min(maintenance + product_up(maintenance, levels.liquidation_buffer)), initial]
+        [maintenance, initial.min(maintenance + product_up(maintenance, buffer)), initial]
     }
 
     fn healths(&self, levels: &Levels) -> [i128; 3] {
@@ -177,9 +178,9 @@ impl Account {
             exact.equity += profit.min(0);
             let collaterals = underlying.collaterals.iter().map(|(value, haircuts)| (i128::from(*value), *haircuts));
             for (value, haircuts) in collaterals.chain([(profit.max(0), market.profit)]) {
-                let further = (bits(haircuts.initial) - bits(haircuts.maintenance)).max(0);
-                exact.equity += value - product_up(value, haircuts.maintenance);
-                exact.initial_charges += ceil(value * further, ONE);
+                let discount = product_up(value, haircuts.maintenance);
+                exact.equity += value - discount;
+                exact.initial_charges += product_up(value, haircuts.initial.max(haircuts.maintenance)) - discount;
             }
         }
         exact
@@ -775,21 +776,18 @@ proptest! {
         prop_assert_eq!(wider.valuation().equity, account.valuation().equity);
     }
 
-    /// I-12: for maintenance exactly; for the others but for 1 micro-dollar for each item, since the initial haircut is
-    /// rounded in two parts.
+    /// I-12.
     #[test]
     fn larger_haircuts_never_raise_health(account in any_account(), least in haircuts(&ABSURD)) {
         let mut after = account.clone();
-        let mut discounts = 0;
         for Underlying { listing, collaterals, .. } in &mut after.underlyings {
             for haircuts in collaterals.iter_mut().map(|(_, haircuts)| haircuts).chain([&mut listing.market.profit]) {
                 haircuts.maintenance = haircuts.maintenance.max(least.maintenance);
                 haircuts.initial = haircuts.initial.max(least.initial);
-                discounts += 1;
             }
         }
         let ([maintenance, end, initial], before) = (after.healths(), account.healths());
-        prop_assert!(maintenance <= before[0] && end <= before[1] + discounts && initial <= before[2] + discounts);
+        prop_assert!(maintenance <= before[0] && end <= before[1] && initial <= before[2]);
     }
 }
 
@@ -809,14 +807,16 @@ proptest! {
         }
     }
 
-    /// I-23: it takes what reaches the liquidation end, to the lot, or all that helps: one lot more would unhedge.
+    /// I-23: it takes what reaches the liquidation end, to the lot unless a lot is worth less than a hundredth of a cent, or
+    /// all that helps: one lot more would unhedge.
     #[test]
     fn a_takeover_ends_with_the_first_lot_that_reaches_the_liquidation_end(liquidation in any_liquidation()) {
         if let Some(takeover) = liquidation.quote() {
             let (taken, lot) = (liquidation.whole_lots(&takeover)?, liquidation.lot());
             if liquidation.healths_after(taken)[1] >= 0 {
                 let one_less = (taken - 1) / lot * lot;
-                prop_assert!(liquidation.healths_after(one_less)[1] < 0);
+                let visible = liquidation.terms(lot.min(liquidation.size())).0.abs() >= 100;
+                prop_assert!(!visible || liquidation.healths_after(one_less)[1] < 0);
             } else {
                 prop_assert!(taken == liquidation.size() || liquidation.net_after(taken + lot) <= 1);
             }
@@ -864,7 +864,7 @@ proptest! {
         let account = Account { cash: -ITEM, underlyings, levels };
         let liquidation = Liquidation { account, underlying: 0, position: 0, lot, fee_ppm };
         match liquidation.quote() {
-            Some(takeover) => prop_assert!(liquidation.whole_lots(&takeover).is_ok()),
+            Some(takeover) => prop_assert!(liquidation.whole_lots(&takeover)? > 0),
             None => prop_assert!(liquidation.net_after(0) <= 0),
         }
     }

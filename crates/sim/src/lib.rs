@@ -10,4 +10,4 @@ mod world;
 
 pub use books::{Books, check_books};
 pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, VerificationLevel, price_update_account};
-pub use world::{Receipt, Refusal, Token, Trader, World, default_terms, program_path};
+pub use world::{Receipt, Refusal, Token, Trader, World, default_terms, program_path, sol_listing};

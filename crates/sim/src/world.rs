@@ -1,13 +1,15 @@
 use crate::pyth::*;
 use anchor_lang::{error::ERROR_CODE_OFFSET, prelude::Pubkey, solana_program::bpf_loader_upgradeable};
 use litesvm::LiteSVM;
-use litesvm_token::{CreateAssociatedTokenAccount, CreateMint, MintTo, get_spl_account, spl_token};
+use litesvm_token::{CreateAssociatedTokenAccount, MintTo, get_spl_account, spl_token};
 use margrave::{error::MargraveError, instructions::*, state::*};
 use margrave_client::{Accounts, Event, Instruction, events_in, instruction, pda};
 use pyth_solana_receiver_sdk::price_update::VerificationLevel;
+use solana_account::Account;
 use solana_clock::Clock;
 use solana_keypair::Keypair;
 use solana_message::Message;
+use solana_program_pack::Pack;
 use solana_signer::Signer;
 use solana_transaction::Transaction;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -110,6 +112,7 @@ pub struct World {
     pub sol: Pubkey,
     pub price_update: Pubkey,
     traders: u64,
+    mints: u64,
 }
 
 /// The terms the SOL underlying is listed with: 18 % scan range, 2 % on net and 1 % on hedged value, profit at 90 % where
@@ -124,6 +127,20 @@ pub fn default_terms() -> RiskTerms {
         profit_haircut_initial_ppm: 100_000,
         max_trade_deviation_ppm: 50_000,
         liquidation_fee_ppm: 10_000,
+    }
+}
+
+/// An underlying with nine decimals on the SOL feed: prices up to a minute old, 15 seconds for liquidations, 2 % confidence.
+pub fn sol_listing(symbol: [u8; 16], terms: RiskTerms) -> ListUnderlyingArgs {
+    ListUnderlyingArgs {
+        symbol,
+        decimals: 9,
+        feed_id: SOL_FEED,
+        max_confidence_ppm: 20_000,
+        max_age_secs: 60,
+        max_future_secs: 5,
+        liquidation_max_age_secs: 15,
+        terms,
     }
 }
 
@@ -153,6 +170,7 @@ impl World {
             sol: Pubkey::default(),
             price_update: keypair(1).pubkey(),
             traders: 0,
+            mints: 0,
         };
         world.set_upgrade_authority(Some(world.admin.pubkey()));
         world.set_time(unix_time);
@@ -195,16 +213,7 @@ impl World {
         self.sol = pda::underlying(&group, &symbol);
         self.usdc_bank = pda::bank(&group, &self.usdc_mint);
         self.sol_bank = pda::bank(&group, &self.sol_mint);
-        let underlying = ListUnderlyingArgs {
-            symbol,
-            decimals: 9,
-            feed_id: SOL_FEED,
-            max_confidence_ppm: 20_000,
-            max_age_secs: 60,
-            max_future_secs: 5,
-            liquidation_max_age_secs: 15,
-            terms,
-        };
+        let underlying = sol_listing(symbol, terms);
         let perp = ListPerpArgs {
             lot: 10_000_000,
             maker_fee_ppm: 200,
@@ -276,50 +285,35 @@ impl World {
             .expect("the admin may mint");
     }
 
-    /// Lists a bank for a new token priced as SOL, and gives `trader` some; returns the mint and the trader's token account.
-    pub fn list_extra_bank(&mut self, trader: &Trader, deposit_cap: u64) -> Result<(Pubkey, Pubkey), Refusal> {
-        let mint = self.create_mint(9);
-        let wallet = self.list_sol_like_bank(trader, mint, self.sol, deposit_cap)?;
-        Ok((mint, wallet))
+    /// Lists a bank for a new token priced as SOL, and returns its mint.
+    pub fn list_extra_bank(&mut self) -> Result<Pubkey, Refusal> {
+        self.list_bank_on(self.sol, u64::MAX)
     }
 
-    /// Lists another underlying on the SOL feed, refreshes it once, and lists a bank for a new token priced by it; returns
-    /// the mint and the trader's token account.
-    pub fn list_other_underlying(&mut self, symbol: &str, trader: &Trader) -> Result<(Pubkey, Pubkey), Refusal> {
-        let symbol = pda::symbol(symbol);
-        let listing = ListUnderlyingArgs {
-            symbol,
-            decimals: 9,
-            feed_id: SOL_FEED,
-            max_confidence_ppm: 20_000,
-            max_age_secs: 60,
-            max_future_secs: 5,
-            liquidation_max_age_secs: 15,
-            terms: default_terms(),
-        };
-        let underlying = pda::underlying(&self.group, &symbol);
-        let list = instruction::list_underlying(self.admin.pubkey(), self.group, listing);
-        let refresh = instruction::refresh_price(self.group, underlying, self.price_update);
-        self.send(&[list, refresh], &[])?;
+    /// Lists a bank for a new token priced by `underlying`, and returns its mint.
+    pub fn list_bank_on(&mut self, underlying: Pubkey, deposit_cap: u64) -> Result<Pubkey, Refusal> {
         let mint = self.create_mint(9);
-        let wallet = self.list_sol_like_bank(trader, mint, underlying, u64::MAX)?;
-        Ok((mint, wallet))
-    }
-
-    fn list_sol_like_bank(
-        &mut self,
-        trader: &Trader,
-        mint: Pubkey,
-        underlying: Pubkey,
-        deposit_cap: u64,
-    ) -> Result<Pubkey, Refusal> {
         let args = ListBankArgs { deposit_cap, haircut_maintenance_ppm: 50_000, haircut_initial_ppm: 100_000 };
         self.send(&[instruction::list_bank(self.admin.pubkey(), self.group, mint, Some(underlying), args)], &[])?;
-        let wallet = CreateAssociatedTokenAccount::new(&mut self.svm, &trader.keypair, &mint)
-            .send()
-            .expect("a token account is created");
-        MintTo::new(&mut self.svm, &self.admin, &mint, &wallet, 1_000_000_000_000).send().expect("the admin may mint");
-        Ok(wallet)
+        Ok(mint)
+    }
+
+    /// Lists another underlying on the SOL feed and refreshes it once.
+    pub fn list_other_underlying(&mut self, symbol: &str) -> Result<Pubkey, Refusal> {
+        let symbol = pda::symbol(symbol);
+        let underlying = pda::underlying(&self.group, &symbol);
+        let list = instruction::list_underlying(self.admin.pubkey(), self.group, sol_listing(symbol, default_terms()));
+        let refresh = instruction::refresh_price(self.group, underlying, self.price_update);
+        self.send(&[list, refresh], &[])?;
+        Ok(underlying)
+    }
+
+    /// Opens a trader's token account for a mint and puts tokens into it.
+    pub fn give_new(&mut self, trader: &Trader, mint: Pubkey, amount: u64) -> Pubkey {
+        let create = CreateAssociatedTokenAccount::new(&mut self.svm, &trader.keypair, &mint);
+        let wallet = create.send().expect("a token account is created");
+        MintTo::new(&mut self.svm, &self.admin, &mint, &wallet, amount).send().expect("the admin may mint");
+        wallet
     }
 
     pub fn mint(&self, token: Token) -> Pubkey {
@@ -492,7 +486,20 @@ impl World {
 
     /// A new mint that nothing knows of yet.
     pub fn create_mint(&mut self, decimals: u8) -> Pubkey {
-        CreateMint::new(&mut self.svm, &self.admin).decimals(decimals).send().expect("a mint is created")
+        self.mints += 1;
+        let address = keypair(100 + self.mints).pubkey();
+        let mint = spl_token::state::Mint {
+            mint_authority: Some(self.admin.pubkey()).into(),
+            decimals,
+            is_initialized: true,
+            ..Default::default()
+        };
+        let mut data = vec![0; spl_token::state::Mint::LEN];
+        mint.pack_into_slice(&mut data);
+        let account =
+            Account { lamports: 10_000_000, data, owner: spl_token::ID, executable: false, rent_epoch: u64::MAX };
+        self.svm.set_account(address, account).expect("a well-formed account");
+        address
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::{constants::*, error::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Book, Cell, Decimals, Exposure, Levels, Market, Quantity, RiskArray, Usd, Valuation};
+use margrave_risk::{Book, Cell, Decimals, Exposure, Levels, Market, RiskArray, Usd, Valuation};
 use std::ops::Deref;
 
 /// Where the banks and underlyings of a margin account are found, by the keys the account has recorded.
@@ -127,12 +127,13 @@ pub fn arrange(account: &MarginAccount, directory: &impl Directory, purpose: Pur
     for slot in account.collateral.iter().filter(|slot| !slot.is_empty()) {
         portfolio.balances.count(1).or_refuse()?;
         let bank = directory.bank(&slot.bank)?;
-        let atoms = i64::try_from(bank.atoms_down(slot.deposit_shares()?)?).unwrap_or(i64::MAX);
+        let atoms = bank.atoms_down(slot.deposit_shares()?)?;
         if bank.is_quote() {
-            portfolio.balances.add_cash(Usd::new(atoms).unwrap_or(Usd::MAX));
+            let cash = i64::try_from(atoms).ok().and_then(|micros| Usd::new(micros).ok());
+            portfolio.balances.add_cash(cash.unwrap_or(Usd::MAX));
         } else if let Some(line) = portfolio.lines[slot.risk_slot()?].as_mut() {
             let unit = Decimals::new(bank.decimals).or_refuse()?;
-            let value = line.market.price.collateral_value_down(Quantity::new(atoms), unit);
+            let value = line.market.price.collateral_value_down(atoms, unit);
             line.exposure.add_collateral(value);
             portfolio.balances.add_collateral(value, bank.haircuts()?);
         }

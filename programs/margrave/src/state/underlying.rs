@@ -1,5 +1,6 @@
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
+use borsh::{BorshDeserialize, BorshSerialize};
 use margrave_risk::{Decimals, Haircuts, Market, Price, Ratio};
 
 /// The risk sheet: one price risk factor with everything that is margined on it.
@@ -54,7 +55,8 @@ pub struct Oracle {
 /// What the margin engine charges on this underlying, in millionths.
 #[zero_copy]
 #[repr(C)]
-#[derive(AnchorSerialize, AnchorDeserialize, Debug, PartialEq, Eq)]
+// Not Anchor's derives: with zero_copy they would describe the type to the IDL twice.
+#[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
 pub struct RiskTerms {
     /// Grows by one with each change; stored beside every risk array.
     pub version: u32,
@@ -123,6 +125,13 @@ impl Underlying {
         })
     }
 
+    /// The most that margin asks for collateral in this asset, in millionths of its value. A haircut on top must leave
+    /// something, or a deposit would lower health (I-12).
+    pub fn largest_requirement_ppm(&self) -> u64 {
+        let edge = (u64::from(self.terms.scan_range_ppm) * 4).div_ceil(3);
+        edge + u64::from(self.terms.net_charge_ppm) + u64::from(self.oracle.max_confidence_ppm)
+    }
+
     /// What every instruction that writes an underlying leaves behind.
     pub fn invariant(&self) -> Result<()> {
         let (terms, oracle, perp) = (&self.terms, &self.oracle, &self.perp);
@@ -131,7 +140,8 @@ impl Underlying {
         // Above 75 % the edge of the grid, 4/3 R, would lie below a price of zero.
         require!((10_000..=750_000).contains(&terms.scan_range_ppm), MargraveError::ParameterOutOfBounds);
         require!(terms.net_charge_ppm <= 200_000, MargraveError::ParameterOutOfBounds);
-        require!(terms.hedged_charge_ppm <= 200_000, MargraveError::ParameterOutOfBounds);
+        // A larger one could make two accounts cheaper to hold than their sum (I-13).
+        require!(terms.hedged_charge_ppm <= terms.scan_range_ppm, MargraveError::ParameterOutOfBounds);
         require!(
             terms.profit_haircut_maintenance_ppm <= terms.profit_haircut_initial_ppm,
             MargraveError::ParameterOutOfBounds

@@ -57,6 +57,11 @@ pub fn list_bank(ctx: Context<ListBank>, args: ListBankArgs) -> Result<()> {
     require!(!is_quote || args.haircut_initial_ppm == 0, MargraveError::ParameterOutOfBounds);
     require!(ctx.accounts.mint.decimals <= margrave_risk::Decimals::MAX, MargraveError::ParameterOutOfBounds);
 
+    if let Some(underlying) = &ctx.accounts.underlying {
+        let asked = underlying.load()?.largest_requirement_ppm() + u64::from(args.haircut_initial_ppm);
+        require!(asked <= u64::from(PPM), MargraveError::ParameterOutOfBounds);
+    }
+
     let mut bank = ctx.accounts.bank.load_init()?;
     bank.version = VERSION;
     bank.bump = ctx.bumps.bank;

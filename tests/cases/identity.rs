@@ -1,4 +1,4 @@
-//! P-02, P-03: a copy of an account under another owner, or an account of another type, is refused in every place of every
+//! P-02, P-03, I-30: a copy of an account under another owner, or an account of another type, is refused in every place of every
 //! instruction that moves money or risk.
 
 use crate::common::*;

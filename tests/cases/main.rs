@@ -2,10 +2,13 @@
 //!
 //! `World::refuses` requires the named error and that no account changed by a byte.
 
+#![forbid(unsafe_code)]
+
 mod common;
 
 mod conformance;
 mod deposit;
+mod docs;
 mod errors;
 mod group;
 mod identity;

@@ -11,19 +11,14 @@ use solana_transaction::Transaction;
 async fn twin(world: &World) -> ProgramTestContext {
     let mut test = ProgramTest::default();
     test.prefer_bpf(true);
-    // SAFETY: this test binary sets the variable here only, before the runtime reads it.
-    unsafe { std::env::set_var("SBF_OUT_DIR", margrave_sim::program_path().parent().unwrap()) };
+    // Found through SBF_OUT_DIR, which .cargo/config.toml sets.
     test.add_program("margrave", margrave::ID, None);
     for (key, bytes) in world.snapshot() {
         let account = world.svm.get_account(&key).unwrap();
         assert_eq!(account.data, bytes);
-        test.add_account(key, solana_account_3(&account));
+        test.add_account(key, account);
     }
     test.start_with_context().await
-}
-
-fn solana_account_3(account: &solana_account::Account) -> solana_account::Account {
-    account.clone()
 }
 
 async fn send(

@@ -13,6 +13,8 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod accounts;
 mod event;
 pub mod instruction;

@@ -4,6 +4,8 @@
 //! `world.set_price(350_000_000_000)`. Nothing here decides anything: instructions come from `margrave-client`, the outcome
 //! from the chain.
 
+#![forbid(unsafe_code)]
+
 mod books;
 mod pyth;
 mod world;

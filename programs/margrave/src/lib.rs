@@ -3,6 +3,8 @@
 //! Accounts are in [`state`], one instruction per file in [`instructions`], the way from accounts to the margin engine in
 //! [`portfolio`]. The engine itself is the crate `margrave-risk` and knows nothing of Solana.
 
+#![deny(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
+
 pub mod constants;
 pub mod error;
 pub mod events;

@@ -1,0 +1,74 @@
+//! The documents say what the code does, as far as a test can tell.
+
+use std::{fs, path::Path};
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All test sources: `tests/cases` and the engine's own.
+fn tests() -> String {
+    let folders =
+        ["tests/cases", "tests/cases/stories", "crates/risk/tests", "crates/sim/src", "programs/margrave/src/state"];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let sources = files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    sources.map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+/// Each row of the invariants' table names tests that exist, and its id is cited by a test or by what tests call.
+#[test]
+fn every_invariant_is_checked_by_a_test_that_exists() {
+    let (document, tests) = (read("docs/invariants.md"), tests());
+    let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| I-")).collect();
+    assert!(rows.len() > 15);
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (id, checked_by) = (cells[1], cells[4]);
+        assert!(tests.contains(id), "no test cites {id}");
+        for name in checked_by.split('`').skip(1).step_by(2) {
+            let exists = match name.strip_suffix(".rs") {
+                Some(_) => ["tests/cases", "crates/risk/tests", "programs/margrave/src/state"]
+                    .iter()
+                    .any(|folder| root().join(folder).join(name).exists()),
+                None => tests.contains(&format!("fn {name}(")),
+            };
+            assert!(exists, "{id}: there is no {name}");
+        }
+    }
+}
+
+/// Every parameter of the program is in the table of parameters, which the error message points to.
+#[test]
+fn every_parameter_is_documented() {
+    let document = read("docs/parameters.md");
+    let sources = ["group", "bank", "underlying"].map(|name| read(&format!("programs/margrave/src/state/{name}.rs")));
+    let fields = sources.iter().flat_map(|source| source.lines());
+    let names = fields.filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(name, _)| name);
+    let parameters: Vec<&str> = names.filter(|name| name.ends_with("_ppm") || name.ends_with("_secs")).collect();
+    assert!(parameters.len() > 12);
+    for name in parameters {
+        assert!(document.contains(&format!("`{name}`")), "{name} is not in docs/parameters.md");
+    }
+}
+
+/// The readme's figures are the baseline's.
+#[test]
+fn the_readme_s_compute_units_are_the_measured_ones() {
+    let (readme, baseline) = (read("README.md"), read("tests/cu/baseline.md"));
+    let figure = |shape: &str| {
+        let row =
+            baseline.lines().find(|line| line.starts_with(&format!("| {shape} |"))).expect("a row of the baseline");
+        row.split('|').nth(2).unwrap().trim().parse::<u64>().unwrap()
+    };
+    for shape in
+        ["deposit, second token", "trade, both hold 1 perp and 2 tokens", "liquidate, both hold 1 perp and 2 tokens"]
+    {
+        let units = figure(shape);
+        let text = format!("{},{:03}", units / 1_000, units % 1_000);
+        assert!(readme.contains(&text), "{shape} takes {text} compute units, the readme says otherwise");
+    }
+}

@@ -63,11 +63,11 @@ impl Accounts {
         Ok(account)
     }
 
-    /// What the chain would let a liquidator take over of the perp on `underlying`, or `None` while the account may not be
-    /// liquidated.
+    /// What the chain would let a liquidator take over of the perp on `underlying`. `None` while the account may not be
+    /// liquidated, and when taking this position over would not help: it is a hedge, or there is none.
     ///
     /// # Errors
-    /// As the program; `LiquidationWouldNotHelp` for a position that hedges the rest.
+    /// As the program: a price that is too old, an account that is not in the cache.
     pub fn takeover(&self, key: &Pubkey, underlying: &Pubkey, now: i64) -> Result<Option<Takeover>> {
         let account = self.margin_account(key)?;
         let levels = self.group_of(account)?.levels()?;
@@ -77,8 +77,20 @@ impl Accounts {
             return Ok(None);
         }
         let sheet = self.underlying(underlying)?;
-        takeover_of(account, &portfolio, *underlying, &sheet, &levels, u64::MAX).map(Some)
+        match takeover_of(account, &portfolio, *underlying, &sheet, &levels, u64::MAX) {
+            Ok(takeover) => Ok(Some(takeover)),
+            Err(error)
+                if is(&error, MargraveError::LiquidationWouldNotHelp) || is(&error, MargraveError::NoPosition) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
+}
+
+fn is(error: &Error, expected: MargraveError) -> bool {
+    matches!(error, Error::AnchorError(error) if error.error_code_number == u32::from(expected))
 }
 
 impl Directory for Accounts {

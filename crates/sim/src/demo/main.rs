@@ -6,7 +6,7 @@ mod scenario;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Walks SOL through a crash: a hedged account survives, an unhedged one is partly liquidated by a keeper.
 #[derive(Parser)]
@@ -29,8 +29,17 @@ struct Arguments {
     json: bool,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let hours = match &arguments.prices {
         Some(file) => prices::read_csv(file, arguments.from, arguments.to)
             .with_context(|| format!("cannot replay {}", file.display()))?,

@@ -4,11 +4,11 @@ use crate::{
     prices::Hour,
     scenario::{Liquidation, Summary},
 };
-use comfy_table::{Attribute, Cell as TableCell, CellAlignment, Color, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Attribute, Cell as TableCell, CellAlignment, Color, Table, presets::UTF8_BORDERS_ONLY};
 use margrave::state::MarginAccount;
 use margrave_risk::{Cell, PriceMove, RiskArray, Usd, VolMove};
 use margrave_sim::Trader;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// Standard output, or nothing when only the JSON summary is wanted.
 pub struct Screen {
@@ -52,8 +52,9 @@ impl Screen {
     }
 
     fn line(&self, text: &str) {
-        if !self.silent {
-            println!("{text}");
+        // A closed pipe, as with `| head`, is the reader's way of saying that this is enough.
+        if !self.silent && writeln!(std::io::stdout(), "{text}").is_err() {
+            std::process::exit(0);
         }
     }
 
@@ -132,7 +133,7 @@ impl Screen {
 
     fn table(&self, header: &[&str]) -> Table {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+        table.load_style(UTF8_BORDERS_ONLY).set_header(header);
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }

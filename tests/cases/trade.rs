@@ -243,3 +243,17 @@ fn absurd_sizes_are_refused() {
         world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, quantity, PRICE));
     }
 }
+
+/// A position that the price has carried past 140 million dollars does not grow, but it may shrink.
+#[test]
+fn a_position_past_the_largest_size_may_only_shrink() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let maker = world.funded("maker", 200_000_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 200_000_000 * DOLLAR, 0);
+    world.trade(&alice, &maker, 4_000_000 * SOL_LONG, PRICE).unwrap();
+    world.set_time(world.now() + 1);
+    let price = 360_000_000_000;
+    world.set_price(price).unwrap();
+    world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, SOL_LONG, price));
+    world.trade(&alice, &maker, -SOL_LONG, price).unwrap();
+}

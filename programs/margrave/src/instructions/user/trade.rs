@@ -136,10 +136,14 @@ impl Change {
         let quote = payment - fee;
         let position = account.open_perp(underlying)?;
         let slot = &mut account.positions[position];
+        let size_before = slot.quantity.unsigned_abs();
         let long_side = slot.change(quantity, quote)?;
-        let value = terms.index.value_down(slot.quantity(), terms.unit).or_refuse()?;
-        let largest = value.micros().unsigned_abs().max(slot.quote.unsigned_abs());
-        require!(largest <= MAX_TRADED_VALUE, MargraveError::ValueOutOfRange);
+        // A position that the price has carried past the bound may still shrink.
+        if slot.quantity.unsigned_abs() > size_before {
+            let value = terms.index.value_down(slot.quantity(), terms.unit).or_refuse()?;
+            let largest = value.micros().unsigned_abs().max(slot.quote.unsigned_abs());
+            require!(largest <= MAX_TRADED_VALUE, MargraveError::ValueOutOfRange);
+        }
         Ok(Self { position, quantity, quote, long_side, most_cost: fee + terms.concession })
     }
 }

@@ -97,17 +97,19 @@ compile_builtins() {
 timed "compiling the 128-bit builtins" compile_builtins
 cp "$TOOLCHAIN_DIR/sbf/target.json" "$work/sbpf-solana-solana.json"
 
-# sid's LLVM needs sid's C library, and LD_LIBRARY_PATH is how sbpf-linker finds that LLVM instead of rustc's.
+# sid's LLVM needs sid's C library, and LD_LIBRARY_PATH is how sbpf-linker finds that LLVM instead of rustc's. The builtins
+# are linked into everything.
 loader=$(cd "$work" && find llvm -name 'ld-linux-x86-64.so.2' | head -1)
 [ -n "$loader" ] || fail "The downloaded libc6 holds no ld-linux-x86-64.so.2."
 cat >"$work/linker" <<WRAPPER
 #!/bin/sh
 here="\$(dirname "\$0")"
 export LD_LIBRARY_PATH="\$here/llvm/usr/lib/x86_64-linux-gnu"
-exec "\$here/$loader" --library-path "\$LD_LIBRARY_PATH" "$linker_home/bin/sbpf-linker" "\$@"
+exec "\$here/$loader" --library-path "\$LD_LIBRARY_PATH" "$linker_home/bin/sbpf-linker" "\$@" "\$here/builtins.ll"
 WRAPPER
 chmod +x "$work/linker"
-"$work/linker" --version >/dev/null 2>&1 || fail "The assembled linker does not start: $work/linker --version"
+[ -n "$(LD_LIBRARY_PATH="$work/llvm/usr/lib/x86_64-linux-gnu" "$work/$loader" --library-path "$work/llvm/usr/lib/x86_64-linux-gnu" "$linker_home/bin/sbpf-linker" --version)" ] ||
+    fail "The assembled linker does not start (see above)."
 
 LD_LIBRARY_PATH="$work/rust/usr/lib/x86_64-linux-gnu:$work/rust/lib/x86_64-linux-gnu" "$work/rust/usr/bin/cargo" --version >/dev/null ||
     fail "The unpacked cargo does not start (see above)."

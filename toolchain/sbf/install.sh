@@ -70,7 +70,10 @@ fetch_llvm() {
 }
 timed "downloading LLVM $LLVM_LINKER_VERSION with the C library it was built for" fetch_llvm
 
+# Debian moves; which packages these were decides the code they make.
+deb_version() { dpkg-deb -f "$(find "$work" -name "$1_*.deb" | head -1)" Version; }
 unpack() {
+    echo "rustc $(deb_version rustc-web), LLVM $(deb_version "libllvm$LLVM_LINKER_VERSION"), sbpf-linker $SBPF_LINKER_VERSION" >"$work/versions"
     mkdir -p "$work/rust" "$work/llvm"
     # The compiler runs on this system's C library, the linker on the one that came with its LLVM.
     rm -f "$work"/apt-compiler/cache/archives/libc6_*.deb

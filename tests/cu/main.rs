@@ -6,7 +6,6 @@ mod shapes;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use sha2::{Digest, Sha256};
 use std::{fmt::Write, path::PathBuf};
 
 #[derive(Parser)]
@@ -56,14 +55,11 @@ fn toolchain_of(table: &str) -> Option<&str> {
 }
 
 fn report(measured: &[Measurement]) -> Result<String> {
-    let program = std::fs::read(margrave_sim::program_path())?;
-    let hash: String = Sha256::digest(&program).iter().map(|byte| format!("{byte:02x}")).collect();
     // Set by ./dev.
     let toolchain = std::env::var("SBF_TOOLCHAIN").unwrap_or_else(|_| "an unnamed toolchain".to_owned());
     let mut text = String::from("# Compute units\n\n");
     writeln!(text, "Measured in LiteSVM 0.16 (Agave 4.2) by `./dev cu`; written by `./dev cu --write`.\n")?;
-    writeln!(text, "- toolchain: {toolchain}")?;
-    writeln!(text, "- margrave.so: {} bytes, SHA-256 `{hash}`\n", program.len())?;
+    writeln!(text, "- toolchain: {toolchain}\n")?;
     writeln!(text, "| instruction and shape | compute units | of which token program | ceiling |")?;
     writeln!(text, "|---|---:|---:|---:|")?;
     for Measurement { shape, units, token_program, ceiling } in measured {

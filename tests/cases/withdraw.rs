@@ -138,6 +138,12 @@ fn a_foreign_vault_mint_or_bank_is_refused() {
         let withdraw = with_account(withdraw.clone(), from, to);
         world.refuses(error, |world| world.send(&[withdraw], &[&alice.keypair]));
     }
+    // Each on its own: mint and destination that agree with each other, an account that agrees with neither group nor bank.
+    let other_token = with_account(with_account(withdraw, details.mint, world.sol_mint), alice.usdc, alice.sol);
+    world.refuses(MintMismatch, |world| world.send(&[other_token], &[&alice.keypair]));
+    let foreign = world.withdraw_instruction(&other.trader, Token::Usdc, DOLLAR);
+    let foreign = with_account(foreign, other.group, world.group);
+    world.refuses(GroupMismatch, |world| world.send(&[foreign], &[&other.trader.keypair]));
 }
 
 /// I-11, P-07, P-08: whatever is left out, repeated or slipped in, the account is valued whole or not at all.

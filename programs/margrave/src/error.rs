@@ -31,8 +31,6 @@ pub enum MargraveError {
     WrongAccountType,
     #[msg("A party cannot deal with itself")]
     SelfDealing,
-    #[msg("Open interest changes, so the underlying must be given as writable")]
-    UnderlyingNotWritable,
 
     // Amounts and limits: 6100
     #[msg("The amount must be more than zero")]

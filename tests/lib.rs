@@ -1,1 +1,4 @@
-//! Nothing here: see `cases` (the tests of the compiled program) and `cu` (its compute units).
+//! What the tests of the compiled programs (`cases`) and their measurements (`cu`) share.
+
+pub mod portfolios;
+pub mod vm;

@@ -96,7 +96,7 @@ fn every_term_has_its_bound() {
         terms(|terms| terms.scan_range_ppm = 9_999),
         terms(|terms| terms.scan_range_ppm = 750_001),
         terms(|terms| terms.net_charge_ppm = 200_001),
-        terms(|terms| terms.hedged_charge_ppm = 180_001),
+        terms(|terms| terms.hedged_charge_ppm = 2 * terms.net_charge_ppm + 1),
         terms(|terms| terms.profit_haircut_maintenance_ppm = 100_001),
         terms(|terms| terms.profit_haircut_initial_ppm = 1_000_001),
         terms(|terms| terms.max_trade_deviation_ppm = 500_001),

@@ -9,6 +9,7 @@ mod common;
 mod conformance;
 mod deposit;
 mod docs;
+mod engine;
 mod errors;
 mod group;
 mod identity;

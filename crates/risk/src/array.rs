@@ -7,18 +7,20 @@ use crate::{CELLS, Cell, Grid, NODES, Usd};
 pub struct RiskArray([Usd; CELLS]);
 
 impl RiskArray {
+    /// Nothing at risk.
+    pub(crate) const ZERO: Self = Self([Usd::ZERO; CELLS]);
+
     /// The array of a linear book whose net value is `net`: `net x move`, rounded down in each cell.
-    /// Volatility does not matter to it, so it costs one product per price node and not one per cell.
     pub fn linear(net: Usd, grid: &Grid) -> Self {
-        let mut nodes = [Usd::ZERO; NODES];
-        for (value, shift) in nodes.iter_mut().zip(grid.moves()) {
-            *value = net.mul_down(*shift);
+        LinearArray::new(net, grid).with(None)
+    }
+
+    /// With the results of futures and options added.
+    pub(crate) fn plus(mut self, cells: &[Usd; CELLS]) -> Self {
+        for (cell, more) in self.0.iter_mut().zip(cells) {
+            *cell += *more;
         }
-        let mut cells = [Usd::ZERO; CELLS];
-        for (cell, value) in cells.iter_mut().enumerate() {
-            *value = nodes[Grid::node_of(cell)];
-        }
-        Self(cells)
+        self
     }
 
     /// The cells in grid order.
@@ -35,7 +37,7 @@ impl RiskArray {
                 worst = (index, *value);
             }
         }
-        if worst.1 >= Usd::ZERO { (Cell::UNCHANGED, Usd::ZERO) } else { (Cell::from_position(worst.0), worst.1) }
+        name(worst)
     }
 
     /// The 64-byte form, every cell rounded toward loss (I-10).
@@ -49,6 +51,69 @@ impl RiskArray {
         }
         CompressedArray { exponent: u16::try_from(exponent).unwrap_or(u16::MAX), mantissas }
     }
+}
+
+/// Profit and loss of a linear book at each price node. Volatility does not matter to it, so it costs one product per node and
+/// not one per cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinearArray([Usd; NODES]);
+
+impl LinearArray {
+    pub(crate) fn new(net: Usd, grid: &Grid) -> Self {
+        let mut nodes = [Usd::ZERO; NODES];
+        for (value, shift) in nodes.iter_mut().zip(grid.moves()) {
+            *value = net.mul_down(*shift);
+        }
+        Self(nodes)
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (sum, value) in self.0.iter_mut().zip(&other.0) {
+            *sum += *value;
+        }
+    }
+
+    /// In every cell, with the results of futures and options added.
+    pub(crate) fn with(&self, cells: Option<&[Usd; CELLS]>) -> RiskArray {
+        let mut array = cells.map_or(RiskArray::ZERO, |cells| RiskArray(*cells));
+        for (cell, value) in array.0.iter_mut().enumerate() {
+            *value += self.0[Grid::node_of(cell)];
+        }
+        array
+    }
+
+    /// The worst cell and the result there, as [`RiskArray::worst`] of [`LinearArray::with`], without making the array.
+    pub(crate) fn worst(&self, cells: Option<&[Usd; CELLS]>) -> (Cell, Usd) {
+        let mut worst = (0, Usd::ZERO);
+        let mut look = |cell: usize, value: Usd| {
+            if value < worst.1 {
+                worst = (cell, value);
+            }
+        };
+        let Some(cells) = cells else {
+            for (node, value) in self.0.iter().enumerate() {
+                look(Grid::first_cell_of(node), *value);
+            }
+            return name(worst);
+        };
+        for (node, three) in cells[..21].chunks_exact(3).enumerate() {
+            for (vol, value) in three.iter().enumerate() {
+                look(3 * node + vol, *value + self.0[node]);
+            }
+        }
+        for (cell, (value, node)) in (21..).zip(cells[21..29].iter().zip(&self.0[7..])) {
+            look(cell, *value + *node);
+        }
+        for (cell, value) in (29..).zip(&cells[29..]) {
+            look(cell, *value + self.0[3]);
+        }
+        name(worst)
+    }
+}
+
+/// A loss by its cell; no loss is the unchanged cell's.
+fn name((cell, result): (usize, Usd)) -> (Cell, Usd) {
+    if result >= Usd::ZERO { (Cell::UNCHANGED, Usd::ZERO) } else { (Cell::from_position(cell), result) }
 }
 
 /// The lower 16 bits. The caller has shifted the value into range.

@@ -1,6 +1,10 @@
 //! From exposures to a verdict: equity, charges, scan, and the three margin levels.
 
-use crate::{Cell, Decimals, Grid, LinearPosition, MAX_ITEMS, Price, Quantity, Ratio, RiskArray, RiskError, Usd};
+use crate::array::LinearArray;
+use crate::{
+    CELLS, Cell, DatedRisk, Decimals, Grid, LinearPosition, MAX_ITEMS, Price, Quantity, Ratio, RiskArray, RiskError,
+    Usd,
+};
 
 /// One underlying: its price now and the terms its risk is charged on.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +23,54 @@ pub struct Market {
     pub hedged_charge: Ratio,
     /// How much of unsettled profit does not count.
     pub profit: Haircuts,
+    /// Most of it that counts at all.
+    pub profit_cap: Usd,
+    /// Charge on a book that is large for its market.
+    pub size: SizeCharge,
+    /// The part of the worst loss that maintenance margin sees, at most one: less while a risen scan range is new.
+    pub ramp: Ratio,
+    /// What it moves together with.
+    pub group: Group,
+}
+
+/// `min(cap, slope (gross - depth) / depth)` of the gross value, above the depth: nothing below it, and growing faster than size.
+#[derive(Clone, Copy, Debug)]
+pub struct SizeCharge {
+    /// Gross value that the market takes without moving; zero: no charge at any size.
+    pub depth: Usd,
+    /// Rate at twice the depth.
+    pub slope: Ratio,
+    /// Highest rate.
+    pub cap: Ratio,
+}
+
+impl SizeCharge {
+    /// No charge.
+    pub const NONE: Self = Self { depth: Usd::ZERO, slope: Ratio::ZERO, cap: Ratio::ZERO };
+
+    fn on(&self, gross: Usd) -> Usd {
+        let (excess, depth) = ((gross - self.depth).micros(), self.depth.micros());
+        if depth <= 0 || excess <= 0 {
+            return Usd::ZERO;
+        }
+        // Eight depths above it the rate is capped, whatever the slope: a ratio goes no further.
+        let multiple = Ratio::of_up(excess, depth).unwrap_or(Ratio::MAX);
+        gross.mul_up(multiple.times_up(self.slope).min(self.cap))
+    }
+}
+
+/// Underlyings whose worst cases are taken to come together only in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Which group, 1 to 63; 0: alone.
+    pub id: u8,
+    /// The floor of the correlation of its members under stress, 0 to 0.8. The first member given decides.
+    pub kappa: Ratio,
+}
+
+impl Group {
+    /// Offsets nothing.
+    pub const ALONE: Self = Self { id: 0, kappa: Ratio::ZERO };
 }
 
 /// Discounts on something owned. `initial` is at least `maintenance`; if it is set lower, `maintenance` is used.
@@ -37,6 +89,59 @@ pub struct Levels {
     pub maintenance_scan: Ratio,
     /// How far above maintenance a liquidation goes, as a share of it.
     pub liquidation_buffer: Ratio,
+    /// Surcharge on the scan in initial margin while the quote token is below its peg.
+    pub depeg: Ratio,
+}
+
+/// Every charge outside the grid, in dollars, rounded up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charges {
+    /// Expiries moving apart. Part of the scan, where it competes with the cells; named here.
+    pub basis: Usd,
+    /// On net and hedged value.
+    pub delta: Usd,
+    /// On naked short options.
+    pub naked_maintenance: Usd,
+    /// On volatilities of expiries moving apart.
+    pub vega: Usd,
+    /// On size.
+    pub size: Usd,
+    /// What initial margin adds on naked short options.
+    pub naked_initial: Usd,
+    /// On the oracle's confidence; initial margin only.
+    pub confidence: Usd,
+    /// Initial less maintenance haircuts of collateral and profit; initial margin only.
+    pub collateral: Usd,
+    /// On the quote token's peg; initial margin only.
+    pub depeg: Usd,
+}
+
+impl Charges {
+    /// What maintenance margin adds to its part of the scan.
+    pub fn maintenance(&self) -> Usd {
+        self.delta + self.naked_maintenance + self.vega + self.size
+    }
+
+    /// What initial margin adds to that.
+    pub fn initial(&self) -> Usd {
+        self.naked_initial + self.confidence + self.collateral + self.depeg
+    }
+}
+
+impl Market {
+    /// On what is net and what is hedged, with as much of the long options' room as helps.
+    fn delta_charge(&self, exposure: &Exposure, dated: Option<&DatedRisk>) -> Usd {
+        let room = match dated {
+            None => Usd::ZERO,
+            Some(dated) if exposure.net.is_negative() => dated.room_up,
+            Some(dated) => dated.room_down,
+        };
+        let helps = self.net_charge >= self.hedged_charge;
+        let used = if helps { exposure.net.abs().min(room) } else { Usd::ZERO };
+        let net = exposure.net.abs() - used;
+        let hedged = Usd::of_sum((exposure.gross + used - net).micros() / 2);
+        net.mul_up(self.net_charge) + hedged.mul_up(self.hedged_charge)
+    }
 }
 
 /// The linear items of one underlying at one price.
@@ -85,11 +190,6 @@ impl Exposure {
         self.gross += value.abs();
     }
 
-    /// The part of the gross value that stands against the opposite side.
-    pub fn hedged(&self) -> Usd {
-        Usd::of_sum((self.gross - self.net.abs()).micros() / 2)
-    }
-
     /// The exact risk array.
     pub fn array(&self, grid: &Grid) -> RiskArray {
         RiskArray::linear(self.net, grid)
@@ -109,12 +209,50 @@ pub struct WorstCell {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Book {
     equity: Usd,
-    scan: Usd,
-    maintenance_charges: Usd,
-    initial_charges: Usd,
+    closed: Scan,
+    open: OpenGroup,
+    charges: Charges,
     worst: Option<(WorstCell, Usd)>,
     underlyings: u8,
     items: u32,
+    /// Groups that have been closed, by bit.
+    closed_groups: u64,
+}
+
+/// The scanning loss in full, and the part of it that maintenance margin sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Scan {
+    full: Usd,
+    maintenance: Usd,
+}
+
+/// The correlation group whose members are being added.
+#[derive(Clone, Copy, Debug, Default)]
+struct OpenGroup {
+    id: u8,
+    kappa: Ratio,
+    /// Sum of the members' arrays: what is linear by node, the rest by cell.
+    linear: LinearArray,
+    cells: [Usd; CELLS],
+    /// Sum of their worst losses, and of the part that maintenance sees.
+    apart: Scan,
+    basis: Usd,
+}
+
+impl OpenGroup {
+    /// `W - kappa (W - J)`, where W adds the members' worst losses and J is the loss when all are in one cell.
+    fn scan(&self) -> Scan {
+        let together = self.basis.max(-self.linear.worst(Some(&self.cells)).1);
+        let Scan { full: apart, maintenance } = self.apart;
+        let full = apart - (apart - together).mul_down(self.kappa);
+        if maintenance == apart {
+            return Scan { full, maintenance: full };
+        }
+        // In the proportion in which maintenance sees the members' losses; at most all of it.
+        let product = i128::from(full.micros()) * i128::from(maintenance.micros());
+        let part = (product + i128::from(apart.micros()) - 1) / i128::from(apart.micros());
+        Scan { full, maintenance: i64::try_from(part).map_or(full, Usd::of_sum).min(full) }
+    }
 }
 
 impl Book {
@@ -137,45 +275,164 @@ impl Book {
     pub fn add_collateral(&mut self, value: Usd, haircuts: Haircuts) {
         let discount = value.mul_up(haircuts.maintenance);
         self.equity += value - discount;
-        self.initial_charges += value.mul_up(haircuts.initial.max(haircuts.maintenance)) - discount;
+        self.charges.collateral += value.mul_up(haircuts.initial.max(haircuts.maintenance)) - discount;
     }
 
-    /// Adds one underlying's exposure and returns its risk array and worst cell.
+    /// Adds a debt of `value` (not negative) in some asset: it weighs more than its value by the haircuts.
+    pub fn add_debt(&mut self, value: Usd, haircuts: Haircuts) {
+        let surcharge = value.mul_up(haircuts.maintenance);
+        self.equity -= value + surcharge;
+        self.charges.collateral += value.mul_up(haircuts.initial.max(haircuts.maintenance)) - surcharge;
+    }
+
+    /// Adds one underlying's perps and own-asset collateral.
     ///
     /// # Errors
-    /// [`RiskError::RatioOutOfRange`] when the market's scan range is not positive or above 3.
-    pub fn add_underlying(&mut self, market: &Market, exposure: &Exposure) -> Result<(RiskArray, Cell), RiskError> {
-        let array = exposure.array(&Grid::new(market.scan_range)?);
-        let (cell, result) = array.worst();
+    /// As [`Book::add_underlying_with`].
+    pub fn add_underlying(&mut self, market: &Market, exposure: &Exposure) -> Result<UnderlyingArray, RiskError> {
+        let linear = LinearArray::new(exposure.net, &Grid::new(market.scan_range)?);
+        let worst = self.add(market, market.group, exposure, None, &linear)?;
+        Ok(UnderlyingArray { linear, worst })
+    }
+
+    /// Adds one underlying with its futures and options, on the grid they were added up on, as a member of `group`.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] when the market's scan range is not positive or above 3, or its kappa is above 0.8;
+    /// [`RiskError::GroupsOutOfOrder`] when its group was left and is entered again, or is above 63.
+    pub(crate) fn add_underlying_with(
+        &mut self,
+        market: &Market,
+        group: Group,
+        grid: &Grid,
+        exposure: &Exposure,
+        dated: Option<&DatedRisk>,
+    ) -> Result<UnderlyingArray, RiskError> {
+        let Some(dated) = dated else {
+            let linear = LinearArray::new(exposure.net, grid);
+            let worst = self.add(market, group, exposure, None, &linear)?;
+            return Ok(UnderlyingArray { linear, worst });
+        };
+        let linear = LinearArray::new(exposure.net + dated.futures, grid);
+        self.equity += dated.mark;
+        self.charges.basis += dated.basis;
+        self.charges.vega += dated.vega;
+        self.charges.naked_maintenance += dated.naked_maintenance;
+        self.charges.naked_initial += dated.naked_initial;
+        self.charges.confidence += (dated.uncertain - dated.gross).mul_up(market.confidence);
+        let whole = Exposure {
+            net: exposure.net + dated.net,
+            gross: exposure.gross + dated.gross,
+            profit: exposure.profit + dated.profit,
+        };
+        let worst = self.add(market, group, &whole, Some(dated), &linear)?;
+        Ok(UnderlyingArray { linear, worst })
+    }
+
+    #[inline(never)]
+    fn add(
+        &mut self,
+        market: &Market,
+        group: Group,
+        exposure: &Exposure,
+        dated: Option<&DatedRisk>,
+        linear: &LinearArray,
+    ) -> Result<Cell, RiskError> {
+        let (mut cell, mut result) = linear.worst(dated.map(|dated| &dated.cells));
+        if let Some(dated) = dated
+            && -dated.basis < result
+        {
+            (cell, result) = (Cell::BASIS, -dated.basis);
+        }
         if self.worst.is_none_or(|(_, worst)| result < worst) {
             self.worst = Some((WorstCell { underlying: self.underlyings, cell }, result));
         }
         self.underlyings = self.underlyings.saturating_add(1);
-        self.scan -= result;
-        self.maintenance_charges +=
-            exposure.net.abs().mul_up(market.net_charge) + exposure.hedged().mul_up(market.hedged_charge);
-        self.initial_charges += exposure.gross.mul_up(market.confidence);
+        let loss = -result;
+        let seen = if market.ramp >= Ratio::ONE { loss } else { loss.mul_up(market.ramp) };
+        let apart = Scan { full: loss, maintenance: seen };
+        if group.id == 0 {
+            self.closed.add(apart);
+        } else {
+            self.enter(group)?;
+            self.open.apart.add(apart);
+            self.open.linear.add(linear);
+            if let Some(dated) = dated {
+                self.open.basis += dated.basis;
+                for (sum, cell) in self.open.cells.iter_mut().zip(&dated.cells) {
+                    *sum += *cell;
+                }
+            }
+        }
+        self.charges.delta += market.delta_charge(exposure, dated);
+        self.charges.confidence += exposure.gross.mul_up(market.confidence);
+        self.charges.size += market.size.on(exposure.gross);
         if exposure.profit > Usd::ZERO {
-            self.add_collateral(exposure.profit, market.profit);
+            self.add_collateral(exposure.profit.min(market.profit_cap), market.profit);
         } else {
             self.equity += exposure.profit;
         }
-        Ok((array, cell))
+        Ok(cell)
+    }
+
+    /// Makes `group` the open one.
+    fn enter(&mut self, group: Group) -> Result<(), RiskError> {
+        if self.open.id == group.id {
+            return Ok(());
+        }
+        if group.id > 63 || self.closed_groups >> group.id & 1 == 1 {
+            return Err(RiskError::GroupsOutOfOrder);
+        }
+        if group.kappa < Ratio::ZERO || group.kappa > Ratio::MAX_KAPPA {
+            return Err(RiskError::RatioOutOfRange);
+        }
+        self.closed_groups |= 1 << self.open.id;
+        self.closed.add(self.open.scan());
+        self.open = OpenGroup { id: group.id, kappa: group.kappa, ..OpenGroup::default() };
+        Ok(())
     }
 
     /// The verdict.
     pub fn valuation(&self, levels: &Levels) -> Valuation {
         let (part, buffer) = (levels.maintenance_scan.min(Ratio::ONE), levels.liquidation_buffer.min(Ratio::ONE));
-        let maintenance_margin = self.scan.mul_up(part) + self.maintenance_charges;
-        let initial_margin = (self.scan + self.maintenance_charges + self.initial_charges).max(maintenance_margin);
+        let mut scan = self.closed;
+        if self.open.id != 0 {
+            scan.add(self.open.scan());
+        }
+        let charges = Charges { depeg: scan.full.mul_up(levels.depeg), ..self.charges };
+        let maintenance_margin = scan.maintenance.mul_up(part) + charges.maintenance();
+        let initial_margin = (scan.full + charges.maintenance() + charges.initial()).max(maintenance_margin);
         Valuation {
             equity: self.equity,
             initial_margin,
             liquidation_end: initial_margin.min(maintenance_margin + maintenance_margin.mul_up(buffer)),
             maintenance_margin,
-            scan: self.scan,
+            scan: scan.full,
+            charges,
             worst: self.worst.map(|(worst, _)| worst),
         }
+    }
+}
+
+impl Scan {
+    fn add(&mut self, other: Self) {
+        self.full += other.full;
+        self.maintenance += other.maintenance;
+    }
+}
+
+/// What one underlying adds to the scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderlyingArray {
+    pub(crate) linear: LinearArray,
+    /// Its worst cell, or [`Cell::BASIS`].
+    pub worst: Cell,
+}
+
+impl UnderlyingArray {
+    /// Profit and loss in each cell of an underlying without futures and options.
+    pub fn array(&self) -> RiskArray {
+        self.linear.with(None)
     }
 }
 
@@ -190,8 +447,10 @@ pub struct Valuation {
     pub liquidation_end: Usd,
     /// Needed not to be liquidated.
     pub maintenance_margin: Usd,
-    /// The scanning loss: the sum of the worst cells, as a positive amount.
+    /// The scanning loss after offsets between underlyings, as a positive amount.
     pub scan: Usd,
+    /// Everything outside the scan.
+    pub charges: Charges,
     /// The underlying and the cell with the largest loss; `None` without any exposure.
     pub worst: Option<WorstCell>,
 }

@@ -13,6 +13,16 @@ pub const CELLS: usize = 31;
 pub const NODES: usize = 15;
 
 const TAILS_PERCENT: [i64; 6] = [-66, -33, 50, 100, 200, 400];
+/// The tails in 2^-30, toward zero.
+pub(crate) const TAILS: [Ratio; 6] = {
+    let mut tails = [Ratio::ZERO; 6];
+    let mut tail = 0;
+    while tail < 6 {
+        tails[tail] = Ratio::percent_toward_zero(TAILS_PERCENT[tail]);
+        tail += 1;
+    }
+    tails
+};
 const UNCHANGED_NODE: usize = 3;
 const FIRST_EDGE: usize = 7;
 const FIRST_TAIL: usize = 9;
@@ -66,7 +76,10 @@ impl Cell {
     /// The cell in which nothing moves.
     pub const UNCHANGED: Self = Self(10);
 
-    /// 0 to 30.
+    /// Not a cell of the grid but its rival for the worst: the charge for expiries moving apart.
+    pub const BASIS: Self = Self(31);
+
+    /// 0 to 30, 31 for [`Cell::BASIS`].
     pub const fn index(self) -> u8 {
         self.0
     }
@@ -77,7 +90,7 @@ impl Cell {
 
     /// The move of the price.
     pub fn price_move(self) -> PriceMove {
-        let node = NODE_OF_CELL[usize::from(self.0)];
+        let node = NODE_OF_CELL.get(usize::from(self.0)).copied().unwrap_or(UNCHANGED_NODE);
         match node {
             FIRST_TAIL.. => PriceMove::TailPercent(i16::try_from(TAILS_PERCENT[node - FIRST_TAIL]).unwrap_or(0)),
             FIRST_EDGE => PriceMove::Thirds(-4),
@@ -96,7 +109,8 @@ impl Cell {
             },
             21..29 => VolMove::Up,
             29 => VolMove::Rotated,
-            _ => VolMove::WingsLifted,
+            30 => VolMove::WingsLifted,
+            _ => VolMove::Same,
         }
     }
 }
@@ -124,9 +138,9 @@ impl Grid {
         }
         moves[FIRST_EDGE] = range.thirds_away(-4);
         moves[FIRST_EDGE + 1] = edge;
-        for (percent, slot) in TAILS_PERCENT.iter().zip(&mut moves[FIRST_TAIL..]) {
+        for (tail, slot) in TAILS.iter().zip(&mut moves[FIRST_TAIL..]) {
             // weight x move = sign(move) min(|move|, edge)
-            *slot = Ratio::from_bits(percent * Ratio::ONE.bits() / 100)?.clamp_to(edge);
+            *slot = tail.clamp_to(edge);
         }
         Ok(Self { moves })
     }
@@ -134,6 +148,30 @@ impl Grid {
     /// The moves of the 15 price nodes.
     pub const fn moves(&self) -> &[Ratio; NODES] {
         &self.moves
+    }
+
+    /// The move of a node before its tail weight.
+    pub(crate) fn raw_move(&self, node: usize) -> Ratio {
+        match node.checked_sub(FIRST_TAIL) {
+            Some(tail) => TAILS[tail],
+            None => self.moves[node],
+        }
+    }
+
+    /// `min(1, edge / |move|)` of a tail, rounded up.
+    pub(crate) fn tail_weight_up(&self, node: usize) -> Ratio {
+        let (edge, size) =
+            (self.moves[FIRST_EDGE + 1].bits().unsigned_abs(), self.raw_move(node).bits().unsigned_abs());
+        if edge >= size || node < FIRST_TAIL {
+            return Ratio::ONE;
+        }
+        // Below 2^32, so the product is below 2^62, and the quotient below one.
+        Ratio::from_bits((edge << Ratio::BITS).div_ceil(size).cast_signed()).unwrap_or(Ratio::ONE)
+    }
+
+    /// The first of the cells of a node.
+    pub(crate) const fn first_cell_of(node: usize) -> usize {
+        if node < FIRST_EDGE { 3 * node } else { node + 14 }
     }
 
     pub(crate) const fn node_of(cell: usize) -> usize {

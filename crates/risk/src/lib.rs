@@ -29,15 +29,31 @@
 #![deny(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
 mod array;
+mod black76;
 mod book;
 mod error;
+mod expiry;
 mod grid;
 mod liquidation;
+mod math;
+mod portfolio;
+mod range;
+mod shortfall;
+mod smile;
 mod units;
 
 pub use array::{CompressedArray, RiskArray};
-pub use book::{Book, Exposure, Haircuts, Levels, Market, Valuation, WorstCell};
+pub use black76::{Black76, Greeks, OptionKind};
+pub use book::{
+    Book, Charges, Exposure, Group, Haircuts, Levels, Market, SizeCharge, UnderlyingArray, Valuation, WorstCell,
+};
 pub use error::RiskError;
+pub use expiry::{DatedBook, DatedRisk, Expiry, Nodes, OptionTerms, Strike, Terms};
 pub use grid::{CELLS, Cell, Grid, NODES, PriceMove, VolMove};
 pub use liquidation::{LinearPosition, Takeover, quote_takeover};
-pub use units::{Decimals, MAX_ITEMS, Price, Quantity, Ratio, Usd};
+pub use math::{Log, Scaled, normal_cdf, normal_pdf, sqrt_down};
+pub use portfolio::{Collateral, Dated, Holdings, Mode, Portfolio, UnderlyingRisk};
+pub use range::{RangeTerms, ScanRange, Volatility};
+pub use shortfall::{CellWeights, Shortfall};
+pub use smile::{Smile, SmileParameters};
+pub use units::{Decimals, MAX_ITEMS, Price, Quantity, Ratio, Usd, Vol, Years};

@@ -38,6 +38,7 @@ impl Takeover {
 const MAX_SEARCH_STEPS: u32 = 48;
 
 /// The account as it would be after a takeover: everything but the position's underlying is in `rest`.
+#[inline(never)]
 fn valuation_after(
     rest: &Book,
     market: &Market,
@@ -62,6 +63,7 @@ fn valuation_after(
 ///
 /// # Errors
 /// [`RiskError::ValueOutOfRange`] when a value is beyond [`Usd::MAX`].
+#[inline(never)]
 pub fn quote_takeover(
     rest: &Book,
     market: &Market,

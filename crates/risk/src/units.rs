@@ -6,6 +6,8 @@
 //! | [`Price`] | 10^-10 US dollars per whole unit | positive | 10^17 (ten million dollars) |
 //! | [`Quantity`] | 10^-decimals of a unit | long positive, short negative | i64 |
 //! | [`Ratio`] | 2^-30, so 2^30 is 100 % | signed | below 2^33 (8) in size |
+//! | [`Vol`] | 2^-30 per square root of a year | positive | 2^35 (3,200 %) |
+//! | [`Years`] | 2^-40 years of 365 days | not negative | 2^43 (8 years) |
 //!
 //! `Price x Quantity -> Usd` and `Usd x Ratio -> Usd` exist; nothing else compiles:
 //!
@@ -19,6 +21,7 @@
 //! ```
 
 use crate::RiskError;
+use crate::math::low_u64;
 use core::iter::Sum;
 use core::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 
@@ -45,11 +48,21 @@ pub struct Decimals(u8);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ratio(i64);
 
+/// An implied volatility in steps of 2^-30 per square root of a year; 2^30 is 100 %.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vol(i64);
+
+/// A time in steps of 2^-40 years of 365 days, about 29 microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Years(i64);
+
 impl Usd {
     /// Nothing.
     pub const ZERO: Self = Self(0);
     /// The largest size of a single item: 2^50 micro-dollars, about 1.1 billion dollars.
     pub const MAX: Self = Self(1 << 50);
+    /// As a cap only: none.
+    pub const NO_LIMIT: Self = Self(i64::MAX);
     /// Micro-dollars in one dollar.
     pub const SCALE: i64 = 1_000_000;
 
@@ -141,22 +154,24 @@ impl Price {
     /// # Errors
     /// [`RiskError::ValueOutOfRange`] beyond [`Usd::MAX`] in size.
     pub const fn value_down(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
-        // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4).
-        let product = self.0 as i128 * quantity.0 as i128;
-        let magnitude = product.unsigned_abs();
-        let divisor = unit.power_with_price();
-        // One 64-bit division where the product fits, which is any position below about 1.8 million dollars in lamports.
-        let (quotient, inexact) = if magnitude >> 64 == 0 && divisor >> 64 == 0 {
-            let (m, d) = (low_u64(magnitude), low_u64(divisor));
-            ((m / d) as u128, !m.is_multiple_of(d))
-        } else {
-            (magnitude / divisor, !magnitude.is_multiple_of(divisor))
-        };
-        if quotient > (Usd::MAX.0 as u128) {
+        // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4), first by its twos, then by its fives.
+        let product = self.0.unsigned_abs() as u128 * quantity.0.unsigned_abs() as u128;
+        let (twos, fives) = unit.price_divisor();
+        let halved = product >> twos;
+        // 2^50 times 5^22 is below 2^102; what is more is refused before it is divided.
+        if halved >> 38 >= (fives as u128) << 13 {
             return Err(RiskError::ValueOutOfRange);
         }
-        let size = low_u64(quotient).cast_signed();
-        if product < 0 { Usd::new(-size - inexact as i64) } else { Usd::new(size) }
+        let (quotient, rest) = divide(halved, fives);
+        if quotient > Usd::MAX.0.unsigned_abs() {
+            return Err(RiskError::ValueOutOfRange);
+        }
+        let size = quotient.cast_signed();
+        if quantity.0 >= 0 {
+            return Ok(Usd(size));
+        }
+        let inexact = rest != 0 || product & ((1 << twos) - 1) != 0;
+        Usd::new(-size - inexact as i64)
     }
 
     /// What `atoms` of collateral are worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but not
@@ -178,10 +193,25 @@ impl Price {
     }
 }
 
-/// The lower half. The callers have checked that the upper half is zero.
-#[allow(clippy::cast_possible_truncation)]
-const fn low_u64(value: u128) -> u64 {
-    value as u64
+/// Quotient and rest of `n / d` for d below 2^52 and a quotient below 2^51, in 64-bit divisions: a 128-bit one is a call of
+/// hundreds of instructions.
+const fn divide(n: u128, d: u64) -> (u64, u64) {
+    if n >> 64 == 0 {
+        let n = low_u64(n);
+        return (n / d, n % d);
+    }
+    // n is below 2^103: the upper 64 bits first, then 40 in four pieces. A rest is below 2^52.
+    let upper = low_u64(n >> 40);
+    let lower = low_u64(n) & ((1 << 40) - 1);
+    let (mut quotient, mut rest) = (upper / d, upper % d);
+    let mut shift = 40;
+    while shift > 0 {
+        shift -= 10;
+        let next = rest << 10 | (lower >> shift & 0x3ff);
+        quotient = quotient << 10 | next / d;
+        rest = next % d;
+    }
+    (quotient, rest)
 }
 
 impl Quantity {
@@ -202,11 +232,11 @@ impl Quantity {
 impl Decimals {
     /// The most decimals a unit may have.
     pub const MAX: u8 = 18;
-    const POWERS: [u128; 23] = {
-        let mut powers = [1u128; 23];
+    const FIVES: [u64; 23] = {
+        let mut powers = [1; 23];
         let mut i = 1;
         while i < powers.len() {
-            powers[i] = powers[i - 1] * 10;
+            powers[i] = powers[i - 1] * 5;
             i += 1;
         }
         powers
@@ -221,8 +251,15 @@ impl Decimals {
         Ok(Self(decimals))
     }
 
-    const fn power_with_price(self) -> u128 {
-        Self::POWERS[self.0 as usize + (Price::DECIMALS as usize - 6)]
+    /// How many decimals.
+    pub const fn digits(self) -> u8 {
+        self.0
+    }
+
+    /// 10^(decimals + 4) as a power of two and a power of five.
+    const fn price_divisor(self) -> (u32, u64) {
+        let power = self.0 as u32 + Price::DECIMALS - 6;
+        (power, Self::FIVES[power as usize])
     }
 }
 
@@ -234,6 +271,10 @@ impl Ratio {
     /// Nothing.
     pub const ZERO: Self = Self(0);
     const LIMIT: i64 = 1 << 33;
+    /// The largest ratio.
+    pub const MAX: Self = Self(Self::LIMIT - 1);
+    /// The most that one underlying's loss may be taken to offset another's: 80 %, rounded down.
+    pub const MAX_KAPPA: Self = Self((8 << Self::BITS) / 10);
 
     /// A ratio given in millionths, rounded up: charges, ranges and haircuts are never smaller than stated.
     ///
@@ -280,6 +321,22 @@ impl Ratio {
         Self(if product < 0 { -((-product + 2) / 3) } else { (product + 2) / 3 })
     }
 
+    /// The product rounded up, at most [`Ratio::MAX`]; both not negative.
+    pub(crate) const fn times_up(self, other: Self) -> Self {
+        let product = self.0.unsigned_abs() as u128 * other.0.unsigned_abs() as u128;
+        let product = product.div_ceil(1 << Self::BITS);
+        if product > Self::MAX.0 as u128 { Self::MAX } else { Self(low_u64(product).cast_signed()) }
+    }
+
+    pub(crate) const fn percent_toward_zero(percent: i64) -> Self {
+        Self(percent * Self::ONE.0 / 100)
+    }
+
+    /// Twice, for ratios below 4.
+    pub(crate) const fn doubled(self) -> Self {
+        Self(2 * self.0)
+    }
+
     pub(crate) const fn clamp_to(self, bound: Self) -> Self {
         if self.0 > bound.0 {
             bound
@@ -288,6 +345,63 @@ impl Ratio {
         } else {
             self
         }
+    }
+}
+
+impl Vol {
+    /// The highest volatility: 3,200 %.
+    pub const MAX: Self = Self(1 << 35);
+
+    /// From the stored form, 2^-30 steps.
+    ///
+    /// # Errors
+    /// [`RiskError::VolOutOfRange`] at or below zero, or above [`Vol::MAX`].
+    pub const fn from_bits(bits: i64) -> Result<Self, RiskError> {
+        if bits <= 0 || bits > Self::MAX.0 { Err(RiskError::VolOutOfRange) } else { Ok(Self(bits)) }
+    }
+
+    /// The stored form.
+    pub const fn bits(self) -> i64 {
+        self.0
+    }
+}
+
+impl Years {
+    /// Fractional bits.
+    pub const BITS: u32 = 40;
+    /// The longest time to an expiry: 8 years.
+    pub const MAX: Self = Self(8 << Self::BITS);
+    /// Seconds in a year of 365 days.
+    pub const SECONDS: i64 = 31_536_000;
+
+    /// From the stored form, 2^-40 steps.
+    ///
+    /// # Errors
+    /// [`RiskError::TimeOutOfRange`] below zero or above [`Years::MAX`].
+    pub const fn from_bits(bits: i64) -> Result<Self, RiskError> {
+        if bits < 0 || bits > Self::MAX.0 { Err(RiskError::TimeOutOfRange) } else { Ok(Self(bits)) }
+    }
+
+    /// So many seconds, rounded down to a step.
+    ///
+    /// # Errors
+    /// [`RiskError::TimeOutOfRange`] below zero or above [`Years::MAX`].
+    pub const fn from_seconds(seconds: i64) -> Result<Self, RiskError> {
+        if seconds < 0 || seconds > 8 * Self::SECONDS {
+            return Err(RiskError::TimeOutOfRange);
+        }
+        // The year has 2^7 x 246,375 seconds; below 2^28 x 2^33.
+        Ok(Self(((seconds.unsigned_abs() << (Self::BITS - 7)) / (Self::SECONDS.unsigned_abs() >> 7)).cast_signed()))
+    }
+
+    /// The stored form.
+    pub const fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// The root of the time in steps of 2^-30, rounded down: below 2^31.6.
+    pub(crate) const fn sqrt_down(self) -> i64 {
+        (self.0.unsigned_abs() << (60 - Self::BITS)).isqrt().cast_signed()
     }
 }
 

@@ -376,12 +376,29 @@ fn price() -> impl Strategy<Value = Price> {
     integer(HIGHEST_PRICE).prop_map(|raw| Price::new(raw.abs().max(1)).unwrap())
 }
 
+/// A market without what the laws of linear books leave out: size, ramps, groups.
+fn undated() -> Market {
+    Market {
+        price: Price::MAX,
+        confidence: Ratio::ZERO,
+        unit: Decimals::new(0).unwrap(),
+        scan_range: Ratio::ONE,
+        net_charge: Ratio::ZERO,
+        hedged_charge: Ratio::ZERO,
+        profit: Haircuts::default(),
+        profit_cap: Usd::NO_LIMIT,
+        size: SizeCharge::NONE,
+        ramp: Ratio::ONE,
+        group: Group::ALONE,
+    }
+}
+
 fn listing(region: &Region) -> impl Strategy<Value = Listing> + use<> {
     let charge = || ratio(&region.charge);
     (price(), 0u8..=18, ratio(&region.confidence), ratio(&region.scan_range), charge(), charge(), haircuts(region))
         .prop_map(|(price, decimals, confidence, scan_range, net_charge, hedged_charge, profit)| {
             let unit = Decimals::new(decimals).unwrap();
-            let market = Market { price, confidence, unit, scan_range, net_charge, hedged_charge, profit };
+            let market = Market { price, confidence, unit, scan_range, net_charge, hedged_charge, profit, ..undated() };
             Listing { market, decimals: decimals.into() }
         })
 }
@@ -410,7 +427,7 @@ fn account(region: &'static Region) -> impl Strategy<Value = Account> {
     let levels = (ratio(&region.maintenance_scan), ratio(&region.liquidation_buffer));
     (amount(region.value), vec(underlying(region), 0..=3), levels).prop_map(|(cash, underlyings, levels)| {
         let (maintenance_scan, liquidation_buffer) = levels;
-        Account { cash, underlyings, levels: Levels { maintenance_scan, liquidation_buffer } }
+        Account { cash, underlyings, levels: Levels { maintenance_scan, liquidation_buffer, depeg: Ratio::ZERO } }
     })
 }
 
@@ -629,10 +646,11 @@ fn a_full_account_at_every_bound_is_worth_what_the_formulas_say() {
             net_charge: widest,
             hedged_charge: widest,
             profit,
+            ..undated()
         };
         let listing = Listing { market, decimals: 6 };
         let position = |value, quote| LinearPosition { quantity: Quantity::new(value), quote: usd(quote) };
-        let levels = Levels { maintenance_scan: Ratio::ONE, liquidation_buffer: widest };
+        let levels = Levels { maintenance_scan: Ratio::ONE, liquidation_buffer: widest, depeg: Ratio::ZERO };
         for (position, other, owned) in [
             (position(ITEM, ITEM), position(ITEM, ITEM), 0),
             (position(-ITEM, -ITEM), position(-ITEM, -ITEM), 0),
@@ -860,7 +878,7 @@ proptest! {
         let listing = Listing { market, decimals: 18 };
         let position = LinearPosition { quantity: Quantity::new(atoms), quote: Usd::ZERO };
         let underlyings = vec![Underlying { listing, positions: vec![position], collaterals: vec![] }];
-        let levels = Levels { maintenance_scan: Ratio::ONE, liquidation_buffer: Ratio::ZERO };
+        let levels = Levels { maintenance_scan: Ratio::ONE, liquidation_buffer: Ratio::ZERO, depeg: Ratio::ZERO };
         let account = Account { cash: -ITEM, underlyings, levels };
         let liquidation = Liquidation { account, underlying: 0, position: 0, lot, fee_ppm };
         match liquidation.quote() {

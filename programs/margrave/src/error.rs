@@ -113,8 +113,9 @@ impl From<RiskError> for MargraveError {
     fn from(error: RiskError) -> Self {
         match error {
             RiskError::PriceOutOfRange => Self::PriceOutOfRange,
-            RiskError::RatioOutOfRange | RiskError::DecimalsOutOfRange => Self::ParameterOutOfBounds,
             RiskError::ValueOutOfRange | RiskError::TooManyItems | RiskError::NoSuchCell => Self::ValueOutOfRange,
+            // Terms of a market, which are checked where they are set.
+            _ => Self::ParameterOutOfBounds,
         }
     }
 }

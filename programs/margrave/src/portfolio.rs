@@ -6,7 +6,7 @@
 
 use crate::{constants::*, error::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Book, Cell, Decimals, Exposure, Levels, Market, RiskArray, Usd, Valuation};
+use margrave_risk::{Book, Decimals, Exposure, Levels, Market, UnderlyingArray, Usd, Valuation};
 use std::ops::Deref;
 
 /// Where the banks and underlyings of a margin account are found, by the keys the account has recorded.
@@ -147,16 +147,16 @@ pub fn arrange(account: &MarginAccount, directory: &impl Directory, purpose: Pur
 }
 
 impl Portfolio {
-    /// The engine's verdict. `keep` is given each underlying's slot index, line, risk array and worst cell.
+    /// The engine's verdict. `keep` is given each underlying's slot index, line and risk array.
     #[inline(never)]
-    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &Line, &RiskArray, Cell)) -> Result<Valuation> {
+    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &Line, &UnderlyingArray)) -> Result<Valuation> {
         let mut book = self.balances;
         let mut slots = [0u8; MAX_UNDERLYINGS];
         let mut count = 0;
         for (index, line) in self.lines.iter().enumerate() {
             if let Some(line) = line {
-                let (array, worst) = book.add_underlying(&line.market, &line.exposure).or_refuse()?;
-                keep(index, line, &array, worst);
+                let added = book.add_underlying(&line.market, &line.exposure).or_refuse()?;
+                keep(index, line, &added);
                 slots[count] = u8::try_from(index).unwrap_or(u8::MAX);
                 count += 1;
             }
@@ -171,10 +171,11 @@ impl Portfolio {
 
     /// The verdict alone.
     pub fn valuation(&self, levels: &Levels) -> Result<Valuation> {
-        self.evaluate(levels, |_, _, _, _| ())
+        self.evaluate(levels, |_, _, _| ())
     }
 
     /// The account without the underlying in `slot`, and that underlying.
+    #[inline(never)]
     pub fn without(&self, slot: usize) -> Result<(Book, Line)> {
         let mut book = self.balances;
         for line in
@@ -198,8 +199,8 @@ pub fn revalue(
     let portfolio = arrange(account, directory, purpose)?;
     let sequence = account.sequence;
     let risk = &mut account.risk;
-    let valuation = portfolio.evaluate(levels, |index, line, array, worst| {
-        let compressed = array.compress_down();
+    let valuation = portfolio.evaluate(levels, |index, line, added| {
+        let compressed = added.array().compress_down();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;
@@ -207,7 +208,7 @@ pub fn revalue(
         slot.publish_time = line.publish_time;
         slot.sequence = sequence;
         slot.terms_version = line.terms_version;
-        slot.worst_cell = worst.index();
+        slot.worst_cell = added.worst.index();
     })?;
     account.record(&valuation, now);
     Ok(valuation)

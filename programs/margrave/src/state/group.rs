@@ -32,6 +32,7 @@ impl Group {
         Ok(Levels {
             maintenance_scan: Ratio::from_ppm_up(self.maintenance_scan_ppm).or_refuse()?,
             liquidation_buffer: Ratio::from_ppm_up(self.liquidation_buffer_ppm).or_refuse()?,
+            depeg: Ratio::ZERO,
         })
     }
 

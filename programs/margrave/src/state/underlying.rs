@@ -1,7 +1,7 @@
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
-use margrave_risk::{Decimals, Haircuts, Market, Price, Ratio};
+use margrave_risk::{Decimals, Haircuts, Market, Price, Ratio, SizeCharge, Usd};
 
 /// The risk sheet: one price risk factor with everything that is margined on it.
 #[account(zero_copy)]
@@ -122,6 +122,10 @@ impl Underlying {
                 maintenance: Ratio::from_ppm_up(self.terms.profit_haircut_maintenance_ppm).or_refuse()?,
                 initial: Ratio::from_ppm_up(self.terms.profit_haircut_initial_ppm).or_refuse()?,
             },
+            profit_cap: Usd::NO_LIMIT,
+            size: SizeCharge::NONE,
+            ramp: Ratio::ONE,
+            group: margrave_risk::Group::ALONE,
         })
     }
 
@@ -140,8 +144,8 @@ impl Underlying {
         // Above 75 % the edge of the grid, 4/3 R, would lie below a price of zero.
         require!((10_000..=750_000).contains(&terms.scan_range_ppm), MargraveError::ParameterOutOfBounds);
         require!(terms.net_charge_ppm <= 200_000, MargraveError::ParameterOutOfBounds);
-        // A larger one could make two accounts cheaper to hold than their sum (I-13).
-        require!(terms.hedged_charge_ppm <= terms.scan_range_ppm, MargraveError::ParameterOutOfBounds);
+        // With a larger one two accounts could be cheaper to hold than their sum (I-13).
+        require!(terms.hedged_charge_ppm <= 2 * terms.net_charge_ppm, MargraveError::ParameterOutOfBounds);
         require!(
             terms.profit_haircut_maintenance_ppm <= terms.profit_haircut_initial_ppm,
             MargraveError::ParameterOutOfBounds

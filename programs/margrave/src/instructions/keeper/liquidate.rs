@@ -38,15 +38,9 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts)?;
 
     let mut liquidatee = ctx.accounts.liquidatee.load_mut()?;
-    let portfolio = arrange(&liquidatee, &directory, Purpose::Liquidation(now))?;
-    let before = portfolio.valuation(&levels)?;
-    if !liquidatee.is_liquidatable(&before, now) {
-        log_valuation(&before);
-        return err!(MargraveError::AccountIsHealthy);
-    }
-    let takeover = {
+    let (before, takeover) = {
         let underlying = ctx.accounts.underlying.load()?;
-        takeover_of(&liquidatee, &portfolio, key, &underlying, &levels, max_quantity)?
+        require_takeover(&liquidatee, &directory, key, &underlying, &levels, now, max_quantity)?
     };
 
     let mut liquidator = ctx.accounts.liquidator.load_mut()?;
@@ -82,6 +76,28 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
     Ok(())
 }
 
+/// The account's value at liquidation prices, which must be below maintenance margin, and what is taken over.
+#[inline(never)]
+fn require_takeover(
+    account: &MarginAccount,
+    directory: &impl Directory,
+    key: Pubkey,
+    underlying: &Underlying,
+    levels: &Levels,
+    now: i64,
+    max_quantity: u64,
+) -> Result<(Valuation, Takeover)> {
+    let portfolio = arrange(account, directory, Purpose::Liquidation(now))?;
+    let valuation = portfolio.valuation(levels)?;
+    if !account.is_liquidatable(&valuation, now) {
+        log_valuation(&valuation);
+        return err!(MargraveError::AccountIsHealthy);
+    }
+    let takeover = takeover_of(account, &portfolio, key, underlying, levels, max_quantity)?;
+    Ok((valuation, takeover))
+}
+
+#[inline(never)]
 fn revalue_change(
     account: &mut MarginAccount,
     directory: &impl Directory,
@@ -98,6 +114,7 @@ fn revalue_change(
 
 /// How much of the perp on `key` a liquidator takes: the engine's quote, or `max_quantity` if that is less.
 /// The same function tells a keeper what the chain will do.
+#[inline(never)]
 pub fn takeover_of(
     account: &MarginAccount,
     portfolio: &Portfolio,

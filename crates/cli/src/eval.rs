@@ -1,0 +1,48 @@
+//! `margrave eval`: JSON lines in, JSON lines out. A line that cannot be answered is answered with the rule it broke.
+
+mod fields;
+mod margin;
+mod number;
+mod pricing;
+
+pub use margin::standard_weights;
+
+use fields::Fields;
+use serde_json::{Map, Value, json};
+
+/// What a line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Value and greeks of one option by Black's formula.
+    Price,
+    /// One of the engine's elementary functions.
+    Math,
+    /// Volatility of an SVI smile.
+    Svi,
+    /// Equity, margin levels, risk arrays and charges of a portfolio.
+    Margin,
+}
+
+/// Every field and every default.
+pub const HELP: &str = include_str!("eval/help.txt");
+
+/// The answer to one line: the request's `id` with the result, or with `error`.
+pub fn line(kind: Kind, line: &str) -> Value {
+    let request: Value = match serde_json::from_str(line) {
+        Ok(request) => request,
+        Err(error) => return json!({ "id": null, "error": format!("the line is not JSON: {error}") }),
+    };
+    let id = request.get("id").cloned().unwrap_or(Value::Null);
+    let answer = Fields::of(&request).and_then(|fields| match kind {
+        Kind::Price => pricing::price(&fields),
+        Kind::Math => pricing::math(&fields),
+        Kind::Svi => pricing::svi(&fields),
+        Kind::Margin => margin::margin(&fields),
+    });
+    let mut object = Map::from_iter([("id".to_owned(), id)]);
+    match answer {
+        Ok(answer) => object.extend(answer),
+        Err(error) => drop(object.insert("error".to_owned(), Value::String(format!("{error:#}")))),
+    }
+    Value::Object(object)
+}

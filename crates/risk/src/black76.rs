@@ -1,0 +1,278 @@
+//! Black's formula (1976) for a European option on a forward: value, greeks and implied volatility.
+//!
+//! ```text
+//! sd    = min(24, vol sqrt(T))        d1 = ln(F/K)/sd + sd/2        d2 = d1 - sd
+//! call  = D (F N(d1) - K N(d2))       put = call - D (F - K)
+//! value = intrinsic + time value      one time value for the call and the put of a strike:
+//! time value = lo N(sd/2 - q) - hi N(-sd/2 - q)    lo, hi: the lesser and the greater of F and K,  q = |ln(F/K)|/sd
+//! ```
+//!
+//! Prices are normalised by the greater of forward and strike before a shock, so that nothing overflows and the error is the
+//! same at every price level: below 2^-29 of the greater of the two. An error of q cancels to first order, since
+//! `lo phi(sd/2 - q) = hi phi(-sd/2 - q)`; only the difference of the two arguments, sd, has to be exact.
+
+use crate::math::{CDF_BELOW, cdf_at, low_i64, low_u64};
+use crate::{Log, Price, Ratio, RiskError, Vol, Years, normal_cdf, normal_pdf};
+use core::num::NonZeroU64;
+
+/// The highest total volatility that is told from a higher one, just below 16, in 2^-30: from there to 24 no value changes by
+/// 10^-13 of the price.
+const MAX_SD: i64 = (16 << 30) - 1;
+/// The same in 2^-48.
+const MAX_ROOT: u128 = (MAX_SD as u128) << 18;
+/// The largest |ln(F/K)| that counts before a shock, just below 8, in 2^-30. A shock adds less than another 8.
+const MAX_LOG: i64 = (8 << 30) - 1;
+
+/// A right to buy or to sell at the strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// Pays what the settlement price is above the strike.
+    Call,
+    /// Pays what it is below.
+    Put,
+}
+
+/// An option on a forward.
+#[derive(Clone, Copy, Debug)]
+pub struct Black76 {
+    /// Call or put.
+    pub kind: OptionKind,
+    /// Forward of the settlement price.
+    pub forward: Price,
+    /// Strike.
+    pub strike: Price,
+    /// Time to expiry.
+    pub years: Years,
+    /// What a dollar at expiry is worth now, above zero and at most one.
+    pub discount: Ratio,
+}
+
+/// Sensitivities as shares of the forward, for a position of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Greeks {
+    /// Change of the value per change of the forward, in 2^-30.
+    pub delta: i64,
+    /// Change of delta per relative change of the forward: gamma times the forward, in 2^-40.
+    pub gamma: i64,
+    /// Change of the value per 1.00 of volatility, over the forward, in 2^-40.
+    pub vega: i64,
+    /// Change of the value per year that passes, over the forward, in 2^-40.
+    pub theta: i64,
+}
+
+/// Total volatility `vol x root_years` in 2^-30, within [`cap_total_vol`].
+pub(crate) const fn total_vol(vol: i64, root_years: i64) -> i64 {
+    // vol <= 2^35 split at 2^16, the root below 2^31.6: both products below 2^52.
+    let sd = ((vol >> 16).wrapping_mul(root_years) >> 14).wrapping_add((vol & 0xffff).wrapping_mul(root_years) >> 30);
+    cap_total_vol(sd)
+}
+
+/// At least 2^-29, so that half of it divides, and at most just below 16.
+pub(crate) const fn cap_total_vol(sd: i64) -> i64 {
+    if sd > MAX_SD {
+        MAX_SD
+    } else if sd < 2 {
+        2
+    } else {
+        sd
+    }
+}
+
+/// How far a forward is shifted so that it has at most 34 bits.
+pub(crate) const fn excess_bits(forward: i64) -> u32 {
+    30u32.saturating_sub(forward.leading_zeros())
+}
+
+/// Forward and strike over the greater of the two, in 2^-30, the lesser rounded to 2^-33 of the forward. `excess` is that of
+/// [`excess_bits`].
+#[inline(always)]
+pub(crate) const fn normalise(forward: i64, strike: i64, excess: u32) -> (i64, i64) {
+    // A price shifted by the excess is not zero: it is above 2^33 before, if it is shifted at all.
+    let (f, k) = (forward.unsigned_abs() >> excess, strike.unsigned_abs() >> excess);
+    if f >= k {
+        (1 << 30, ((k << 30) / if f == 0 { 1 } else { f }).cast_signed())
+    } else {
+        (((f << 30) / k).cast_signed(), 1 << 30)
+    }
+}
+
+/// ln(F/K) in 2^-30, held to less than 8 in size.
+pub(crate) const fn log_moneyness(log_forward: Log, log_strike: Log) -> i64 {
+    let log = log_forward.minus(log_strike).bits_30();
+    if log > MAX_LOG {
+        MAX_LOG
+    } else if log < -MAX_LOG {
+        -MAX_LOG
+    } else {
+        log
+    }
+}
+
+/// A total volatility as the distribution function's arguments need it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TotalVol {
+    /// sd/2 in 2^-30.
+    half: NonZeroU64,
+    /// 6.25 + sd/2 and 6.25 - sd/2, in 2^-30: below 14.25.
+    above: i64,
+    below: i64,
+}
+
+impl TotalVol {
+    /// Of a total volatility from [`cap_total_vol`].
+    pub(crate) const fn of(sd: i64) -> Self {
+        let half = sd >> 1;
+        let divisor = match NonZeroU64::new(half.unsigned_abs()) {
+            Some(divisor) => divisor,
+            None => NonZeroU64::MIN,
+        };
+        Self { half: divisor, above: CDF_BELOW + half, below: CDF_BELOW - half }
+    }
+
+    /// q = `distance` / sd in 2^-30; the distance is below 16 in 2^-30, so its 2^29-fold is below 2^63.
+    #[inline(always)]
+    const fn quotient(&self, distance: i64) -> i64 {
+        ((distance << 29).cast_unsigned() / self.half.get()).cast_signed()
+    }
+}
+
+/// The time value in 2^-62, for a distance |ln(F/K)| below 16 in 2^-30. `lo` is at most 1 and `hi` at most 8, both in 2^-30.
+#[inline(always)]
+pub(crate) const fn time_value(lo: i64, hi: i64, distance: i64, vol: &TotalVol) -> u64 {
+    let q = vol.quotient(distance);
+    let upper = vol.above.wrapping_sub(q);
+    if upper < 0 {
+        return 0;
+    }
+    // lo N(..) <= 2^62; hi N(..) < 2^64, since the second argument of N is never positive.
+    let owned = lo.wrapping_mul(cdf_at(upper)).cast_unsigned();
+    let lower = vol.below.wrapping_sub(q);
+    if lower < 0 {
+        return owned;
+    }
+    let owed = hi.wrapping_mul(cdf_at(lower)).cast_unsigned();
+    if owned <= owed {
+        return 0;
+    }
+    owned.wrapping_sub(owed)
+}
+
+/// N(d1) in 2^-32 of a call: d1 = sd/2 + ln(F/K)/sd.
+pub(crate) const fn forward_delta(log_moneyness: i64, vol: &TotalVol) -> i64 {
+    let q = vol.quotient(log_moneyness.abs());
+    let q = if q > 64 << 30 { 64 << 30 } else { q };
+    let half = vol.half.get().cast_signed();
+    normal_cdf(half.wrapping_add(if log_moneyness < 0 { -q } else { q }))
+}
+
+impl Black76 {
+    fn logs(&self) -> (Log, Log) {
+        (Log::of_price(self.forward), Log::of_price(self.strike))
+    }
+
+    /// Time value, undiscounted, over the greater of forward and strike, in 2^-62.
+    fn time_value(&self, sd: i64) -> u64 {
+        let (f, k) = normalise(self.forward.raw(), self.strike.raw(), excess_bits(self.forward.raw()));
+        let (forward, strike) = self.logs();
+        time_value(f.min(k), f.max(k), log_moneyness(forward, strike).abs(), &TotalVol::of(sd))
+    }
+
+    /// Undiscounted, in 10^-10 dollars.
+    const fn intrinsic(&self) -> i64 {
+        let (forward, strike) = (self.forward.raw(), self.strike.raw());
+        let paid = match self.kind {
+            OptionKind::Call => forward - strike,
+            OptionKind::Put => strike - forward,
+        };
+        if paid > 0 { paid } else { 0 }
+    }
+
+    const fn unit(&self) -> i64 {
+        let (forward, strike) = (self.forward.raw(), self.strike.raw());
+        if forward > strike { forward } else { strike }
+    }
+
+    /// The value in 10^-10 dollars, rounded down.
+    ///
+    /// Within 10^-8 of the forward of the real number for strikes of a fifth to five times the forward.
+    pub fn value_down(&self, vol: Vol) -> i64 {
+        let sd = total_vol(vol.bits(), self.years.sqrt_down());
+        let time_value = (self.unit() as i128 * self.time_value(sd) as i128) >> 62;
+        low_i64(((self.intrinsic() as i128 + time_value) * self.discount.bits() as i128) >> Ratio::BITS)
+    }
+
+    /// The sensitivities. `log_discount` is the logarithm of the discount factor, which theta needs more digits of.
+    /// At expiry only delta is left: the step at the strike.
+    ///
+    /// Within 10^-6 of the size of each at the money.
+    pub fn greeks(&self, vol: Vol, log_discount: Log) -> Greeks {
+        let (discount, years) = (self.discount.bits() as i128, self.years.bits() as i128);
+        let variance = (vol.bits() as i128 * vol.bits() as i128 * years).unsigned_abs();
+        // In 2^-48, from a square in 2^-100.
+        let root = variance.isqrt() >> 2;
+        // Beyond the cap volatility has no effect left.
+        let capped = root > MAX_ROOT;
+        let sd = (if capped { MAX_ROOT } else { root }).cast_signed();
+        let (log_forward, log_strike) = self.logs();
+        let x = i128::from(log_forward.minus(log_strike).bits());
+        let sign = match self.kind {
+            OptionKind::Call => 0,
+            OptionKind::Put => 1i128 << 32,
+        };
+        if sd == 0 {
+            let step = if x > 0 { 1i128 << 32 } else { 0 };
+            return Greeks { delta: low_i64((discount * (step - sign)) >> 32), gamma: 0, vega: 0, theta: 0 };
+        }
+        let wide = (x << 30) / sd + (sd >> 19);
+        let most = 10i128 << 30;
+        let d1 = if wide > most {
+            most
+        } else if wide < -most {
+            -most
+        } else {
+            wide
+        };
+        let (distribution, density) = (normal_cdf(low_i64(d1)) as i128, normal_pdf(low_i64(d1)) as i128);
+        // D phi in 2^-60.
+        let density = (discount * density) >> Ratio::BITS;
+        let vega = if capped { 0 } else { (density * self.years.sqrt_down() as i128) >> 50 };
+        let decay = if capped { 0 } else { density * vol.bits() as i128 / (2 * self.years.sqrt_down() as i128) };
+        // r V / F with r = -ln D / T: 2^-48 times 2^-40 over 2^-40.
+        let share = ((self.value_down(vol) as i128) << 40) / self.forward.raw() as i128;
+        let interest = (-(log_discount.bits() as i128) * share / years) >> 8;
+        Greeks {
+            delta: low_i64((discount * (distribution - sign)) >> 32),
+            gamma: low_i64((density << 28) / sd),
+            vega: low_i64(vega),
+            theta: low_i64(interest - (decay >> 20)),
+        }
+    }
+
+    /// The least volatility, in steps of total volatility of 2^-30, at which the option is worth `value` (10^-10 dollars) or
+    /// more.
+    ///
+    /// # Errors
+    /// [`RiskError::NoImpliedVol`] when the value is not above the intrinsic one, is above what any volatility gives, or
+    /// nothing is left of the time to expiry.
+    pub fn implied_vol(&self, value: i64) -> Result<Vol, RiskError> {
+        let root_years = self.years.sqrt_down();
+        if value <= 0 || root_years == 0 || self.discount.bits() <= 0 {
+            return Err(RiskError::NoImpliedVol);
+        }
+        let undiscounted = ((value as i128) << Ratio::BITS) / self.discount.bits() as i128;
+        let target = ((undiscounted - self.intrinsic() as i128) << 62) / self.unit() as i128;
+        if target <= 0 || target > self.time_value(MAX_SD) as i128 {
+            return Err(RiskError::NoImpliedVol);
+        }
+        let (mut short, mut enough) = (0, MAX_SD);
+        while enough - short > 1 {
+            let middle = short + (enough - short) / 2;
+            if (self.time_value(middle) as i128) < target { short = middle } else { enough = middle }
+        }
+        let vol = (low_u64((enough as u128) << 30)).div_ceil(root_years.unsigned_abs()).cast_signed();
+        match Vol::from_bits(vol) {
+            Ok(vol) => Ok(vol),
+            Err(_) => Err(RiskError::NoImpliedVol),
+        }
+    }
+}

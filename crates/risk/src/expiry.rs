@@ -1,0 +1,733 @@
+//! Futures and options of one expiry: what their scenarios share, and their profit and loss in every cell.
+//!
+//! [`Expiry`] is computed once per expiry, [`Nodes`] once per underlying; after that an option costs divisions, products and
+//! table lookups only. See `docs/margin-model.md` §2 to §5 for the formulas.
+
+use crate::black76::{
+    OptionKind, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
+};
+use crate::{CELLS, Decimals, Grid, LinearPosition, Log, NODES, Price, Quantity, Ratio, RiskError, Usd, Vol, Years};
+
+/// How options are shocked and charged.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionTerms {
+    /// Relative rise of volatility at 30 days.
+    pub vol_up: Ratio,
+    /// Relative fall of volatility at 30 days.
+    pub vol_down: Ratio,
+    /// Power of `30 days / T` up to 30 days.
+    pub power_short: Ratio,
+    /// The same beyond.
+    pub power_long: Ratio,
+    /// The least volatility of the cells in which it rises.
+    pub vol_floor: Ratio,
+    /// Most that the skew cells change a volatility, of itself, for an expiry now.
+    pub skew_cap: Ratio,
+    /// How much less per root of a year.
+    pub skew_cap_slope: Ratio,
+    /// The log-moneyness at which the cap is reached, per root of a year.
+    pub skew_width: Ratio,
+    /// The least such log-moneyness.
+    pub skew_min_width: Ratio,
+    /// What counts of net long time value in a cell; at most one.
+    pub long_factor: Ratio,
+    /// What counts of net short time value in a cell; at least one.
+    pub short_factor: Ratio,
+    /// Charge on an expiry's loss at a third of the scan range.
+    pub basis_base: Ratio,
+    /// How much more per year to expiry.
+    pub basis_per_year: Ratio,
+    /// Charge on an expiry's loss when volatility alone moves.
+    pub vega_charge: Ratio,
+    /// Charge on naked short options, of the underlying's price.
+    pub naked_maintenance: Ratio,
+    /// What initial margin adds to it.
+    pub naked_initial: Ratio,
+}
+
+/// What is known of an expiry.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Time left.
+    pub years: Years,
+    /// Forward of the settlement price, and the mark of the future.
+    pub forward: Price,
+    /// What a dollar at expiry is worth now; at most one.
+    pub discount: Ratio,
+}
+
+/// What the positions of one expiry share, ready for the cells. It may be stored and used again as long as its inputs stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    forward: Price,
+    discount: Ratio,
+    /// ln F, 2^-48.
+    log_forward: Log,
+    /// sqrt T, 2^-30.
+    root_years: i64,
+    /// Factors of the shocked volatilities, 2^-28.
+    vol_down: i64,
+    vol_up: i64,
+    /// The least total volatility where it rises, 2^-30.
+    floor: i64,
+    /// The skew cells' bound and its slope by log-moneyness, 2^-30.
+    skew_cap: i64,
+    skew_slope: i64,
+    /// The share of the forward that still moves.
+    unobserved: Ratio,
+    basis: Ratio,
+    /// Bits of the forward beyond 34.
+    excess: u32,
+}
+
+/// The options of one strike.
+#[derive(Clone, Copy, Debug)]
+pub struct Strike {
+    /// Strike price.
+    pub price: Price,
+    /// Its logarithm, [`Log::of_price`].
+    pub log: Log,
+    /// Implied volatility now.
+    pub vol: Vol,
+    /// Calls held, signed.
+    pub calls: Quantity,
+    /// Puts held, signed.
+    pub puts: Quantity,
+}
+
+/// The price nodes of an underlying's grid as options need them. It may be stored with the scan range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    /// F'/F, 2^-30.
+    factor: [i64; NODES],
+    /// ln(F'/F), 2^-30, above -7.
+    log: [i64; NODES],
+    /// Of the profit and loss of the tails.
+    weight: [Ratio; TAILS],
+}
+
+/// Everything with an expiry on one underlying, being added up. Plain sums: the order of expiries changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct DatedBook<'a> {
+    context: Context<'a>,
+    risk: DatedRisk,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Context<'a> {
+    grid: &'a Grid,
+    nodes: &'a Nodes,
+    terms: &'a OptionTerms,
+    price: Price,
+    unit: Decimals,
+    relief: bool,
+}
+
+/// Profit and loss, deltas and charges of the futures and options of one underlying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatedRisk {
+    /// Profit and loss of the options in each cell, shaved and weighted.
+    pub cells: [Usd; CELLS],
+    /// What of the futures moves with the price.
+    pub futures: Usd,
+    /// Unsettled profit of the futures.
+    pub profit: Usd,
+    /// Value of the options now.
+    pub mark: Usd,
+    /// Sum of the delta items, in dollars of the forward, signed.
+    pub net: Usd,
+    /// Sum of their sizes.
+    pub gross: Usd,
+    /// How far long options can still lower, and raise, the sum.
+    pub room_down: Usd,
+    /// See `room_down`.
+    pub room_up: Usd,
+    /// Sum of the sizes of all deltas, long options' too.
+    pub uncertain: Usd,
+    /// Charge for expiries moving apart.
+    pub basis: Usd,
+    /// Charge for volatilities of expiries moving apart.
+    pub vega: Usd,
+    /// Charges on naked short options.
+    pub naked_maintenance: Usd,
+    /// What initial margin adds.
+    pub naked_initial: Usd,
+}
+
+impl DatedRisk {
+    /// Nothing held.
+    pub const NONE: Self = Self {
+        cells: [Usd::ZERO; CELLS],
+        futures: Usd::ZERO,
+        profit: Usd::ZERO,
+        mark: Usd::ZERO,
+        net: Usd::ZERO,
+        gross: Usd::ZERO,
+        room_down: Usd::ZERO,
+        room_up: Usd::ZERO,
+        uncertain: Usd::ZERO,
+        basis: Usd::ZERO,
+        vega: Usd::ZERO,
+        naked_maintenance: Usd::ZERO,
+        naked_initial: Usd::ZERO,
+    };
+}
+
+/// The largest notional of one strike's calls or puts: a shocked price is at most 8 times the greater of forward and strike.
+const MAX_NOTIONAL: i64 = Usd::MAX.micros() >> 3;
+/// 30 days and one day, in 2^-40 years.
+const THIRTY_DAYS: i64 = (30 << Years::BITS) / 365;
+const ONE_DAY: i64 = (1 << Years::BITS) / 365;
+/// The settlement window, 30 minutes, in 2^-40 years.
+const WINDOW: i64 = (1800 << Years::BITS) / Years::SECONDS;
+/// Four times the loss at a third of the range is the loss of a linear book at the edge: no expiry is charged more for its basis.
+const MAX_BASIS: i64 = 4 << Ratio::BITS;
+/// Factors of volatility are held to 8.
+const MAX_UP: i64 = 8 << 28;
+/// The least factor of a price, 1/1024.
+const LEAST_FACTOR: i64 = 1 << 20;
+
+const TAILS: usize = 6;
+const CORE_NODES: usize = 7;
+/// Cells of the core; each later node has one cell.
+const CORE_CELLS: usize = 3 * CORE_NODES;
+const FIRST_TAIL_NODE: usize = NODES - TAILS;
+const UNCHANGED_NODE: usize = 3;
+const THIRD_DOWN_NODE: usize = 2;
+const THIRD_UP_NODE: usize = 4;
+/// Cells in which nothing, and only the volatility, moves.
+const DOWN_CELL: usize = 9;
+const SAME_CELL: usize = 10;
+const UP_CELL: usize = 11;
+/// The smile turned one way: rotated and lifted; both turned the other way follow.
+const ROTATED_CELL: usize = 29;
+
+impl OptionTerms {
+    /// The default terms of `docs/margin-model.md`.
+    pub const fn standard() -> Self {
+        const fn ppm(millionths: u32) -> Ratio {
+            match Ratio::from_ppm_up(millionths) {
+                Ok(ratio) => ratio,
+                Err(_) => Ratio::ZERO,
+            }
+        }
+        Self {
+            vol_up: ppm(500_000),
+            vol_down: ppm(250_000),
+            power_short: ppm(300_000),
+            power_long: ppm(130_000),
+            vol_floor: ppm(400_000),
+            skew_cap: ppm(250_000),
+            skew_cap_slope: ppm(100_000),
+            skew_width: ppm(2_400_000),
+            skew_min_width: ppm(10_000),
+            long_factor: ppm(950_000),
+            short_factor: ppm(1_040_000),
+            basis_base: ppm(500_000),
+            basis_per_year: ppm(2_000_000),
+            vega_charge: ppm(100_000),
+            naked_maintenance: ppm(3_000),
+            naked_initial: ppm(2_000),
+        }
+    }
+
+    /// # Errors
+    /// [`RiskError::TimeValueFactorsOutOfRange`] unless `0 <= long <= 1 <= short <= 2`: swapped, merging portfolios would raise
+    /// margin. [`RiskError::RatioOutOfRange`] for a negative parameter, a down shock above one or a power above 2.
+    pub fn require_valid(&self) -> Result<(), RiskError> {
+        let (zero, one, two) = (Ratio::ZERO, Ratio::ONE, Ratio::ONE.doubled());
+        if self.long_factor < zero || self.long_factor > one || self.short_factor < one || self.short_factor > two {
+            return Err(RiskError::TimeValueFactorsOutOfRange);
+        }
+        let all = [
+            self.vol_up,
+            self.vol_down,
+            self.power_short,
+            self.power_long,
+            self.vol_floor,
+            self.skew_cap,
+            self.skew_cap_slope,
+            self.skew_width,
+            self.basis_base,
+            self.basis_per_year,
+            self.vega_charge,
+            self.naked_maintenance,
+            self.naked_initial,
+        ];
+        let within = all.iter().all(|ratio| *ratio >= zero)
+            && self.skew_min_width > zero
+            && self.skew_cap <= one
+            && self.vol_down <= one
+            && self.power_short <= two
+            && self.power_long <= two;
+        if within { Ok(()) } else { Err(RiskError::RatioOutOfRange) }
+    }
+}
+
+impl Nodes {
+    /// For a scan range.
+    pub fn new(grid: &Grid) -> Self {
+        Self::moving_by(grid, Ratio::ONE)
+    }
+
+    /// For a forward of which `share` still moves.
+    fn moving_by(grid: &Grid, share: Ratio) -> Self {
+        let mut nodes = Self { factor: [0; NODES], log: [0; NODES], weight: [Ratio::ONE; TAILS] };
+        for node in 0..NODES {
+            let moved = grid.raw_move(node).bits().wrapping_mul(share.bits()) >> Ratio::BITS;
+            (nodes.factor[node], nodes.log[node]) = if node >= FIRST_TAIL_NODE && share == Ratio::ONE {
+                TAIL_FACTORS[node - FIRST_TAIL_NODE]
+            } else {
+                factor_and_log(moved)
+            };
+        }
+        for (tail, weight) in nodes.weight.iter_mut().enumerate() {
+            *weight = grid.tail_weight_up(FIRST_TAIL_NODE + tail);
+        }
+        nodes
+    }
+}
+
+/// F'/F and its logarithm, both in 2^-30, for a move in 2^-30.
+const fn factor_and_log(moved: i64) -> (i64, i64) {
+    let whole = Ratio::ONE.bits() + moved;
+    let factor = if whole < LEAST_FACTOR { LEAST_FACTOR } else { whole };
+    (factor, Log::of_nonzero(factor.unsigned_abs()).minus(Log::of_nonzero(1 << Ratio::BITS)).bits_30())
+}
+
+/// Those of the tails.
+const TAIL_FACTORS: [(i64, i64); TAILS] = {
+    let mut factors = [(0, 0); TAILS];
+    let mut tail = 0;
+    while tail < TAILS {
+        factors[tail] = factor_and_log(crate::grid::TAILS[tail].bits());
+        tail += 1;
+    }
+    factors
+};
+
+impl Expiry {
+    /// Prepares an expiry.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] for a discount that is not positive or above one; [`RiskError::LogOutOfRange`] for
+    /// volatility powers that `OptionTerms::require_valid` refuses.
+    pub fn new(terms: &Terms, options: &OptionTerms) -> Result<Self, RiskError> {
+        if terms.discount <= Ratio::ZERO || terms.discount > Ratio::ONE {
+            return Err(RiskError::RatioOutOfRange);
+        }
+        let years = terms.years.bits();
+        let power = if years <= THIRTY_DAYS { options.power_short } else { options.power_long };
+        let ratio =
+            Log::of_nonzero(THIRTY_DAYS.unsigned_abs()).minus(Log::of_nonzero(years.max(ONE_DAY).unsigned_abs()));
+        // At most (30)^2, so below 2^38 in 2^-28; at least 2^-14.
+        let tenor = ratio.power(power.bits() << (Log::BITS - Ratio::BITS))?.exp()?.fixed_down(28)?;
+        let root_years = terms.years.sqrt_down();
+        let up = (1 << 28) + times(tenor, options.vol_up.bits());
+        let down = ((1 << 28) - times(tenor, options.vol_down.bits())).max(0);
+        let cap = (options.skew_cap.bits() - times(root_years, options.skew_cap_slope.bits())).max(0);
+        let width = times(root_years, options.skew_width.bits()).max(options.skew_min_width.bits()).max(1);
+        let unobserved = if years >= WINDOW {
+            Ratio::ONE
+        } else {
+            Ratio::from_bits(((years << Ratio::BITS).unsigned_abs() / WINDOW.unsigned_abs()).cast_signed())?
+        };
+        let per_year = options.basis_per_year.bits().unsigned_abs() as u128 * years.unsigned_abs() as u128;
+        let per_year = i64::try_from(per_year.div_ceil(1 << Years::BITS)).map_err(|_| RiskError::RatioOutOfRange)?;
+        Ok(Self {
+            forward: terms.forward,
+            discount: terms.discount,
+            log_forward: Log::of_price(terms.forward),
+            root_years,
+            vol_down: down,
+            vol_up: up.min(MAX_UP),
+            floor: total_vol(options.vol_floor.bits(), root_years),
+            skew_cap: cap,
+            skew_slope: ((cap << 30).unsigned_abs() / width.unsigned_abs()).cast_signed(),
+            unobserved,
+            basis: Ratio::from_bits((options.basis_base.bits() + per_year).min(MAX_BASIS))?,
+            excess: excess_bits(terms.forward.raw()),
+        })
+    }
+
+    /// Forward of the settlement price.
+    pub const fn forward(&self) -> Price {
+        self.forward
+    }
+
+    /// The logarithm of the forward.
+    pub const fn log_forward(&self) -> Log {
+        self.log_forward
+    }
+
+    /// The share of the forward that still moves.
+    pub const fn unobserved(&self) -> Ratio {
+        self.unobserved
+    }
+}
+
+/// `a x b` of a number and a number in 2^-30, both below 2^38 and 2^33: split so that nothing overflows.
+const fn times(a: i64, b: i64) -> i64 {
+    ((a >> 10) * b >> 20) + ((a & 1023) * b >> 30)
+}
+
+/// A total volatility times a factor in 2^-28: 24 is below 2^34.6, and 8 is 2^31, so it is split.
+const fn shocked(sd: i64, factor: i64) -> i64 {
+    cap_total_vol(((sd >> 10).wrapping_mul(factor) >> 18).wrapping_add((sd & 1023).wrapping_mul(factor) >> 28))
+}
+
+/// An amount split at 2^20 for products with numbers in 2^-30 below 2^33.
+#[derive(Clone, Copy)]
+struct Weight {
+    high: i64,
+    low: i64,
+}
+
+impl Weight {
+    const fn of(amount: Usd) -> Self {
+        Self { high: amount.micros() >> 20, low: amount.micros() & ((1 << 20) - 1) }
+    }
+
+    /// Rounded down by less than two micro-dollars.
+    #[inline(always)]
+    const fn times_down(self, factor: i64) -> i64 {
+        (self.high.wrapping_mul(factor) >> 10).wrapping_add(self.low.wrapping_mul(factor) >> 30)
+    }
+}
+
+/// An amount with 31 bits of it left, rounded down, so that its product with a time value below one fits.
+#[derive(Clone, Copy)]
+struct Scaled31 {
+    amount: i64,
+    /// From the product with a number in 2^-30 to micro-dollars.
+    shift: u32,
+}
+
+impl Scaled31 {
+    fn of(amount: Usd) -> Self {
+        let bits = 64 - amount.micros().unsigned_abs().leading_zeros();
+        let excess = bits.saturating_sub(31);
+        Self { amount: amount.micros() >> excess, shift: 30 - excess.min(30) }
+    }
+}
+
+/// A price node as seen from one strike.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The lesser and the greater of forward and strike, 2^-30.
+    lo: i64,
+    hi: i64,
+    /// |ln(F/K)|, 2^-30, below 16.
+    distance: i64,
+}
+
+/// Adds the options' time value at each of the places at one volatility, rounded down, to every `STEP`th of the sums. A function
+/// of its own, since on the VM a call brings registers.
+#[inline(never)]
+fn sweep<const STEP: usize>(places: &[Place], vol: &TotalVol, options: &Scaled31, sums: &mut [i64]) {
+    for (place, sum) in places.iter().zip(sums.iter_mut().step_by(STEP)) {
+        let per_unit = (time_value(place.lo, place.hi, place.distance, vol) >> 32).cast_signed();
+        *sum = sum.wrapping_add(per_unit.wrapping_mul(options.amount) >> options.shift);
+    }
+}
+
+/// Sums over the options of one book of one expiry, in micro-dollars.
+struct Sums {
+    time_value: [i64; CELLS + 2],
+    intrinsic: [i64; NODES],
+}
+
+impl Sums {
+    const ZERO: Self = Self { time_value: [0; CELLS + 2], intrinsic: [0; NODES] };
+}
+
+/// What is added up over the positions of one expiry besides its cells.
+#[derive(Default)]
+struct Probes {
+    /// Result of the options when the price moves by a third of the range down and up, and volatility down and up.
+    third_down: Usd,
+    third_up: Usd,
+    vol_down: Usd,
+    vol_up: Usd,
+    /// Delta in dollars of futures and short options, and the falling and rising ones of long options.
+    firm: Usd,
+    long_down: Usd,
+    long_up: Usd,
+    /// Options held, signed.
+    options: i64,
+}
+
+impl<'a> DatedBook<'a> {
+    /// An empty book on an underlying at `price` with positions counted in `unit`. With `relief` the strikes of an expiry are
+    /// one book; without it each position is a book of its own and a long one's gains do not count.
+    pub const fn new(
+        grid: &'a Grid,
+        nodes: &'a Nodes,
+        terms: &'a OptionTerms,
+        price: Price,
+        unit: Decimals,
+        relief: bool,
+    ) -> Self {
+        Self { context: Context { grid, nodes, terms, price, unit, relief }, risk: DatedRisk::NONE }
+    }
+
+    /// Adds the positions of one expiry. Give each expiry once: its basis and vega charges are for the sum of its positions.
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] for calls or puts of a strike worth more than 2^47 micro-dollars (140 million dollars) at
+    /// the greater of forward and strike, or a future beyond [`Usd::MAX`].
+    pub fn add_expiry(
+        &mut self,
+        expiry: &Expiry,
+        futures: &[LinearPosition],
+        strikes: &[Strike],
+    ) -> Result<(), RiskError> {
+        let (context, risk) = (&self.context, &mut self.risk);
+        let mut probes = Probes::default();
+        let mut moving = Usd::ZERO;
+        for future in futures {
+            let value = expiry.forward.value_down(future.quantity, context.unit)?;
+            risk.profit += value + future.quote;
+            risk.uncertain += value.abs();
+            moving += value;
+            context.add_delta(risk, &mut probes, value, false);
+        }
+        if expiry.unobserved == Ratio::ONE {
+            context.add_strikes(risk, expiry, context.nodes, strikes, &mut probes)?;
+        } else {
+            moving = moving.mul_down(expiry.unobserved);
+            let nodes = Nodes::moving_by(context.grid, expiry.unobserved);
+            context.add_strikes(risk, expiry, &nodes, strikes, &mut probes)?;
+        }
+        risk.futures += moving;
+        if context.relief {
+            risk.add_expiry_item(&probes);
+            context.add_naked(risk, probes.options)?;
+        }
+        let third = |node: usize, options: Usd| options + moving.mul_down(context.grid.moves()[node]);
+        let basis = loss(third(THIRD_DOWN_NODE, probes.third_down)).max(loss(third(THIRD_UP_NODE, probes.third_up)));
+        risk.basis += basis.mul_up(expiry.basis);
+        risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(context.terms.vega_charge);
+        Ok(())
+    }
+
+    /// The sums.
+    pub const fn risk(&self) -> &DatedRisk {
+        &self.risk
+    }
+}
+
+impl DatedRisk {
+    fn add_item(&mut self, delta: Usd) {
+        self.net += delta;
+        self.gross += delta.abs();
+    }
+
+    /// The number nearest to zero between the lowest and the highest that long options can make of the firm delta.
+    fn add_expiry_item(&mut self, probes: &Probes) {
+        let (lowest, highest) = (probes.firm + probes.long_down, probes.firm + probes.long_up);
+        let item = Usd::ZERO.max(lowest).min(highest);
+        self.add_item(item);
+        self.room_down += item - lowest;
+        self.room_up += highest - item;
+    }
+}
+
+impl Context<'_> {
+    /// Counts the delta of a position: with relief into its expiry's item, else as an item of its own, a long option's not at
+    /// all.
+    fn add_delta(&self, risk: &mut DatedRisk, probes: &mut Probes, delta: Usd, long: bool) {
+        match (self.relief, long) {
+            (false, true) => (),
+            (false, false) => risk.add_item(delta),
+            (true, false) => probes.firm += delta,
+            (true, true) if delta.is_negative() => probes.long_down += delta,
+            (true, true) => probes.long_up += delta,
+        }
+    }
+
+    fn add_naked(&self, risk: &mut DatedRisk, options: i64) -> Result<(), RiskError> {
+        if options < 0 {
+            let naked = self.price.value_up(Quantity::new(options.saturating_neg()), self.unit)?;
+            risk.naked_maintenance += naked.mul_up(self.terms.naked_maintenance);
+            risk.naked_initial += naked.mul_up(self.terms.naked_initial);
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn add_strikes(
+        &self,
+        risk: &mut DatedRisk,
+        expiry: &Expiry,
+        nodes: &Nodes,
+        strikes: &[Strike],
+        probes: &mut Probes,
+    ) -> Result<(), RiskError> {
+        let mut sums = Sums::ZERO;
+        if self.relief {
+            for strike in strikes {
+                self.add_strike(risk, expiry, nodes, strike, &mut sums, probes)?;
+            }
+            if !strikes.is_empty() {
+                self.close::<false>(risk, nodes, &sums, probes);
+            }
+            return Ok(());
+        }
+        for strike in strikes {
+            let legs = [Strike { puts: Quantity::ZERO, ..*strike }, Strike { calls: Quantity::ZERO, ..*strike }];
+            for leg in legs.iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0) {
+                self.add_strike(risk, expiry, nodes, leg, &mut sums, probes)?;
+                if leg.calls.atoms() + leg.puts.atoms() > 0 {
+                    self.close::<true>(risk, nodes, &sums, probes);
+                } else {
+                    self.close::<false>(risk, nodes, &sums, probes);
+                }
+                sums = Sums::ZERO;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the options of a strike to the sums, and counts their deltas and number.
+    #[inline(never)]
+    fn add_strike(
+        &self,
+        risk: &mut DatedRisk,
+        expiry: &Expiry,
+        nodes: &Nodes,
+        strike: &Strike,
+        sums: &mut Sums,
+        probes: &mut Probes,
+    ) -> Result<(), RiskError> {
+        let unit_price = expiry.forward.max(strike.price);
+        let (f, k) = normalise(expiry.forward.raw(), strike.price.raw(), expiry.excess);
+        let log = log_moneyness(expiry.log_forward, strike.log);
+        let sd = total_vol(strike.vol.bits(), expiry.root_years);
+        let same = TotalVol::of(sd);
+        let delta = forward_delta(log, &same) >> 2;
+        let (mut uncertain, mut both) = (Usd::ZERO, Usd::ZERO);
+        for (quantity, kind) in [(strike.calls, OptionKind::Call), (strike.puts, OptionKind::Put)] {
+            if quantity == Quantity::ZERO {
+                continue;
+            }
+            let value = self.discounted(unit_price, quantity, expiry)?;
+            both += value;
+            let held = Weight::of(value);
+            let per_unit = if matches!(kind, OptionKind::Call) { delta } else { delta - Ratio::ONE.bits() };
+            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(per_unit))).times_down(f));
+            uncertain += dollars;
+            self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
+            for (sum, factor) in sums.intrinsic.iter_mut().zip(&nodes.factor) {
+                let above = (f.wrapping_mul(*factor) >> 30).wrapping_sub(k);
+                let paid = if matches!(kind, OptionKind::Call) { above } else { above.wrapping_neg() };
+                if paid > 0 {
+                    *sum = sum.wrapping_add(held.times_down(paid));
+                }
+            }
+        }
+        risk.uncertain += uncertain.abs();
+        let count = Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms()));
+        if self.relief {
+            probes.options = probes.options.saturating_add(count.atoms());
+        } else {
+            self.add_naked(risk, count.atoms())?;
+        }
+        if count == Quantity::ZERO {
+            return Ok(());
+        }
+        if strike.calls != Quantity::ZERO && strike.puts != Quantity::ZERO {
+            both = self.discounted(unit_price, count, expiry)?;
+        }
+        let options = Scaled31::of(both);
+        let places = core::array::from_fn(|node| {
+            let moved = f.wrapping_mul(nodes.factor[node]) >> 30;
+            let log = log.wrapping_add(nodes.log[node]);
+            // At the strike the two roundings may disagree about the side.
+            if moved >= k {
+                Place { lo: k, hi: moved, distance: log.max(0) }
+            } else {
+                Place { lo: moved, hi: k, distance: log.wrapping_neg().max(0) }
+            }
+        });
+        add_time_value(&places, sd, &options, expiry, log, sums);
+        Ok(())
+    }
+
+    /// Discounted dollars of `quantity` at `price`, rounded down.
+    fn discounted(&self, price: Price, quantity: Quantity, expiry: &Expiry) -> Result<Usd, RiskError> {
+        let value = price.value_down(quantity, self.unit)?;
+        if value.abs().micros() > MAX_NOTIONAL {
+            return Err(RiskError::ValueOutOfRange);
+        }
+        Ok(if expiry.discount == Ratio::ONE { value } else { value.mul_down(expiry.discount) })
+    }
+
+    /// Turns the sums of one book into profit and loss.
+    #[inline(never)]
+    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sums: &Sums, probes: &mut Probes) {
+        let mark = Usd::of_sum(sums.intrinsic[UNCHANGED_NODE] + sums.time_value[SAME_CELL]);
+        risk.mark += mark;
+        // A long option's gains count only as far as they are its value.
+        let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
+        let shaved = |cell: usize| {
+            let time_value = Usd::of_sum(sums.time_value[cell]);
+            time_value.mul_down(if time_value.is_negative() { self.terms.short_factor } else { self.terms.long_factor })
+        };
+        let intrinsic = |node: usize| Usd::of_sum(sums.intrinsic[node]) - mark;
+        for node in 0..CORE_NODES {
+            let intrinsic = intrinsic(node);
+            for cell in 3 * node..3 * node + 3 {
+                risk.cells[cell] += counted(intrinsic + shaved(cell));
+            }
+        }
+        for node in CORE_NODES..FIRST_TAIL_NODE {
+            let cell = node + CORE_CELLS - CORE_NODES;
+            risk.cells[cell] += counted(intrinsic(node) + shaved(cell));
+        }
+        for (tail, weight) in nodes.weight.iter().enumerate() {
+            let (node, cell) = (FIRST_TAIL_NODE + tail, FIRST_TAIL_NODE + tail + CORE_CELLS - CORE_NODES);
+            risk.cells[cell] += counted((intrinsic(node) + shaved(cell)).mul_down(*weight));
+        }
+        // The worse of one turn and the other.
+        for cell in ROTATED_CELL..CELLS {
+            let turned = shaved(cell).min(shaved(cell + 2));
+            risk.cells[cell] += counted(intrinsic(UNCHANGED_NODE) + turned);
+        }
+        let result = |node: usize, cell: usize| counted(intrinsic(node) + Usd::of_sum(sums.time_value[cell]));
+        probes.third_down += result(THIRD_DOWN_NODE, 3 * THIRD_DOWN_NODE + 1);
+        probes.third_up += result(THIRD_UP_NODE, 3 * THIRD_UP_NODE + 1);
+        probes.vol_down += result(UNCHANGED_NODE, DOWN_CELL);
+        probes.vol_up += result(UNCHANGED_NODE, UP_CELL);
+    }
+}
+
+/// Adds the time value of a strike's options in every cell.
+fn add_time_value(places: &[Place; NODES], sd: i64, options: &Scaled31, expiry: &Expiry, log: i64, sums: &mut Sums) {
+    let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
+    let (core, rest) = places.split_at(CORE_NODES);
+    let cells = &mut sums.time_value;
+    sweep::<3>(core, &TotalVol::of(shocked(sd, expiry.vol_down)), options, &mut cells[0..CORE_CELLS]);
+    sweep::<3>(core, &TotalVol::of(sd), options, &mut cells[1..CORE_CELLS]);
+    sweep::<3>(core, &up, options, &mut cells[2..CORE_CELLS]);
+    sweep::<1>(rest, &up, options, &mut cells[CORE_CELLS..]);
+
+    // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
+    let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
+    let place = &places[UNCHANGED_NODE..UNCHANGED_NODE + 1];
+    let turned = |factor: i64| {
+        let mut value = [0];
+        sweep::<1>(place, &TotalVol::of(shocked(sd, factor >> 2)), options, &mut value);
+        value[0]
+    };
+    let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
+    let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
+    for (sum, value) in cells[ROTATED_CELL..].iter_mut().zip([one, lifted, other, dropped]) {
+        *sum = sum.wrapping_add(value);
+    }
+}
+
+/// The size of a loss, zero for a gain.
+fn loss(result: Usd) -> Usd {
+    (-result).max(Usd::ZERO)
+}

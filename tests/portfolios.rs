@@ -1,9 +1,7 @@
 //! Portfolios for the engine probe: random ones of every kind, and the shapes whose cost is published.
 
-use crate::vm::Vm;
-use anyhow::Result;
 use fastrand::Rng;
-use margrave_engine_probe::{ANSWER_WORDS, ExpiryHoldings, Portfolio, Underlying, encode};
+use margrave_engine_probe::{ExpiryHoldings, Portfolio, Underlying, encode};
 use margrave_risk::{
     Collateral, Decimals, Group, Haircuts, Levels, LinearPosition, Log, Market, Mode, Price, Quantity, Ratio,
     SizeCharge, Strike, Terms, Usd, Vol, Years,
@@ -92,7 +90,7 @@ pub fn random_underlying(rng: &mut Rng, group: Group) -> Underlying {
         confidence: ratio(rng, 20_000),
         unit: Decimals::new(digits).unwrap(),
         scan_range: ppm(if rng.bool() { rng.u32(1..=750_000) } else { rng.u32(1..=3_000_000) }),
-        net_charge: ratio(rng, 50_000),
+        net_charge: ppm(rng.u32(25_000..=50_000)),
         hedged_charge: ratio(rng, 50_000),
         profit: haircuts(rng),
         profit_cap: if rng.bool() { Usd::NO_LIMIT } else { usd(rng.i64(0..1 << 40)) },
@@ -290,12 +288,4 @@ pub fn input(portfolios: &[Portfolio]) -> Vec<u8> {
         std::iter::once(length).chain(words)
     });
     words.flat_map(i64::to_le_bytes).collect()
-}
-
-/// What the program says of some portfolios.
-pub fn answers(vm: &mut Vm, portfolios: &[Portfolio]) -> Result<Vec<[i64; ANSWER_WORDS]>> {
-    let (bytes, _) = vm.ask(input(portfolios), portfolios.len() * ANSWER_WORDS * 8, &[])?;
-    let words = bytes.chunks_exact(8).map(|word| i64::from_le_bytes(word.try_into().unwrap()));
-    let words: Vec<i64> = words.collect();
-    Ok(words.chunks_exact(ANSWER_WORDS).map(|answer| answer.try_into().unwrap()).collect())
 }

@@ -1,8 +1,10 @@
 //! A virtual machine for test programs that take an account of inputs and fill an account of answers.
 
+use crate::portfolios::input;
 use anyhow::{Result, anyhow};
 use litesvm::LiteSVM;
 use margrave_client::{AccountMeta, Instruction, Pubkey};
+use margrave_engine_probe::{ANSWER_WORDS, Portfolio};
 use solana_account::Account;
 use solana_compute_budget::compute_budget::ComputeBudget;
 use solana_keypair::Keypair;
@@ -51,4 +53,12 @@ impl Vm {
         let units = self.send(accounts, data)?;
         Ok((self.svm.get_account(&outputs).map(|account| account.data).unwrap_or_default(), units))
     }
+}
+
+/// What the engine probe says of some portfolios.
+pub fn answers(vm: &mut Vm, portfolios: &[Portfolio]) -> Result<Vec<[i64; ANSWER_WORDS]>> {
+    let (bytes, _) = vm.ask(input(portfolios), portfolios.len() * ANSWER_WORDS * 8, &[])?;
+    let words = bytes.chunks_exact(8).map(|word| i64::from_le_bytes(word.try_into().unwrap()));
+    let words: Vec<i64> = words.collect();
+    Ok(words.chunks_exact(ANSWER_WORDS).map(|answer| answer.try_into().unwrap()).collect())
 }

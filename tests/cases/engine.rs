@@ -2,7 +2,10 @@
 
 use fastrand::Rng;
 use margrave_engine_probe::{ANSWER_WORDS, answer, encode};
-use margrave_tests::{portfolios, vm::Vm};
+use margrave_tests::{
+    portfolios,
+    vm::{Vm, answers},
+};
 
 /// Portfolios compared; the program's heap takes a few at a time.
 const PORTFOLIOS: usize = 100_000;
@@ -26,7 +29,7 @@ fn compare(thread: usize) -> usize {
     let mut refused = 0;
     for _ in 0..PORTFOLIOS / THREADS / BATCH {
         let batch: Vec<_> = (0..BATCH).map(|_| portfolios::random(&mut rng)).collect();
-        let there = portfolios::answers(&mut vm, &batch).unwrap();
+        let there = answers(&mut vm, &batch).unwrap();
         for (portfolio, there) in batch.iter().zip(there) {
             let mut here = [0; ANSWER_WORDS];
             answer(&encode(portfolio), &mut here);

@@ -5,8 +5,6 @@ mod margin;
 mod number;
 mod pricing;
 
-pub use margin::standard_weights;
-
 use fields::Fields;
 use serde_json::{Map, Value, json};
 

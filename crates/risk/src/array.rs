@@ -8,7 +8,7 @@ pub struct RiskArray([Usd; CELLS]);
 
 impl RiskArray {
     /// Nothing at risk.
-    pub(crate) const ZERO: Self = Self([Usd::ZERO; CELLS]);
+    pub const ZERO: Self = Self([Usd::ZERO; CELLS]);
 
     /// The array of a linear book whose net value is `net`: `net x move`, rounded down in each cell.
     pub fn linear(net: Usd, grid: &Grid) -> Self {
@@ -134,7 +134,7 @@ pub struct CompressedArray {
 
 impl CompressedArray {
     /// The widest exponent a real array needs: a sum of 2^56 moved by less than 8 has 59 bits, 15 of them in the mantissa.
-    const MAX_EXPONENT: u16 = 44;
+    pub(crate) const MAX_EXPONENT: u16 = 44;
 
     /// The array the mantissas stand for. An exponent above 44, which is never written, reads as 44.
     pub fn expand(&self) -> RiskArray {

@@ -52,11 +52,11 @@ pub struct Black76 {
 pub struct Greeks {
     /// Change of the value per change of the forward, in 2^-30.
     pub delta: i64,
-    /// Change of delta per relative change of the forward: gamma times the forward, in 2^-40.
+    /// Change of delta per relative change of the forward: gamma times the forward, in 2^-40. The largest number if more.
     pub gamma: i64,
     /// Change of the value per 1.00 of volatility, over the forward, in 2^-40.
     pub vega: i64,
-    /// Change of the value per year that passes, over the forward, in 2^-40.
+    /// Change of the value per year that passes, over the forward, in 2^-40. The largest number if more.
     pub theta: i64,
 }
 
@@ -239,12 +239,17 @@ impl Black76 {
         let decay = if capped { 0 } else { density * vol.bits() as i128 / (2 * self.years.sqrt_down() as i128) };
         // r V / F with r = -ln D / T: 2^-48 times 2^-40 over 2^-40.
         let share = ((self.value_down(vol) as i128) << 40) / self.forward.raw() as i128;
-        let interest = (-(log_discount.bits() as i128) * share / years) >> 8;
+        let rate = -(log_discount.bits() as i128);
+        let interest = match rate.checked_mul(share) {
+            Some(product) => (product / years) >> 8,
+            // A put struck more than 2^27 forwards away: the digits are not missed.
+            None => (share / years).saturating_mul(rate) >> 8,
+        };
         Greeks {
             delta: low_i64((discount * (distribution - sign)) >> 32),
-            gamma: low_i64((density << 28) / sd),
+            gamma: saturated((density << 28) / sd),
             vega: low_i64(vega),
-            theta: low_i64(interest - (decay >> 20)),
+            theta: saturated(interest - (decay >> 20)),
         }
     }
 
@@ -274,5 +279,16 @@ impl Black76 {
             Ok(vol) => Ok(vol),
             Err(_) => Err(RiskError::NoImpliedVol),
         }
+    }
+}
+
+/// The nearest 64-bit number.
+const fn saturated(value: i128) -> i64 {
+    if value > i64::MAX as i128 {
+        i64::MAX
+    } else if value < i64::MIN as i128 {
+        i64::MIN
+    } else {
+        low_i64(value)
     }
 }

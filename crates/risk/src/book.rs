@@ -33,6 +33,32 @@ pub struct Market {
     pub group: Group,
 }
 
+impl Market {
+    /// For setters: the bounds that [`Book`] relies on and does not look at again.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] when a ratio is negative, a haircut is above one, the initial one is below the maintenance one,
+    /// or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
+    pub fn require_valid(&self) -> Result<(), RiskError> {
+        let charges = [
+            self.confidence,
+            self.scan_range,
+            self.net_charge,
+            self.hedged_charge,
+            self.ramp,
+            self.size.slope,
+            self.size.cap,
+        ];
+        let Haircuts { maintenance, initial } = self.profit;
+        let valid = charges.iter().all(|ratio| *ratio >= Ratio::ZERO)
+            && self.hedged_charge <= self.net_charge.times_up(Ratio::ONE.doubled())
+            && Ratio::ZERO <= maintenance
+            && maintenance <= initial
+            && initial <= Ratio::ONE;
+        if valid { Ok(()) } else { Err(RiskError::RatioOutOfRange) }
+    }
+}
+
 /// `min(cap, slope (gross - depth) / depth)` of the gross value, above the depth: nothing below it, and growing faster than size.
 #[derive(Clone, Copy, Debug)]
 pub struct SizeCharge {
@@ -82,7 +108,7 @@ pub struct Haircuts {
     pub initial: Ratio,
 }
 
-/// How the scan and the charges make the three margin levels. More than one is taken as one.
+/// How the scan and the charges make the three margin levels. Shares below zero are taken as zero and above one as one.
 #[derive(Clone, Copy, Debug)]
 pub struct Levels {
     /// The part of the scan that maintenance margin asks for.
@@ -394,12 +420,13 @@ impl Book {
 
     /// The verdict.
     pub fn valuation(&self, levels: &Levels) -> Valuation {
-        let (part, buffer) = (levels.maintenance_scan.min(Ratio::ONE), levels.liquidation_buffer.min(Ratio::ONE));
+        let share = |ratio: Ratio| ratio.clamp(Ratio::ZERO, Ratio::ONE);
+        let (part, buffer) = (share(levels.maintenance_scan), share(levels.liquidation_buffer));
         let mut scan = self.closed;
         if self.open.id != 0 {
             scan.add(self.open.scan());
         }
-        let charges = Charges { depeg: scan.full.mul_up(levels.depeg), ..self.charges };
+        let charges = Charges { depeg: scan.full.mul_up(levels.depeg.max(Ratio::ZERO)), ..self.charges };
         let maintenance_margin = scan.maintenance.mul_up(part) + charges.maintenance();
         let initial_margin = (scan.full + charges.maintenance() + charges.initial()).max(maintenance_margin);
         Valuation {

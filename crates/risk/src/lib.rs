@@ -40,6 +40,7 @@ mod portfolio;
 mod range;
 mod shortfall;
 mod smile;
+mod stored;
 mod units;
 
 pub use array::{CompressedArray, RiskArray};
@@ -56,4 +57,5 @@ pub use portfolio::{Collateral, Dated, Holdings, Mode, Portfolio, UnderlyingRisk
 pub use range::{RangeTerms, ScanRange, Volatility};
 pub use shortfall::{CellWeights, Shortfall};
 pub use smile::{Smile, SmileParameters};
+pub use stored::{StoredArray, stored_scan};
 pub use units::{Decimals, MAX_ITEMS, Price, Quantity, Ratio, Usd, Vol, Years};

@@ -7,6 +7,13 @@ use crate::{CELLS, Group, Ratio, RiskArray, RiskError, Usd};
 pub struct CellWeights([Ratio; CELLS]);
 
 impl CellWeights {
+    /// Weights in millionths from one-day moves of bitcoin, ether and solana, hourly prices from 2021 on, as
+    /// `tests/reference/cell_weights.py` counts them.
+    pub const STANDARD_PPM: [u32; CELLS] = [
+        10, 1_687, 6_395, 10, 21_123, 10_274, 478, 187_118, 7_463, 34_840, 456_232, 6_170, 365, 180_119, 7_168, 10,
+        36_443, 6_296, 10, 4_708, 4_525, 3_485, 4_638, 10, 267, 126, 10, 10, 10, 10_000, 10_000,
+    ];
+
     /// Weights in grid order; only their proportions matter.
     ///
     /// # Errors

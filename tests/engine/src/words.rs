@@ -136,7 +136,11 @@ impl Words<'_> {
     }
 
     fn haircuts(&mut self) -> Result<Haircuts, RiskError> {
-        Ok(Haircuts { maintenance: self.ratio()?, initial: self.ratio()? })
+        let haircuts = Haircuts { maintenance: self.ratio()?, initial: self.ratio()? };
+        let ordered = Ratio::ZERO <= haircuts.maintenance
+            && haircuts.maintenance <= haircuts.initial
+            && haircuts.initial <= Ratio::ONE;
+        if ordered { Ok(haircuts) } else { Err(RiskError::RatioOutOfRange) }
     }
 
     fn linear(&mut self) -> Result<LinearPosition, RiskError> {
@@ -173,6 +177,7 @@ impl Words<'_> {
             ramp: self.ratio()?,
             group: Group { id: u8::try_from(self.next()).unwrap_or(u8::MAX), kappa: self.ratio()? },
         };
+        market.require_valid()?;
         Ok(Underlying {
             market,
             perps: self.list(Self::linear)?,

@@ -110,6 +110,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same fields, named without where the object stands: for a caller that says so itself.
+    pub fn without_path(&self) -> Self {
+        Self { object: self.object, path: String::new() }
+    }
+
     /// The path of this object, for messages.
     pub fn path(&self) -> &str {
         &self.path

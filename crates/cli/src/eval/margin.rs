@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use margrave_risk::{
     Black76, CELLS, Cell, CellWeights, Collateral, Dated, Decimals, Expiry, Group, Haircuts, Holdings, Levels,
     LinearPosition, Log, Market, Mode, OptionKind, OptionTerms, Portfolio, Price, PriceMove, Quantity, Ratio,
-    Shortfall, SizeCharge, Strike, Terms, Usd, Vol, VolMove, Years,
+    RiskArray, Shortfall, SizeCharge, Strike, Terms, Usd, Vol, VolMove, Years,
 };
 use rust_decimal::{Decimal, RoundingStrategy, dec};
 use serde_json::{Map, Value, json};
@@ -57,14 +57,6 @@ struct Params {
     weights: CellWeights,
 }
 
-/// Probabilities of the cells in millionths: docs/parameters.md says where they come from.
-pub const fn standard_weights() -> [u32; CELLS] {
-    [
-        1_600, 1_600, 3_800, 9_000, 14_500, 14_500, 72_000, 131_000, 60_000, 110_000, 163_000, 80_000, 74_000, 133_000,
-        60_000, 9_500, 15_500, 14_000, 1_700, 1_700, 3_300, 2_000, 1_800, 50, 600, 700, 100, 30, 20, 12_000, 9_000,
-    ]
-}
-
 impl Params {
     fn of(fields: Option<Fields>) -> Result<Self> {
         let nothing = Value::Object(Map::new());
@@ -96,7 +88,7 @@ impl Params {
         let factor = fields.decimal_or("depeg_factor", dec!(4))?;
         let depeg = below_peg.max(Decimal::ZERO).checked_mul(factor).context("params.depeg_factor is too large")?;
         let weights = match fields.decimals("cell_weights")? {
-            None => standard_weights().map(|ppm| Ratio::from_ppm_up(ppm).unwrap_or(Ratio::ZERO)),
+            None => CellWeights::STANDARD_PPM.map(|ppm| Ratio::from_ppm_up(ppm).unwrap_or(Ratio::ZERO)),
             Some(list) => {
                 let list = list.into_iter().map(share).collect::<Result<Vec<_>>>().context("params.cell_weights")?;
                 let given = list.len();
@@ -273,6 +265,7 @@ impl UnderlyingData {
             ramp: fields.convert_or("ramp", Decimal::ONE, share)?,
             group: Group { id: groups.enter(fields)?, kappa: Ratio::ZERO },
         };
+        market.require_valid().with_context(|| format!("the charges of {}", fields.path()))?;
         let expiries = fields.objects("expiries")?;
         Ok(Self {
             symbol: fields.text("symbol")?.to_owned(),
@@ -400,7 +393,7 @@ pub fn margin(fields: &Fields) -> Result<Map<String, Value>> {
     }
     for item in &positions {
         let index = index_of(&underlyings, item)?;
-        underlyings[index].add_position(item).with_context(|| item.path().to_owned())?;
+        underlyings[index].add_position(&item.without_path()).with_context(|| item.path().to_owned())?;
     }
 
     let (mut cash, mut shared) = (Usd::ZERO, vec![]);
@@ -462,19 +455,24 @@ fn evaluate(
     let mut shortfall = Shortfall::new(&params.weights, tail);
     let (mut arrays, mut compressed, mut greeks) = (Map::new(), Map::new(), Map::new());
     let mut evaluated = vec![];
+    let mut show = |data: &UnderlyingData, array: &RiskArray| {
+        let stored = array.compress_down();
+        let stored = json!({ "exponent": stored.exponent, "mantissas": stored.mantissas.to_vec() });
+        arrays.insert(data.symbol.clone(), json!(array.cells().map(usd)));
+        compressed.insert(data.symbol.clone(), stored);
+        greeks.insert(data.symbol.clone(), data.greeks.to_json());
+    };
     let valuation = portfolio.evaluate(|index, risk| {
         let data = &underlyings[index];
-        evaluated.push(&data.symbol);
         let array = risk.array();
         shortfall.add(if mode == Mode::Portfolio { data.market.group } else { Group::ALONE }, &array);
-        arrays.insert(data.symbol.clone(), json!(array.cells().map(usd)));
-        let stored = array.compress_down();
-        compressed.insert(
-            data.symbol.clone(),
-            json!({ "exponent": stored.exponent, "mantissas": stored.mantissas.to_vec() }),
-        );
-        greeks.insert(data.symbol.clone(), data.greeks.to_json());
+        show(data, &array);
+        evaluated.push(&data.symbol);
     })?;
+    // An isolated account does not look at the others.
+    for data in underlyings.iter().filter(|data| !evaluated.contains(&&data.symbol)) {
+        show(data, &RiskArray::ZERO);
+    }
     let charges = &valuation.charges;
     let worst = valuation
         .worst

@@ -1,28 +1,33 @@
 //! Portfolio margin in integers: what a set of positions and collateral is worth, and what it must hold against loss.
 //!
-//! One pass has three steps. *Arrange*: an [`Exposure`] per underlying collects its linear items at one price.
-//! *Evaluate*: the exposure becomes a [`RiskArray`], its profit and loss in each of 31 scenarios, and a [`Book`] adds up
-//! equity, the worst cells and the charges that the grid cannot see. *Decide*: [`Valuation`] answers with equity, three
-//! margin levels and the scenario that set them.
+//! A [`Portfolio`] is plain data; [`Portfolio::evaluate`] goes through it once. Per underlying an [`Exposure`] adds up perps and
+//! collateral, a [`DatedBook`] futures and options by expiry; together they are a [`RiskArray`], profit and loss in each of 31
+//! scenarios. A [`Book`] adds up equity, the worst cells of correlation groups and the charges that the grid cannot see, and
+//! [`Valuation`] answers with equity, three margin levels, every charge and the scenario that set them. A program that reads
+//! accounts one by one uses the parts directly.
 //!
 //! ```text
-//! scan              = sum over underlyings of -(worst cell)
+//! scan              = per correlation group W - kappa (W - J): worst losses apart, and all in one cell
 //! maintenance       = 0.8 scan + maintenance charges
 //! initial           = scan + maintenance charges + initial charges
 //! liquidation end   = min(maintenance + 15 % of it, initial)
 //! ```
 //!
-//! The numbers 0.8 and 15 % are [`Levels`], parameters like all others. The model is described in `docs/margin-model.md`.
+//! The model and its numbers are in `docs/margin-model.md`; every number in it is a parameter.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `units`, `math` | dollars, prices, ratios, volatilities, times; logarithm, exponential, root, normal distribution |
+//! | `black76`, `smile` | option values, greeks, implied volatility; SVI with arbitrage checks |
+//! | `grid`, `array`, `expiry` | scenarios, arrays and their 64 bytes, what options do in them |
+//! | `book`, `portfolio` | charges, groups, levels; modes and the whole evaluation |
+//! | `range`, `shortfall`, `stored`, `liquidation` | adaptive scan range, expected shortfall, scans of stored arrays, quotes |
 //!
 //! **Rounding:** what the account owns rounds down, what it owes or must post rounds up. Every operation that can round
 //! says which way in its name.
 //!
 //! **Bounds:** values are checked where they enter ([`Usd::new`], [`Price::new`], [`Ratio::from_ppm_up`]); with the number
 //! of items bounded as well, sums and products cannot overflow (`units.rs` has the proof as constant assertions).
-//!
-//! Not here yet: options, futures, correlation between underlyings (each underlying's worst cell is added), size and
-//! depeg charges. The scenario cells that only move options when volatility or skew moves are present and equal their
-//! price node.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -51,7 +56,7 @@ pub use book::{
 pub use error::RiskError;
 pub use expiry::{DatedBook, DatedRisk, Expiry, Nodes, OptionTerms, Strike, Terms};
 pub use grid::{CELLS, Cell, Grid, NODES, PriceMove, VolMove};
-pub use liquidation::{LinearPosition, Takeover, quote_takeover};
+pub use liquidation::{LinearPosition, Takeover, quote_slice, quote_takeover};
 pub use math::{Log, Scaled, normal_cdf, normal_pdf, sqrt_down};
 pub use portfolio::{Collateral, Dated, Holdings, Mode, Portfolio, UnderlyingRisk};
 pub use range::{RangeTerms, ScanRange, Volatility};

@@ -1,6 +1,6 @@
 //! How much of a position a liquidator takes over.
 
-use crate::{Book, Exposure, Levels, Market, Quantity, RiskError, Usd, Valuation};
+use crate::{Book, Exposure, Levels, Market, Quantity, Ratio, RiskError, Usd, Valuation};
 
 /// A perp or future in an account that is being liquidated.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +130,24 @@ pub fn quote_takeover(
         step += 1;
     }
     Ok(Some(take(enough)?))
+}
+
+/// The least share of a whole portfolio, hedges intact, whose sale brings the account to its liquidation end when the buyer pays
+/// `price` of the share's equity; rounded up, at most one. Zero for an account at its end, one for an account without equity.
+///
+/// With M the liquidation end, E the equity and d the price, `(1 - f)(E - M) + f E d = 0` gives `f = (M - E) / (M - E + E d)`: margin
+/// shrinks with the portfolio, and the size charge faster. Source: Derive's solvent auction.
+pub fn quote_slice(valuation: &Valuation, price: Ratio) -> Ratio {
+    let short = -valuation.liquidation_end_health().micros();
+    if short <= 0 {
+        return Ratio::ZERO;
+    }
+    let price = i128::from(price.bits().clamp(0, Ratio::ONE.bits()));
+    let paid = i128::from(valuation.equity.micros().max(0)) * price;
+    // Below 2^60 x 2^30 each: in 128 bits.
+    let short = i128::from(short) << Ratio::BITS;
+    let share = ((short << Ratio::BITS) + short + paid - 1) / (short + paid);
+    Ratio::from_bits(i64::try_from(share).unwrap_or(i64::MAX)).unwrap_or(Ratio::ONE).min(Ratio::ONE)
 }
 
 const fn ceil_div(value: i64, by: i64) -> i64 {

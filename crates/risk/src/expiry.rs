@@ -4,7 +4,7 @@
 //! table lookups only. See `docs/margin-model.md` §2 to §5 for the formulas.
 
 use crate::black76::{
-    OptionKind, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
+    Distance, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
 };
 use crate::{CELLS, Decimals, Grid, LinearPosition, Log, NODES, Price, Quantity, Ratio, RiskError, Usd, Vol, Years};
 
@@ -188,6 +188,7 @@ const MAX_UP: i64 = 8 << 28;
 const LEAST_FACTOR: i64 = 1 << 20;
 
 const TAILS: usize = 6;
+const EDGES: usize = 2;
 const CORE_NODES: usize = 7;
 /// Cells of the core; each later node has one cell.
 const CORE_CELLS: usize = 3 * CORE_NODES;
@@ -195,12 +196,6 @@ const FIRST_TAIL_NODE: usize = NODES - TAILS;
 const UNCHANGED_NODE: usize = 3;
 const THIRD_DOWN_NODE: usize = 2;
 const THIRD_UP_NODE: usize = 4;
-/// Cells in which nothing, and only the volatility, moves.
-const DOWN_CELL: usize = 9;
-const SAME_CELL: usize = 10;
-const UP_CELL: usize = 11;
-/// The smile turned one way: rotated and lifted; both turned the other way follow.
-const ROTATED_CELL: usize = 29;
 
 impl OptionTerms {
     /// The default terms of `docs/margin-model.md`.
@@ -384,6 +379,8 @@ struct Weight {
 }
 
 impl Weight {
+    const ZERO: Self = Self { high: 0, low: 0 };
+
     const fn of(amount: Usd) -> Self {
         Self { high: amount.micros() >> 20, low: amount.micros() & ((1 << 20) - 1) }
     }
@@ -395,50 +392,129 @@ impl Weight {
     }
 }
 
-/// An amount with 31 bits of it left, rounded down, so that its product with a time value below one fits.
+/// An amount with 33 bits of it left, rounded down, so that its product with a time value of at most one fits.
 #[derive(Clone, Copy)]
-struct Scaled31 {
+struct Scaled {
     amount: i64,
     /// From the product with a number in 2^-30 to micro-dollars.
     shift: u32,
 }
 
-impl Scaled31 {
-    fn of(amount: Usd) -> Self {
-        let bits = 64 - amount.micros().unsigned_abs().leading_zeros();
-        let excess = bits.saturating_sub(31);
-        Self { amount: amount.micros() >> excess, shift: 30 - excess.min(30) }
+impl Scaled {
+    const fn of(amount: Usd) -> Self {
+        // Four bits at a time: the size is below 2^50, so at most five times; leading_zeros is forty instructions on the VM.
+        let (mut size, mut shift) = (amount.micros().unsigned_abs(), 30);
+        while size >> 33 != 0 {
+            size >>= 4;
+            shift -= 4;
+        }
+        Self { amount: amount.micros() >> (30 - shift), shift }
+    }
+
+    /// Micro-dollars, rounded down, of a time value in 2^-62.
+    #[inline(always)]
+    const fn times_down(self, time_value: u64) -> i64 {
+        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift
     }
 }
 
-/// A price node as seen from one strike.
+/// A price node as seen from the strike at hand, and the sums over the options there.
 #[derive(Clone, Copy)]
 struct Place {
     /// The lesser and the greater of forward and strike, 2^-30.
     lo: i64,
     hi: i64,
-    /// |ln(F/K)|, 2^-30, below 16.
-    distance: i64,
+    /// |ln(F/K)|.
+    distance: Distance,
+    /// Sums in micro-dollars: intrinsic value, and time value by volatility ([`DOWN`], [`SAME`], [`UP`]).
+    intrinsic: i64,
+    time_value: [i64; 3],
 }
 
-/// Adds the options' time value at each of the places at one volatility, rounded down, to every `STEP`th of the sums. A function
-/// of its own, since on the VM a call brings registers.
-#[inline(never)]
-fn sweep<const STEP: usize>(places: &[Place], vol: &TotalVol, options: &Scaled31, sums: &mut [i64]) {
-    for (place, sum) in places.iter().zip(sums.iter_mut().step_by(STEP)) {
-        let per_unit = (time_value(place.lo, place.hi, place.distance, vol) >> 32).cast_signed();
-        *sum = sum.wrapping_add(per_unit.wrapping_mul(options.amount) >> options.shift);
+const DOWN: usize = 0;
+const SAME: usize = 1;
+const UP: usize = 2;
+
+/// The options of one book of one expiry, being added up.
+struct Sheet {
+    places: [Place; NODES],
+    /// Time value with the smile rotated and lifted, then both the other way.
+    turned: [i64; 4],
+}
+
+impl Sheet {
+    const EMPTY: Self = Self {
+        places: [Place { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; 3] }; NODES],
+        turned: [0; 4],
+    };
+
+    /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
+    /// forward and strike.
+    #[inline(never)]
+    fn look(&mut self, nodes: &Nodes, view: &View) {
+        for (place, (factor, log)) in self.places.iter_mut().zip(nodes.factor.iter().zip(&nodes.log)) {
+            let moved = view.f.wrapping_mul(*factor) >> 30;
+            let log = view.log.wrapping_add(*log);
+            // At the strike the two roundings may disagree about the side; then the distance is none.
+            if moved >= view.k {
+                (place.lo, place.hi, place.distance) = (view.k, moved, Distance::of(log));
+                if view.has_calls {
+                    let paid = view.calls.times_down(moved.wrapping_sub(view.k));
+                    place.intrinsic = place.intrinsic.wrapping_add(paid);
+                }
+            } else {
+                (place.lo, place.hi, place.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
+                if view.has_puts {
+                    let paid = view.puts.times_down(view.k.wrapping_sub(moved));
+                    place.intrinsic = place.intrinsic.wrapping_add(paid);
+                }
+            }
+        }
+    }
+
+    /// Adds the options' time value at the first `N` nodes at one volatility, rounded down. A function of its own, since on the
+    /// VM a call brings registers.
+    #[inline(never)]
+    fn sweep<const VOL: usize, const N: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        for place in &mut self.places[..N] {
+            let value = options.times_down(time_value(place.lo, place.hi, place.distance, vol));
+            place.time_value[VOL] = place.time_value[VOL].wrapping_add(value);
+        }
+    }
+
+    /// The options' time value at the unchanged price.
+    #[inline(never)]
+    fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
+        let place = &self.places[UNCHANGED_NODE];
+        options.times_down(time_value(place.lo, place.hi, place.distance, vol))
+    }
+
+    /// Adds the time value of a strike's options in every cell.
+    fn add_time_value(&mut self, sd: i64, options: Scaled, expiry: &Expiry, log: i64) {
+        self.sweep::<DOWN, CORE_NODES>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
+        self.sweep::<SAME, CORE_NODES>(TotalVol::of(sd), options);
+        self.sweep::<UP, NODES>(TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor)), options);
+
+        // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
+        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
+        let turned = |factor: i64| self.turn(TotalVol::of(shocked(sd, factor >> 2)), options);
+        let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
+        let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
+        for (sum, value) in self.turned.iter_mut().zip([one, lifted, other, dropped]) {
+            *sum = sum.wrapping_add(value);
+        }
     }
 }
 
-/// Sums over the options of one book of one expiry, in micro-dollars.
-struct Sums {
-    time_value: [i64; CELLS + 2],
-    intrinsic: [i64; NODES],
-}
-
-impl Sums {
-    const ZERO: Self = Self { time_value: [0; CELLS + 2], intrinsic: [0; NODES] };
+/// A strike: forward and strike price over the greater of the two, ln(F/K), all in 2^-30, and what its options are worth there.
+struct View {
+    f: i64,
+    k: i64,
+    log: i64,
+    calls: Weight,
+    puts: Weight,
+    has_calls: bool,
+    has_puts: bool,
 }
 
 /// What is added up over the positions of one expiry besides its cells.
@@ -564,26 +640,26 @@ impl Context<'_> {
         strikes: &[Strike],
         probes: &mut Probes,
     ) -> Result<(), RiskError> {
-        let mut sums = Sums::ZERO;
+        let mut sheet = Sheet::EMPTY;
         if self.relief {
             for strike in strikes {
-                self.add_strike(risk, expiry, nodes, strike, &mut sums, probes)?;
+                self.add_strike(risk, expiry, nodes, strike, &mut sheet, probes)?;
             }
             if !strikes.is_empty() {
-                self.close::<false>(risk, nodes, &sums, probes);
+                self.close::<false>(risk, nodes, &sheet, probes);
             }
             return Ok(());
         }
         for strike in strikes {
             let legs = [Strike { puts: Quantity::ZERO, ..*strike }, Strike { calls: Quantity::ZERO, ..*strike }];
             for leg in legs.iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0) {
-                self.add_strike(risk, expiry, nodes, leg, &mut sums, probes)?;
+                self.add_strike(risk, expiry, nodes, leg, &mut sheet, probes)?;
                 if leg.calls.atoms() + leg.puts.atoms() > 0 {
-                    self.close::<true>(risk, nodes, &sums, probes);
+                    self.close::<true>(risk, nodes, &sheet, probes);
                 } else {
-                    self.close::<false>(risk, nodes, &sums, probes);
+                    self.close::<false>(risk, nodes, &sheet, probes);
                 }
-                sums = Sums::ZERO;
+                sheet = Sheet::EMPTY;
             }
         }
         Ok(())
@@ -597,36 +673,29 @@ impl Context<'_> {
         expiry: &Expiry,
         nodes: &Nodes,
         strike: &Strike,
-        sums: &mut Sums,
+        sheet: &mut Sheet,
         probes: &mut Probes,
     ) -> Result<(), RiskError> {
         let unit_price = expiry.forward.max(strike.price);
         let (f, k) = normalise(expiry.forward.raw(), strike.price.raw(), expiry.excess);
         let log = log_moneyness(expiry.log_forward, strike.log);
         let sd = total_vol(strike.vol.bits(), expiry.root_years);
-        let same = TotalVol::of(sd);
-        let delta = forward_delta(log, &same) >> 2;
+        let delta = forward_delta(log, TotalVol::of(sd)) >> 2;
+        let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);
         let (mut uncertain, mut both) = (Usd::ZERO, Usd::ZERO);
-        for (quantity, kind) in [(strike.calls, OptionKind::Call), (strike.puts, OptionKind::Put)] {
-            if quantity == Quantity::ZERO {
-                continue;
-            }
+        let mut held = |quantity: Quantity, delta: i64| {
             let value = self.discounted(unit_price, quantity, expiry)?;
             both += value;
             let held = Weight::of(value);
-            let per_unit = if matches!(kind, OptionKind::Call) { delta } else { delta - Ratio::ONE.bits() };
-            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(per_unit))).times_down(f));
+            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(delta))).times_down(f));
             uncertain += dollars;
             self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
-            for (sum, factor) in sums.intrinsic.iter_mut().zip(&nodes.factor) {
-                let above = (f.wrapping_mul(*factor) >> 30).wrapping_sub(k);
-                let paid = if matches!(kind, OptionKind::Call) { above } else { above.wrapping_neg() };
-                if paid > 0 {
-                    *sum = sum.wrapping_add(held.times_down(paid));
-                }
-            }
-        }
+            Ok(held)
+        };
+        let calls = if has_calls { held(strike.calls, delta)? } else { Weight::ZERO };
+        let puts = if has_puts { held(strike.puts, delta - Ratio::ONE.bits())? } else { Weight::ZERO };
         risk.uncertain += uncertain.abs();
+        sheet.look(nodes, &View { f, k, log, calls, puts, has_calls, has_puts });
         let count = Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms()));
         if self.relief {
             probes.options = probes.options.saturating_add(count.atoms());
@@ -636,21 +705,10 @@ impl Context<'_> {
         if count == Quantity::ZERO {
             return Ok(());
         }
-        if strike.calls != Quantity::ZERO && strike.puts != Quantity::ZERO {
+        if has_calls && has_puts {
             both = self.discounted(unit_price, count, expiry)?;
         }
-        let options = Scaled31::of(both);
-        let places = core::array::from_fn(|node| {
-            let moved = f.wrapping_mul(nodes.factor[node]) >> 30;
-            let log = log.wrapping_add(nodes.log[node]);
-            // At the strike the two roundings may disagree about the side.
-            if moved >= k {
-                Place { lo: k, hi: moved, distance: log.max(0) }
-            } else {
-                Place { lo: moved, hi: k, distance: log.wrapping_neg().max(0) }
-            }
-        });
-        add_time_value(&places, sd, &options, expiry, log, sums);
+        sheet.add_time_value(sd, Scaled::of(both), expiry, log);
         Ok(())
     }
 
@@ -665,65 +723,41 @@ impl Context<'_> {
 
     /// Turns the sums of one book into profit and loss.
     #[inline(never)]
-    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sums: &Sums, probes: &mut Probes) {
-        let mark = Usd::of_sum(sums.intrinsic[UNCHANGED_NODE] + sums.time_value[SAME_CELL]);
-        risk.mark += mark;
+    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sheet: &Sheet, probes: &mut Probes) {
+        let unchanged = &sheet.places[UNCHANGED_NODE];
+        let mark = unchanged.intrinsic + unchanged.time_value[SAME];
+        risk.mark += Usd::of_sum(mark);
         // A long option's gains count only as far as they are its value.
         let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
-        let shaved = |cell: usize| {
-            let time_value = Usd::of_sum(sums.time_value[cell]);
-            time_value.mul_down(if time_value.is_negative() { self.terms.short_factor } else { self.terms.long_factor })
-        };
-        let intrinsic = |node: usize| Usd::of_sum(sums.intrinsic[node]) - mark;
-        for node in 0..CORE_NODES {
-            let intrinsic = intrinsic(node);
-            for cell in 3 * node..3 * node + 3 {
-                risk.cells[cell] += counted(intrinsic + shaved(cell));
+        let (short_factor, long_factor) = (self.terms.short_factor, self.terms.long_factor);
+        let shaved =
+            |time_value: i64| Usd::of_sum(time_value).mul_down(if time_value < 0 { short_factor } else { long_factor });
+        let (core, outer) = sheet.places.split_at(CORE_NODES);
+        let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
+        for (place, cells) in core.iter().zip(core_cells.chunks_exact_mut(3)) {
+            let intrinsic = Usd::of_sum(place.intrinsic - mark);
+            for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
+                *cell += counted(intrinsic + shaved(*time_value));
             }
         }
-        for node in CORE_NODES..FIRST_TAIL_NODE {
-            let cell = node + CORE_CELLS - CORE_NODES;
-            risk.cells[cell] += counted(intrinsic(node) + shaved(cell));
+        let result = |place: &Place| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[UP]);
+        for (place, cell) in outer[..EDGES].iter().zip(&mut outer_cells[..EDGES]) {
+            *cell += counted(result(place));
         }
-        for (tail, weight) in nodes.weight.iter().enumerate() {
-            let (node, cell) = (FIRST_TAIL_NODE + tail, FIRST_TAIL_NODE + tail + CORE_CELLS - CORE_NODES);
-            risk.cells[cell] += counted((intrinsic(node) + shaved(cell)).mul_down(*weight));
+        for ((place, cell), weight) in outer[EDGES..].iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
+            *cell += counted(result(place).mul_down(*weight));
         }
         // The worse of one turn and the other.
-        for cell in ROTATED_CELL..CELLS {
-            let turned = shaved(cell).min(shaved(cell + 2));
-            risk.cells[cell] += counted(intrinsic(UNCHANGED_NODE) + turned);
-        }
-        let result = |node: usize, cell: usize| counted(intrinsic(node) + Usd::of_sum(sums.time_value[cell]));
-        probes.third_down += result(THIRD_DOWN_NODE, 3 * THIRD_DOWN_NODE + 1);
-        probes.third_up += result(THIRD_UP_NODE, 3 * THIRD_UP_NODE + 1);
-        probes.vol_down += result(UNCHANGED_NODE, DOWN_CELL);
-        probes.vol_up += result(UNCHANGED_NODE, UP_CELL);
-    }
-}
-
-/// Adds the time value of a strike's options in every cell.
-fn add_time_value(places: &[Place; NODES], sd: i64, options: &Scaled31, expiry: &Expiry, log: i64, sums: &mut Sums) {
-    let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
-    let (core, rest) = places.split_at(CORE_NODES);
-    let cells = &mut sums.time_value;
-    sweep::<3>(core, &TotalVol::of(shocked(sd, expiry.vol_down)), options, &mut cells[0..CORE_CELLS]);
-    sweep::<3>(core, &TotalVol::of(sd), options, &mut cells[1..CORE_CELLS]);
-    sweep::<3>(core, &up, options, &mut cells[2..CORE_CELLS]);
-    sweep::<1>(rest, &up, options, &mut cells[CORE_CELLS..]);
-
-    // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
-    let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
-    let place = &places[UNCHANGED_NODE..UNCHANGED_NODE + 1];
-    let turned = |factor: i64| {
-        let mut value = [0];
-        sweep::<1>(place, &TotalVol::of(shocked(sd, factor >> 2)), options, &mut value);
-        value[0]
-    };
-    let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
-    let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
-    for (sum, value) in cells[ROTATED_CELL..].iter_mut().zip([one, lifted, other, dropped]) {
-        *sum = sum.wrapping_add(value);
+        let intrinsic = Usd::of_sum(unchanged.intrinsic - mark);
+        let [one, lifted, other, dropped] = &sheet.turned;
+        let [.., rotated_cell, lifted_cell] = &mut risk.cells;
+        *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
+        *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
+        let result = |place: &Place, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
+        probes.third_down += result(&sheet.places[THIRD_DOWN_NODE], SAME);
+        probes.third_up += result(&sheet.places[THIRD_UP_NODE], SAME);
+        probes.vol_down += result(unchanged, DOWN);
+        probes.vol_up += result(unchanged, UP);
     }
 }
 

@@ -167,27 +167,35 @@ pub const fn sqrt_down(n: u128) -> u64 {
 /// The normal distribution function is taken as 0 below -6.25, where it is less than a step, and as 1 from 9.75; in 2^-30.
 pub(crate) const CDF_BELOW: i64 = 25 << 28;
 const CDF_ABOVE: i64 = 39 << 28;
+/// Bits of an argument within a piece of the table.
+const CDF_PIECE_BITS: u32 = 25;
 
 /// The normal distribution function at `d` in 2^-30, as 2^-32.
 pub const fn normal_cdf(d: i64) -> i64 {
     if d >= CDF_ABOVE {
         1 << 32
-    } else if d < -CDF_BELOW {
-        0
     } else {
-        cdf_at(d + CDF_BELOW)
+        match cdf_at(d.wrapping_add(CDF_BELOW)) {
+            Some(value) => value,
+            None => 0,
+        }
     }
 }
 
-/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is at least 0 and below 16.
+/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 16. `None` where the function
+/// is zero, below 0: one comparison finds that and the piece of the table.
 #[inline(always)]
-pub(crate) const fn cdf_at(position: i64) -> i64 {
-    let [c0, c1, c2, c3] = &CDF[((position >> 25) & 511).cast_unsigned() as usize];
+pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
+    let piece = (position.cast_unsigned() >> CDF_PIECE_BITS) as usize;
+    if piece >= CDF.len() {
+        return None;
+    }
+    let [c0, c1, c2, c3] = &CDF[piece];
     // t < 2^25 and the coefficients below 2^34, 2^25 and 2^22: every product fits.
-    let t = position & ((1 << 25) - 1);
-    let slope = c2.wrapping_add(t.wrapping_mul(*c3) >> 25);
-    let slope = c1.wrapping_add(t.wrapping_mul(slope) >> 25);
-    c0.wrapping_add(t.wrapping_mul(slope) >> 33)
+    let t = position & ((1 << CDF_PIECE_BITS) - 1);
+    let slope = c2.wrapping_add(t.wrapping_mul(*c3) >> CDF_PIECE_BITS);
+    let slope = c1.wrapping_add(t.wrapping_mul(slope) >> CDF_PIECE_BITS);
+    Some(c0.wrapping_add(t.wrapping_mul(slope) >> (CDF_PIECE_BITS + 8)))
 }
 
 /// The normal density at `d` in 2^-30, as 2^-60.

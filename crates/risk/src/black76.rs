@@ -148,20 +148,19 @@ impl TotalVol {
     }
 }
 
-/// The time value in 2^-62. `lo` is at most 1 and `hi` at most 8, both in 2^-30.
+/// The time value in 2^-62, `None` for none. `lo` is at most 1 and `hi` at most 8, both in 2^-30.
 #[inline(always)]
-pub(crate) const fn time_value(lo: i64, hi: i64, distance: Distance, vol: TotalVol) -> u64 {
+pub(crate) const fn time_value(lo: i64, hi: i64, distance: Distance, vol: TotalVol) -> Option<NonZeroU64> {
     // The arguments from -6.25 up; the upper one below 14.25.
     let upper = (CDF_BELOW + vol.half()).wrapping_sub(vol.quotient(distance));
-    let Some(above) = cdf_at(upper) else { return 0 };
+    let Some(above) = cdf_at(upper) else { return None };
     // lo N(..) <= 2^62; hi N(..) < 2^64, since the second argument of N is never positive.
     let owned = lo.wrapping_mul(above).cast_unsigned();
-    let Some(below) = cdf_at(upper.wrapping_sub(2 * vol.half())) else { return owned };
-    let owed = hi.wrapping_mul(below).cast_unsigned();
-    if owned <= owed {
-        return 0;
-    }
-    owned.wrapping_sub(owed)
+    let owed = match cdf_at(upper.wrapping_sub(2 * vol.half())) {
+        Some(below) => hi.wrapping_mul(below).cast_unsigned(),
+        None => 0,
+    };
+    if owned <= owed { None } else { NonZeroU64::new(owned.wrapping_sub(owed)) }
 }
 
 /// N(d1) in 2^-32 of a call: d1 = sd/2 + ln(F/K)/sd.
@@ -179,7 +178,8 @@ impl Black76 {
     fn time_value(&self, sd: i64) -> u64 {
         let (f, k) = normalise(self.forward.raw(), self.strike.raw(), excess_bits(self.forward.raw()));
         let (forward, strike) = self.logs();
-        time_value(f.min(k), f.max(k), Distance::of(log_moneyness(forward, strike).abs()), TotalVol::of(sd))
+        let distance = Distance::of(log_moneyness(forward, strike).abs());
+        time_value(f.min(k), f.max(k), distance, TotalVol::of(sd)).map_or(0, NonZeroU64::get)
     }
 
     /// Undiscounted, in 10^-10 dollars.

@@ -431,6 +431,16 @@ struct Place {
     time_value: [i64; 3],
 }
 
+impl Place {
+    /// Adds the options' time value here at a volatility, rounded down.
+    #[inline(always)]
+    fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
+            self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value.get()));
+        }
+    }
+}
+
 const DOWN: usize = 0;
 const SAME: usize = 1;
 const UP: usize = 2;
@@ -472,28 +482,48 @@ impl Sheet {
         }
     }
 
-    /// Adds the options' time value at the first `N` nodes at one volatility, rounded down. A function of its own, since on the
-    /// VM a call brings registers.
+    /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
+    /// registers, and without a loop, since a loop needs two of them.
     #[inline(never)]
-    fn sweep<const VOL: usize, const N: usize>(&mut self, vol: TotalVol, options: Scaled) {
-        for place in &mut self.places[..N] {
-            let value = options.times_down(time_value(place.lo, place.hi, place.distance, vol));
-            place.time_value[VOL] = place.time_value[VOL].wrapping_add(value);
-        }
+    fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        let [a, b, c, d, e, f, g, ..] = &mut self.places;
+        a.add::<VOL>(vol, options);
+        b.add::<VOL>(vol, options);
+        c.add::<VOL>(vol, options);
+        d.add::<VOL>(vol, options);
+        e.add::<VOL>(vol, options);
+        f.add::<VOL>(vol, options);
+        g.add::<VOL>(vol, options);
+    }
+
+    /// The same at the edges and tails.
+    #[inline(never)]
+    fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
+        let [.., a, b, c, d, e, f, g, h] = &mut self.places;
+        a.add::<UP>(vol, options);
+        b.add::<UP>(vol, options);
+        c.add::<UP>(vol, options);
+        d.add::<UP>(vol, options);
+        e.add::<UP>(vol, options);
+        f.add::<UP>(vol, options);
+        g.add::<UP>(vol, options);
+        h.add::<UP>(vol, options);
     }
 
     /// The options' time value at the unchanged price.
     #[inline(never)]
     fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
         let place = &self.places[UNCHANGED_NODE];
-        options.times_down(time_value(place.lo, place.hi, place.distance, vol))
+        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value.get()))
     }
 
     /// Adds the time value of a strike's options in every cell.
     fn add_time_value(&mut self, sd: i64, options: Scaled, expiry: &Expiry, log: i64) {
-        self.sweep::<DOWN, CORE_NODES>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
-        self.sweep::<SAME, CORE_NODES>(TotalVol::of(sd), options);
-        self.sweep::<UP, NODES>(TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor)), options);
+        self.sweep_core::<DOWN>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
+        self.sweep_core::<SAME>(TotalVol::of(sd), options);
+        let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
+        self.sweep_core::<UP>(up, options);
+        self.sweep_outer(up, options);
 
         // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
         let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);

@@ -164,11 +164,11 @@ pub const fn sqrt_down(n: u128) -> u64 {
     low_u64(n.isqrt())
 }
 
-/// The normal distribution function is taken as 0 below -6.25, where it is less than a step, and as 1 from 9.75; in 2^-30.
+/// The normal distribution function is taken as 0 below -6.25, where it is less than a step, and as 1 from 8; in 2^-30.
 pub(crate) const CDF_BELOW: i64 = 25 << 28;
-const CDF_ABOVE: i64 = 39 << 28;
+const CDF_ABOVE: i64 = 8 << 30;
 /// Bits of an argument within a piece of the table.
-const CDF_PIECE_BITS: u32 = 25;
+const CDF_PIECE_BITS: u32 = 22;
 
 /// The normal distribution function at `d` in 2^-30, as 2^-32.
 pub const fn normal_cdf(d: i64) -> i64 {
@@ -182,7 +182,7 @@ pub const fn normal_cdf(d: i64) -> i64 {
     }
 }
 
-/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 16. `None` where the function
+/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 14.25. `None` where the function
 /// is zero, below 0: one comparison finds that and the piece of the table.
 #[inline(always)]
 pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
@@ -190,11 +190,10 @@ pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
     if piece >= CDF.len() {
         return None;
     }
-    let [c0, c1, c2, c3] = &CDF[piece];
-    // t < 2^25 and the coefficients below 2^34, 2^25 and 2^22: every product fits.
+    let [c0, c1, c2] = &CDF[piece];
+    // t < 2^22 and the coefficients below 2^34, 2^31 and 2^22: every product fits.
     let t = position & ((1 << CDF_PIECE_BITS) - 1);
-    let slope = c2.wrapping_add(t.wrapping_mul(*c3) >> CDF_PIECE_BITS);
-    let slope = c1.wrapping_add(t.wrapping_mul(slope) >> CDF_PIECE_BITS);
+    let slope = c1.wrapping_add(t.wrapping_mul(*c2) >> CDF_PIECE_BITS);
     Some(c0.wrapping_add(t.wrapping_mul(slope) >> (CDF_PIECE_BITS + 8)))
 }
 

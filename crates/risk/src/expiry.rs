@@ -6,6 +6,7 @@
 use crate::black76::{
     Distance, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
 };
+use crate::math::wide_product;
 use crate::{CELLS, Decimals, Grid, LinearPosition, Log, NODES, Price, Quantity, Ratio, RiskError, Usd, Vol, Years};
 
 /// How options are shocked and charged.
@@ -98,12 +99,16 @@ pub struct Strike {
 /// The price nodes of an underlying's grid as options need them. It may be stored with the scan range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nodes {
-    /// F'/F, 2^-30.
-    factor: [i64; NODES],
-    /// ln(F'/F), 2^-30, above -7.
-    log: [i64; NODES],
+    moves: [NodeMove; NODES],
     /// Of the profit and loss of the tails.
     weight: [Ratio; TAILS],
+}
+
+/// F'/F at a node and its logarithm, both in 2^-30: at least 1/1024 and below 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NodeMove {
+    factor: i64,
+    log: i64,
 }
 
 /// Everything with an expiry on one underlying, being added up. Plain sums: the order of expiries changes nothing.
@@ -267,13 +272,13 @@ impl Nodes {
 
     /// For a forward of which `share` still moves.
     fn moving_by(grid: &Grid, share: Ratio) -> Self {
-        let mut nodes = Self { factor: [0; NODES], log: [0; NODES], weight: [Ratio::ONE; TAILS] };
-        for node in 0..NODES {
+        let mut nodes = Self { moves: [NodeMove { factor: 0, log: 0 }; NODES], weight: [Ratio::ONE; TAILS] };
+        for (node, slot) in nodes.moves.iter_mut().enumerate() {
             let moved = grid.raw_move(node).bits().wrapping_mul(share.bits()) >> Ratio::BITS;
-            (nodes.factor[node], nodes.log[node]) = if node >= FIRST_TAIL_NODE && share == Ratio::ONE {
-                TAIL_FACTORS[node - FIRST_TAIL_NODE]
+            *slot = if node >= FIRST_TAIL_NODE && share == Ratio::ONE {
+                TAIL_MOVES[node - FIRST_TAIL_NODE]
             } else {
-                factor_and_log(moved)
+                NodeMove::of(moved)
             };
         }
         for (tail, weight) in nodes.weight.iter_mut().enumerate() {
@@ -283,22 +288,25 @@ impl Nodes {
     }
 }
 
-/// F'/F and its logarithm, both in 2^-30, for a move in 2^-30.
-const fn factor_and_log(moved: i64) -> (i64, i64) {
-    let whole = Ratio::ONE.bits() + moved;
-    let factor = if whole < LEAST_FACTOR { LEAST_FACTOR } else { whole };
-    (factor, Log::of_nonzero(factor.unsigned_abs()).minus(Log::of_nonzero(1 << Ratio::BITS)).bits_30())
+impl NodeMove {
+    /// For a move in 2^-30.
+    const fn of(moved: i64) -> Self {
+        const LOG_ONE: Log = Log::of_nonzero(1 << Ratio::BITS);
+        let whole = Ratio::ONE.bits() + moved;
+        let factor = if whole < LEAST_FACTOR { LEAST_FACTOR } else { whole };
+        Self { factor, log: Log::of_nonzero(factor.unsigned_abs()).minus(LOG_ONE).bits_30() }
+    }
 }
 
 /// Those of the tails.
-const TAIL_FACTORS: [(i64, i64); TAILS] = {
-    let mut factors = [(0, 0); TAILS];
+const TAIL_MOVES: [NodeMove; TAILS] = {
+    let mut moves = [NodeMove { factor: 0, log: 0 }; TAILS];
     let mut tail = 0;
     while tail < TAILS {
-        factors[tail] = factor_and_log(crate::grid::TAILS[tail].bits());
+        moves[tail] = NodeMove::of(crate::grid::TAILS[tail].bits());
         tail += 1;
     }
-    factors
+    moves
 };
 
 impl Expiry {
@@ -313,10 +321,12 @@ impl Expiry {
         }
         let years = terms.years.bits();
         let power = if years <= THIRTY_DAYS { options.power_short } else { options.power_long };
-        let ratio =
-            Log::of_nonzero(THIRTY_DAYS.unsigned_abs()).minus(Log::of_nonzero(years.max(ONE_DAY).unsigned_abs()));
+        const LOG_THIRTY_DAYS: Log = Log::of_nonzero(THIRTY_DAYS.unsigned_abs());
+        // At most ln 97 in size, below 2^38 in 2^-35; a power is at most 2.
+        let ratio = LOG_THIRTY_DAYS.minus(Log::of_nonzero(years.max(ONE_DAY).unsigned_abs()));
+        let power = times(ratio.bits() >> 13, power.bits()) << 13;
         // At most (30)^2, so below 2^38 in 2^-28; at least 2^-14.
-        let tenor = ratio.power(power.bits() << (Log::BITS - Ratio::BITS))?.exp()?.fixed_down(28)?;
+        let tenor = Log::from_bits(power)?.exp()?.fixed_down(28)?;
         let root_years = terms.years.sqrt_down();
         let up = (1 << 28) + times(tenor, options.vol_up.bits());
         let down = ((1 << 28) - times(tenor, options.vol_down.bits())).max(0);
@@ -327,8 +337,10 @@ impl Expiry {
         } else {
             Ratio::from_bits(((years << Ratio::BITS).unsigned_abs() / WINDOW.unsigned_abs()).cast_signed())?
         };
-        let per_year = options.basis_per_year.bits().unsigned_abs() as u128 * years.unsigned_abs() as u128;
-        let per_year = i64::try_from(per_year.div_ceil(1 << Years::BITS)).map_err(|_| RiskError::RatioOutOfRange)?;
+        // Below 2^33 x 2^43; rounded up.
+        let (high, low) = wide_product(options.basis_per_year.bits().unsigned_abs(), years.unsigned_abs());
+        let per_year = high << (64 - Years::BITS) | low >> Years::BITS;
+        let per_year = (per_year + u64::from(low & ((1 << Years::BITS) - 1) != 0)).cast_signed();
         Ok(Self {
             forward: terms.forward,
             discount: terms.discount,
@@ -397,24 +409,42 @@ impl Weight {
 struct Scaled {
     amount: i64,
     /// From the product with a number in 2^-30 to micro-dollars.
-    shift: u32,
+    shift: Shift,
+}
+
+/// A number of bits that the compiler knows to be below 64.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum Shift {
+    By14 = 14,
+    By18 = 18,
+    By22 = 22,
+    By26 = 26,
+    By30 = 30,
 }
 
 impl Scaled {
     const fn of(amount: Usd) -> Self {
-        // Four bits at a time: the size is below 2^50, so at most five times; leading_zeros is forty instructions on the VM.
-        let (mut size, mut shift) = (amount.micros().unsigned_abs(), 30);
-        while size >> 33 != 0 {
-            size >>= 4;
-            shift -= 4;
-        }
-        Self { amount: amount.micros() >> (30 - shift), shift }
+        // Four bits at a time: the size is at most 2^47, and leading_zeros is forty instructions on the VM.
+        let size = amount.micros().unsigned_abs();
+        let shift = if size >> 33 == 0 {
+            Shift::By30
+        } else if size >> 37 == 0 {
+            Shift::By26
+        } else if size >> 41 == 0 {
+            Shift::By22
+        } else if size >> 45 == 0 {
+            Shift::By18
+        } else {
+            Shift::By14
+        };
+        Self { amount: amount.micros() >> (30 - shift as u64), shift }
     }
 
     /// Micro-dollars, rounded down, of a time value in 2^-62.
     #[inline(always)]
     const fn times_down(self, time_value: u64) -> i64 {
-        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift
+        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift as u64
     }
 }
 
@@ -462,21 +492,25 @@ impl Sheet {
     /// forward and strike.
     #[inline(never)]
     fn look(&mut self, nodes: &Nodes, view: &View) {
-        for (place, (factor, log)) in self.places.iter_mut().zip(nodes.factor.iter().zip(&nodes.log)) {
-            let moved = view.f.wrapping_mul(*factor) >> 30;
-            let log = view.log.wrapping_add(*log);
-            // At the strike the two roundings may disagree about the side; then the distance is none.
-            if moved >= view.k {
-                (place.lo, place.hi, place.distance) = (view.k, moved, Distance::of(log));
-                if view.has_calls {
-                    let paid = view.calls.times_down(moved.wrapping_sub(view.k));
-                    place.intrinsic = place.intrinsic.wrapping_add(paid);
-                }
-            } else {
-                (place.lo, place.hi, place.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
-                if view.has_puts {
-                    let paid = view.puts.times_down(view.k.wrapping_sub(moved));
-                    place.intrinsic = place.intrinsic.wrapping_add(paid);
+        // By fives, which the compiler writes out.
+        let (places, _) = self.places.as_chunks_mut::<5>();
+        for (places, moves) in places.iter_mut().zip(nodes.moves.as_chunks::<5>().0) {
+            for (place, NodeMove { factor, log }) in places.iter_mut().zip(moves) {
+                let moved = view.f.wrapping_mul(*factor) >> 30;
+                let log = view.log.wrapping_add(*log);
+                // At the strike the two roundings may disagree about the side; then the distance is none.
+                if moved >= view.k {
+                    (place.lo, place.hi, place.distance) = (view.k, moved, Distance::of(log));
+                    if view.has_calls {
+                        let paid = view.calls.times_down(moved.wrapping_sub(view.k));
+                        place.intrinsic = place.intrinsic.wrapping_add(paid);
+                    }
+                } else {
+                    (place.lo, place.hi, place.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
+                    if view.has_puts {
+                        let paid = view.puts.times_down(view.k.wrapping_sub(moved));
+                        place.intrinsic = place.intrinsic.wrapping_add(paid);
+                    }
                 }
             }
         }
@@ -726,7 +760,11 @@ impl Context<'_> {
         let puts = if has_puts { held(strike.puts, delta - Ratio::ONE.bits())? } else { Weight::ZERO };
         risk.uncertain += uncertain.abs();
         sheet.look(nodes, &View { f, k, log, calls, puts, has_calls, has_puts });
-        let count = Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms()));
+        let count = match (has_calls, has_puts) {
+            (true, true) => Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms())),
+            (true, false) => strike.calls,
+            (false, _) => strike.puts,
+        };
         if self.relief {
             probes.options = probes.options.saturating_add(count.atoms());
         } else {

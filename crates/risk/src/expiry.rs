@@ -272,29 +272,26 @@ impl Nodes {
 
     /// For a forward of which `share` still moves.
     fn moving_by(grid: &Grid, share: Ratio) -> Self {
-        let mut nodes = Self { moves: [NodeMove { factor: 0, log: 0 }; NODES], weight: [Ratio::ONE; TAILS] };
-        for (node, slot) in nodes.moves.iter_mut().enumerate() {
-            let moved = grid.raw_move(node).bits().wrapping_mul(share.bits()) >> Ratio::BITS;
-            *slot = if node >= FIRST_TAIL_NODE && share == Ratio::ONE {
-                TAIL_MOVES[node - FIRST_TAIL_NODE]
-            } else {
-                NodeMove::of(moved)
-            };
-        }
-        for (tail, weight) in nodes.weight.iter_mut().enumerate() {
-            *weight = grid.tail_weight_up(FIRST_TAIL_NODE + tail);
-        }
-        nodes
+        let of = |moved: Ratio| NodeMove::of(moved.bits().wrapping_mul(share.bits()) >> Ratio::BITS);
+        let tails = if share == Ratio::ONE { TAIL_MOVES } else { crate::grid::TAILS.map(of) };
+        let moves = core::array::from_fn(|node| match node.checked_sub(FIRST_TAIL_NODE) {
+            Some(tail) => tails[tail],
+            None => of(grid.moves()[node]),
+        });
+        Self { moves, weight: core::array::from_fn(|tail| grid.tail_weight_up(FIRST_TAIL_NODE + tail)) }
     }
 }
 
 impl NodeMove {
     /// For a move in 2^-30.
     const fn of(moved: i64) -> Self {
-        const LOG_ONE: Log = Log::of_nonzero(1 << Ratio::BITS);
+        const LOG_ONE: Log = Log::of_ratio(1 << Ratio::BITS);
+        if moved == 0 {
+            return Self { factor: Ratio::ONE.bits(), log: 0 };
+        }
         let whole = Ratio::ONE.bits() + moved;
         let factor = if whole < LEAST_FACTOR { LEAST_FACTOR } else { whole };
-        Self { factor, log: Log::of_nonzero(factor.unsigned_abs()).minus(LOG_ONE).bits_30() }
+        Self { factor, log: Log::of_ratio(factor.unsigned_abs()).minus(LOG_ONE).bits_30() }
     }
 }
 
@@ -391,8 +388,6 @@ struct Weight {
 }
 
 impl Weight {
-    const ZERO: Self = Self { high: 0, low: 0 };
-
     const fn of(amount: Usd) -> Self {
         Self { high: amount.micros() >> 20, low: amount.micros() & ((1 << 20) - 1) }
     }
@@ -461,7 +456,30 @@ struct Place {
     time_value: [i64; 3],
 }
 
+/// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a turn.
+macro_rules! each {
+    ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
+}
+
 impl Place {
+    /// Sets what is seen of this node from a strike, and adds the intrinsic value of its options.
+    #[inline(always)]
+    fn see(&mut self, node: &NodeMove, view: &View) {
+        let moved = view.f.wrapping_mul(node.factor) >> 30;
+        let log = view.log.wrapping_add(node.log);
+        // At the strike the two roundings may disagree about the side; then the distance is none.
+        let (held, paid) = if moved >= view.k {
+            (self.lo, self.hi, self.distance) = (view.k, moved, Distance::of(log));
+            (&view.calls, moved.wrapping_sub(view.k))
+        } else {
+            (self.lo, self.hi, self.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
+            (&view.puts, view.k.wrapping_sub(moved))
+        };
+        if let Some(held) = held {
+            self.intrinsic = self.intrinsic.wrapping_add(held.times_down(paid));
+        }
+    }
+
     /// Adds the options' time value here at a volatility, rounded down.
     #[inline(always)]
     fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
@@ -492,56 +510,20 @@ impl Sheet {
     /// forward and strike.
     #[inline(never)]
     fn look(&mut self, nodes: &Nodes, view: &View) {
-        // By fives, which the compiler writes out.
-        let (places, _) = self.places.as_chunks_mut::<5>();
-        for (places, moves) in places.iter_mut().zip(nodes.moves.as_chunks::<5>().0) {
-            for (place, NodeMove { factor, log }) in places.iter_mut().zip(moves) {
-                let moved = view.f.wrapping_mul(*factor) >> 30;
-                let log = view.log.wrapping_add(*log);
-                // At the strike the two roundings may disagree about the side; then the distance is none.
-                if moved >= view.k {
-                    (place.lo, place.hi, place.distance) = (view.k, moved, Distance::of(log));
-                    if view.has_calls {
-                        let paid = view.calls.times_down(moved.wrapping_sub(view.k));
-                        place.intrinsic = place.intrinsic.wrapping_add(paid);
-                    }
-                } else {
-                    (place.lo, place.hi, place.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
-                    if view.has_puts {
-                        let paid = view.puts.times_down(view.k.wrapping_sub(moved));
-                        place.intrinsic = place.intrinsic.wrapping_add(paid);
-                    }
-                }
-            }
-        }
+        each!(node of 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14: self.places[node].see(&nodes.moves[node], view));
     }
 
     /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
     /// registers, and without a loop, since a loop needs two of them.
     #[inline(never)]
     fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
-        let [a, b, c, d, e, f, g, ..] = &mut self.places;
-        a.add::<VOL>(vol, options);
-        b.add::<VOL>(vol, options);
-        c.add::<VOL>(vol, options);
-        d.add::<VOL>(vol, options);
-        e.add::<VOL>(vol, options);
-        f.add::<VOL>(vol, options);
-        g.add::<VOL>(vol, options);
+        each!(node of 0 1 2 3 4 5 6: self.places[node].add::<VOL>(vol, options));
     }
 
     /// The same at the edges and tails.
     #[inline(never)]
     fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
-        let [.., a, b, c, d, e, f, g, h] = &mut self.places;
-        a.add::<UP>(vol, options);
-        b.add::<UP>(vol, options);
-        c.add::<UP>(vol, options);
-        d.add::<UP>(vol, options);
-        e.add::<UP>(vol, options);
-        f.add::<UP>(vol, options);
-        g.add::<UP>(vol, options);
-        h.add::<UP>(vol, options);
+        each!(node of 7 8 9 10 11 12 13 14: self.places[node].add::<UP>(vol, options));
     }
 
     /// The options' time value at the unchanged price.
@@ -575,10 +557,8 @@ struct View {
     f: i64,
     k: i64,
     log: i64,
-    calls: Weight,
-    puts: Weight,
-    has_calls: bool,
-    has_puts: bool,
+    calls: Option<Weight>,
+    puts: Option<Weight>,
 }
 
 /// What is added up over the positions of one expiry besides its cells.
@@ -756,10 +736,10 @@ impl Context<'_> {
             self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
             Ok(held)
         };
-        let calls = if has_calls { held(strike.calls, delta)? } else { Weight::ZERO };
-        let puts = if has_puts { held(strike.puts, delta - Ratio::ONE.bits())? } else { Weight::ZERO };
+        let calls = if has_calls { Some(held(strike.calls, delta)?) } else { None };
+        let puts = if has_puts { Some(held(strike.puts, delta - Ratio::ONE.bits())?) } else { None };
         risk.uncertain += uncertain.abs();
-        sheet.look(nodes, &View { f, k, log, calls, puts, has_calls, has_puts });
+        sheet.look(nodes, &View { f, k, log, calls, puts });
         let count = match (has_calls, has_puts) {
             (true, true) => Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms())),
             (true, false) => strike.calls,

@@ -157,11 +157,16 @@ impl Price {
         // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4), first by its twos, then by its fives.
         let (high, low) = wide_product(self.0.unsigned_abs(), quantity.0.unsigned_abs());
         let (twos, fives) = unit.price_divisor();
-        let (quotient, rest) = if high >> twos == 0 {
-            let halved = high << (64 - twos) | low >> twos;
+        let (high_halved, halved) = (high >> twos, high << (64 - twos) | low >> twos);
+        let (quotient, rest) = if high_halved == 0 {
             (halved / fives, halved % fives)
+        } else if fives >> 32 == 0 && high_halved < fives {
+            // Two digits of 32 bits; a rest is below 2^32. The quotient is below 2^64, since the upper half is below the divisor.
+            let upper = high_halved << 32 | halved >> 32;
+            let lower = upper % fives << 32 | halved & 0xffff_ffff;
+            ((upper / fives) << 32 | lower / fives, lower % fives)
         } else {
-            match divide((high as u128) << (64 - twos) | (low >> twos) as u128, fives) {
+            match divide((high_halved as u128) << 64 | halved as u128, fives) {
                 Some(quotient) => quotient,
                 None => return Err(RiskError::ValueOutOfRange),
             }

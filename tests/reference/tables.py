@@ -8,8 +8,9 @@ mp.mp.dps = 60
 
 LOG_BITS, LOG_PIECES, RECIPROCAL_BITS = 48, 128, 15
 EXP_PIECES, EXP_BITS = 64, 62
-CDF_PIECES, CDF_BITS, CDF_VALUE_BITS = 512, 40, 32
-CDF_START, CDF_END = mp.mpf("-6.25"), mp.mpf("9.75")
+CDF_PIECES_PER_ONE, CDF_BITS, CDF_VALUE_BITS = 256, 40, 32
+CDF_START, CDF_END = mp.mpf("-6.25"), mp.mpf("8")
+CDF_PIECES = int((CDF_END - CDF_START) * CDF_PIECES_PER_ONE)
 
 
 def fixed(value, bits):
@@ -32,12 +33,12 @@ def exp_table():
 
 
 def cdf_table():
-    """Per 1/32 of [-6.25, 9.75): the cubic in t of [0, 1) through the normal CDF at the four Chebyshev nodes. The rest of the cubic is
+    """Per 1/256 of [-6.25, 8): the parabola in t of [0, 1) through the normal CDF at the three Chebyshev nodes. The rest of it is
     rounded down to the unit of its constant, so that one is half a step higher."""
     rows = []
     width = (CDF_END - CDF_START) / CDF_PIECES
-    nodes = [(1 - mp.cos((2 * i + 1) * mp.pi / 8)) / 2 for i in range(4)]
-    vandermonde = mp.matrix([[node**power for power in range(4)] for node in nodes])
+    nodes = [(1 - mp.cos((2 * i + 1) * mp.pi / 6)) / 2 for i in range(3)]
+    vandermonde = mp.matrix([[node**power for power in range(3)] for node in nodes])
     for piece in range(CDF_PIECES):
         start = CDF_START + piece * width
         values = mp.matrix([mp.ncdf(start + node * width) for node in nodes])
@@ -74,8 +75,8 @@ pub static EXP: [u64; {EXP_PIECES}] = [
 {chr(10).join("    " + str(v) + "," for v in exp_table())}
 ];
 
-/// For each 1/32 of [-6.25, 9.75): a cubic for the normal CDF, its constant in 2^-32 and half a step high, the others in 2^-40.
+/// For each 1/256 of [-6.25, 8): a parabola for the normal CDF, its constant in 2^-32 and half a step high, the others in 2^-40.
 #[rustfmt::skip]
-pub static CDF: [[i64; 4]; {CDF_PIECES}] = [
+pub static CDF: [[i64; 3]; {CDF_PIECES}] = [
 {tuples(cdf_table())}
 ];""")

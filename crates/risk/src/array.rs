@@ -84,30 +84,36 @@ impl LinearArray {
 
     /// The worst cell and the result there, as [`RiskArray::worst`] of [`LinearArray::with`], without making the array.
     pub(crate) fn worst(&self, cells: Option<&[Usd; CELLS]>) -> (Cell, Usd) {
-        let mut worst = (0, Usd::ZERO);
-        let mut look = |cell: usize, value: Usd| {
-            if value < worst.1 {
-                worst = (cell, value);
-            }
-        };
         let Some(cells) = cells else {
+            let mut worst = (0, Usd::ZERO);
             for (node, value) in self.0.iter().enumerate() {
-                look(Grid::first_cell_of(node), *value);
+                if *value < worst.1 {
+                    worst = (Grid::first_cell_of(node), *value);
+                }
             }
             return name(worst);
         };
-        for (node, three) in cells[..21].chunks_exact(3).enumerate() {
-            for (vol, value) in three.iter().enumerate() {
-                look(3 * node + vol, *value + self.0[node]);
-            }
+        let least = self.least(cells);
+        if least >= Usd::ZERO {
+            return name((0, least));
         }
-        for (cell, (value, node)) in (21..).zip(cells[21..29].iter().zip(&self.0[7..])) {
-            look(cell, *value + *node);
+        let is_least = |cell: &usize| cells[*cell] + self.0[Grid::node_of(*cell)] == least;
+        name(((0..CELLS).find(is_least).unwrap_or(0), least))
+    }
+
+    /// The least of the cells.
+    pub(crate) fn least(&self, cells: &[Usd; CELLS]) -> Usd {
+        let (core, rest) = cells.split_at(21);
+        let [outer @ .., rotated, lifted] = rest else { return Usd::ZERO };
+        // Where only the smile moves the node is the unchanged one.
+        let mut least = *rotated.min(lifted) + self.0[3];
+        for (node, three) in self.0.iter().zip(core.as_chunks::<3>().0) {
+            least = least.min(*node + three[0].min(three[1]).min(three[2]));
         }
-        for (cell, value) in (29..).zip(&cells[29..]) {
-            look(cell, *value + self.0[3]);
+        for (node, cell) in self.0[7..].iter().zip(outer) {
+            least = least.min(*node + *cell);
         }
-        name(worst)
+        least
     }
 }
 

@@ -268,7 +268,7 @@ struct OpenGroup {
 impl OpenGroup {
     /// `W - kappa (W - J)`, where W adds the members' worst losses and J is the loss when all are in one cell.
     fn scan(&self) -> Scan {
-        let together = self.basis.max(-self.linear.worst(Some(&self.cells)).1);
+        let together = self.basis.max(-self.linear.least(&self.cells)).max(Usd::ZERO);
         let Scan { full: apart, maintenance } = self.apart;
         let full = apart - (apart - together).mul_down(self.kappa);
         if maintenance == apart {

@@ -4,8 +4,9 @@
 //! table lookups only. See `docs/margin-model.md` §2 to §5 for the formulas.
 
 use crate::black76::{
-    OptionKind, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
+    Distance, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
 };
+use crate::math::wide_product;
 use crate::{CELLS, Decimals, Grid, LinearPosition, Log, NODES, Price, Quantity, Ratio, RiskError, Usd, Vol, Years};
 
 /// How options are shocked and charged.
@@ -98,12 +99,16 @@ pub struct Strike {
 /// The price nodes of an underlying's grid as options need them. It may be stored with the scan range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nodes {
-    /// F'/F, 2^-30.
-    factor: [i64; NODES],
-    /// ln(F'/F), 2^-30, above -7.
-    log: [i64; NODES],
+    moves: [NodeMove; NODES],
     /// Of the profit and loss of the tails.
     weight: [Ratio; TAILS],
+}
+
+/// F'/F at a node and its logarithm, both in 2^-30: at least 1/1024 and below 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NodeMove {
+    factor: i64,
+    log: i64,
 }
 
 /// Everything with an expiry on one underlying, being added up. Plain sums: the order of expiries changes nothing.
@@ -188,6 +193,7 @@ const MAX_UP: i64 = 8 << 28;
 const LEAST_FACTOR: i64 = 1 << 20;
 
 const TAILS: usize = 6;
+const EDGES: usize = 2;
 const CORE_NODES: usize = 7;
 /// Cells of the core; each later node has one cell.
 const CORE_CELLS: usize = 3 * CORE_NODES;
@@ -195,12 +201,6 @@ const FIRST_TAIL_NODE: usize = NODES - TAILS;
 const UNCHANGED_NODE: usize = 3;
 const THIRD_DOWN_NODE: usize = 2;
 const THIRD_UP_NODE: usize = 4;
-/// Cells in which nothing, and only the volatility, moves.
-const DOWN_CELL: usize = 9;
-const SAME_CELL: usize = 10;
-const UP_CELL: usize = 11;
-/// The smile turned one way: rotated and lifted; both turned the other way follow.
-const ROTATED_CELL: usize = 29;
 
 impl OptionTerms {
     /// The default terms of `docs/margin-model.md`.
@@ -272,38 +272,38 @@ impl Nodes {
 
     /// For a forward of which `share` still moves.
     fn moving_by(grid: &Grid, share: Ratio) -> Self {
-        let mut nodes = Self { factor: [0; NODES], log: [0; NODES], weight: [Ratio::ONE; TAILS] };
-        for node in 0..NODES {
-            let moved = grid.raw_move(node).bits().wrapping_mul(share.bits()) >> Ratio::BITS;
-            (nodes.factor[node], nodes.log[node]) = if node >= FIRST_TAIL_NODE && share == Ratio::ONE {
-                TAIL_FACTORS[node - FIRST_TAIL_NODE]
-            } else {
-                factor_and_log(moved)
-            };
-        }
-        for (tail, weight) in nodes.weight.iter_mut().enumerate() {
-            *weight = grid.tail_weight_up(FIRST_TAIL_NODE + tail);
-        }
-        nodes
+        let of = |moved: Ratio| NodeMove::of(moved.bits().wrapping_mul(share.bits()) >> Ratio::BITS);
+        let tails = if share == Ratio::ONE { TAIL_MOVES } else { crate::grid::TAILS.map(of) };
+        let moves = core::array::from_fn(|node| match node.checked_sub(FIRST_TAIL_NODE) {
+            Some(tail) => tails[tail],
+            None => of(grid.moves()[node]),
+        });
+        Self { moves, weight: core::array::from_fn(|tail| grid.tail_weight_up(FIRST_TAIL_NODE + tail)) }
     }
 }
 
-/// F'/F and its logarithm, both in 2^-30, for a move in 2^-30.
-const fn factor_and_log(moved: i64) -> (i64, i64) {
-    let whole = Ratio::ONE.bits() + moved;
-    let factor = if whole < LEAST_FACTOR { LEAST_FACTOR } else { whole };
-    (factor, Log::of_nonzero(factor.unsigned_abs()).minus(Log::of_nonzero(1 << Ratio::BITS)).bits_30())
+impl NodeMove {
+    /// For a move in 2^-30.
+    const fn of(moved: i64) -> Self {
+        const LOG_ONE: Log = Log::of_ratio(1 << Ratio::BITS);
+        if moved == 0 {
+            return Self { factor: Ratio::ONE.bits(), log: 0 };
+        }
+        let whole = Ratio::ONE.bits() + moved;
+        let factor = if whole < LEAST_FACTOR { LEAST_FACTOR } else { whole };
+        Self { factor, log: Log::of_ratio(factor.unsigned_abs()).minus(LOG_ONE).bits_30() }
+    }
 }
 
 /// Those of the tails.
-const TAIL_FACTORS: [(i64, i64); TAILS] = {
-    let mut factors = [(0, 0); TAILS];
+const TAIL_MOVES: [NodeMove; TAILS] = {
+    let mut moves = [NodeMove { factor: 0, log: 0 }; TAILS];
     let mut tail = 0;
     while tail < TAILS {
-        factors[tail] = factor_and_log(crate::grid::TAILS[tail].bits());
+        moves[tail] = NodeMove::of(crate::grid::TAILS[tail].bits());
         tail += 1;
     }
-    factors
+    moves
 };
 
 impl Expiry {
@@ -318,10 +318,12 @@ impl Expiry {
         }
         let years = terms.years.bits();
         let power = if years <= THIRTY_DAYS { options.power_short } else { options.power_long };
-        let ratio =
-            Log::of_nonzero(THIRTY_DAYS.unsigned_abs()).minus(Log::of_nonzero(years.max(ONE_DAY).unsigned_abs()));
+        const LOG_THIRTY_DAYS: Log = Log::of_nonzero(THIRTY_DAYS.unsigned_abs());
+        // At most ln 97 in size, below 2^38 in 2^-35; a power is at most 2.
+        let ratio = LOG_THIRTY_DAYS.minus(Log::of_nonzero(years.max(ONE_DAY).unsigned_abs()));
+        let power = times(ratio.bits() >> 13, power.bits()) << 13;
         // At most (30)^2, so below 2^38 in 2^-28; at least 2^-14.
-        let tenor = ratio.power(power.bits() << (Log::BITS - Ratio::BITS))?.exp()?.fixed_down(28)?;
+        let tenor = Log::from_bits(power)?.exp()?.fixed_down(28)?;
         let root_years = terms.years.sqrt_down();
         let up = (1 << 28) + times(tenor, options.vol_up.bits());
         let down = ((1 << 28) - times(tenor, options.vol_down.bits())).max(0);
@@ -332,8 +334,10 @@ impl Expiry {
         } else {
             Ratio::from_bits(((years << Ratio::BITS).unsigned_abs() / WINDOW.unsigned_abs()).cast_signed())?
         };
-        let per_year = options.basis_per_year.bits().unsigned_abs() as u128 * years.unsigned_abs() as u128;
-        let per_year = i64::try_from(per_year.div_ceil(1 << Years::BITS)).map_err(|_| RiskError::RatioOutOfRange)?;
+        // Below 2^33 x 2^43; rounded up.
+        let (high, low) = wide_product(options.basis_per_year.bits().unsigned_abs(), years.unsigned_abs());
+        let per_year = high << (64 - Years::BITS) | low >> Years::BITS;
+        let per_year = (per_year + u64::from(low & ((1 << Years::BITS) - 1) != 0)).cast_signed();
         Ok(Self {
             forward: terms.forward,
             discount: terms.discount,
@@ -395,50 +399,166 @@ impl Weight {
     }
 }
 
-/// An amount with 31 bits of it left, rounded down, so that its product with a time value below one fits.
+/// An amount with 33 bits of it left, rounded down, so that its product with a time value of at most one fits.
 #[derive(Clone, Copy)]
-struct Scaled31 {
+struct Scaled {
     amount: i64,
     /// From the product with a number in 2^-30 to micro-dollars.
-    shift: u32,
+    shift: Shift,
 }
 
-impl Scaled31 {
-    fn of(amount: Usd) -> Self {
-        let bits = 64 - amount.micros().unsigned_abs().leading_zeros();
-        let excess = bits.saturating_sub(31);
-        Self { amount: amount.micros() >> excess, shift: 30 - excess.min(30) }
+/// A number of bits that the compiler knows to be below 64.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum Shift {
+    By14 = 14,
+    By18 = 18,
+    By22 = 22,
+    By26 = 26,
+    By30 = 30,
+}
+
+impl Scaled {
+    const fn of(amount: Usd) -> Self {
+        // Four bits at a time: the size is at most 2^47, and leading_zeros is forty instructions on the VM.
+        let size = amount.micros().unsigned_abs();
+        let shift = if size >> 33 == 0 {
+            Shift::By30
+        } else if size >> 37 == 0 {
+            Shift::By26
+        } else if size >> 41 == 0 {
+            Shift::By22
+        } else if size >> 45 == 0 {
+            Shift::By18
+        } else {
+            Shift::By14
+        };
+        Self { amount: amount.micros() >> (30 - shift as u64), shift }
+    }
+
+    /// Micro-dollars, rounded down, of a time value in 2^-62.
+    #[inline(always)]
+    const fn times_down(self, time_value: u64) -> i64 {
+        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift as u64
     }
 }
 
-/// A price node as seen from one strike.
+/// A price node as seen from the strike at hand, and the sums over the options there.
 #[derive(Clone, Copy)]
 struct Place {
     /// The lesser and the greater of forward and strike, 2^-30.
     lo: i64,
     hi: i64,
-    /// |ln(F/K)|, 2^-30, below 16.
-    distance: i64,
+    /// |ln(F/K)|.
+    distance: Distance,
+    /// Sums in micro-dollars: intrinsic value, and time value by volatility ([`DOWN`], [`SAME`], [`UP`]).
+    intrinsic: i64,
+    time_value: [i64; 3],
 }
 
-/// Adds the options' time value at each of the places at one volatility, rounded down, to every `STEP`th of the sums. A function
-/// of its own, since on the VM a call brings registers.
-#[inline(never)]
-fn sweep<const STEP: usize>(places: &[Place], vol: &TotalVol, options: &Scaled31, sums: &mut [i64]) {
-    for (place, sum) in places.iter().zip(sums.iter_mut().step_by(STEP)) {
-        let per_unit = (time_value(place.lo, place.hi, place.distance, vol) >> 32).cast_signed();
-        *sum = sum.wrapping_add(per_unit.wrapping_mul(options.amount) >> options.shift);
+/// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a turn.
+macro_rules! each {
+    ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
+}
+
+impl Place {
+    /// Sets what is seen of this node from a strike, and adds the intrinsic value of its options.
+    #[inline(always)]
+    fn see(&mut self, node: &NodeMove, view: &View) {
+        let moved = view.f.wrapping_mul(node.factor) >> 30;
+        let log = view.log.wrapping_add(node.log);
+        // At the strike the two roundings may disagree about the side; then the distance is none.
+        let (held, paid) = if moved >= view.k {
+            (self.lo, self.hi, self.distance) = (view.k, moved, Distance::of(log));
+            (&view.calls, moved.wrapping_sub(view.k))
+        } else {
+            (self.lo, self.hi, self.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
+            (&view.puts, view.k.wrapping_sub(moved))
+        };
+        if let Some(held) = held {
+            self.intrinsic = self.intrinsic.wrapping_add(held.times_down(paid));
+        }
+    }
+
+    /// Adds the options' time value here at a volatility, rounded down.
+    #[inline(always)]
+    fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
+            self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value.get()));
+        }
     }
 }
 
-/// Sums over the options of one book of one expiry, in micro-dollars.
-struct Sums {
-    time_value: [i64; CELLS + 2],
-    intrinsic: [i64; NODES],
+const DOWN: usize = 0;
+const SAME: usize = 1;
+const UP: usize = 2;
+
+/// The options of one book of one expiry, being added up.
+struct Sheet {
+    places: [Place; NODES],
+    /// Time value with the smile rotated and lifted, then both the other way.
+    turned: [i64; 4],
 }
 
-impl Sums {
-    const ZERO: Self = Self { time_value: [0; CELLS + 2], intrinsic: [0; NODES] };
+impl Sheet {
+    const EMPTY: Self = Self {
+        places: [Place { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; 3] }; NODES],
+        turned: [0; 4],
+    };
+
+    /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
+    /// forward and strike.
+    #[inline(never)]
+    fn look(&mut self, nodes: &Nodes, view: &View) {
+        each!(node of 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14: self.places[node].see(&nodes.moves[node], view));
+    }
+
+    /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
+    /// registers, and without a loop, since a loop needs two of them.
+    #[inline(never)]
+    fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        each!(node of 0 1 2 3 4 5 6: self.places[node].add::<VOL>(vol, options));
+    }
+
+    /// The same at the edges and tails.
+    #[inline(never)]
+    fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
+        each!(node of 7 8 9 10 11 12 13 14: self.places[node].add::<UP>(vol, options));
+    }
+
+    /// The options' time value at the unchanged price.
+    #[inline(never)]
+    fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
+        let place = &self.places[UNCHANGED_NODE];
+        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value.get()))
+    }
+
+    /// Adds the time value of a strike's options in every cell.
+    fn add_time_value(&mut self, sd: i64, options: Scaled, expiry: &Expiry, log: i64) {
+        self.sweep_core::<DOWN>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
+        self.sweep_core::<SAME>(TotalVol::of(sd), options);
+        let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
+        self.sweep_core::<UP>(up, options);
+        self.sweep_outer(up, options);
+
+        // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
+        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
+        let turned = |factor: i64| self.turn(TotalVol::of(shocked(sd, factor >> 2)), options);
+        let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
+        let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
+        for (sum, value) in self.turned.iter_mut().zip([one, lifted, other, dropped]) {
+            *sum = sum.wrapping_add(value);
+        }
+    }
+}
+
+/// A strike: forward and strike price over the greater of the two, ln(F/K), all in 2^-30, and what its options are worth there.
+struct View {
+    f: i64,
+    k: i64,
+    log: i64,
+    calls: Option<Weight>,
+    puts: Option<Weight>,
 }
 
 /// What is added up over the positions of one expiry besides its cells.
@@ -564,26 +684,26 @@ impl Context<'_> {
         strikes: &[Strike],
         probes: &mut Probes,
     ) -> Result<(), RiskError> {
-        let mut sums = Sums::ZERO;
+        let mut sheet = Sheet::EMPTY;
         if self.relief {
             for strike in strikes {
-                self.add_strike(risk, expiry, nodes, strike, &mut sums, probes)?;
+                self.add_strike(risk, expiry, nodes, strike, &mut sheet, probes)?;
             }
             if !strikes.is_empty() {
-                self.close::<false>(risk, nodes, &sums, probes);
+                self.close::<false>(risk, nodes, &sheet, probes);
             }
             return Ok(());
         }
         for strike in strikes {
             let legs = [Strike { puts: Quantity::ZERO, ..*strike }, Strike { calls: Quantity::ZERO, ..*strike }];
             for leg in legs.iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0) {
-                self.add_strike(risk, expiry, nodes, leg, &mut sums, probes)?;
+                self.add_strike(risk, expiry, nodes, leg, &mut sheet, probes)?;
                 if leg.calls.atoms() + leg.puts.atoms() > 0 {
-                    self.close::<true>(risk, nodes, &sums, probes);
+                    self.close::<true>(risk, nodes, &sheet, probes);
                 } else {
-                    self.close::<false>(risk, nodes, &sums, probes);
+                    self.close::<false>(risk, nodes, &sheet, probes);
                 }
-                sums = Sums::ZERO;
+                sheet = Sheet::EMPTY;
             }
         }
         Ok(())
@@ -597,37 +717,34 @@ impl Context<'_> {
         expiry: &Expiry,
         nodes: &Nodes,
         strike: &Strike,
-        sums: &mut Sums,
+        sheet: &mut Sheet,
         probes: &mut Probes,
     ) -> Result<(), RiskError> {
         let unit_price = expiry.forward.max(strike.price);
         let (f, k) = normalise(expiry.forward.raw(), strike.price.raw(), expiry.excess);
         let log = log_moneyness(expiry.log_forward, strike.log);
         let sd = total_vol(strike.vol.bits(), expiry.root_years);
-        let same = TotalVol::of(sd);
-        let delta = forward_delta(log, &same) >> 2;
+        let delta = forward_delta(log, TotalVol::of(sd)) >> 2;
+        let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);
         let (mut uncertain, mut both) = (Usd::ZERO, Usd::ZERO);
-        for (quantity, kind) in [(strike.calls, OptionKind::Call), (strike.puts, OptionKind::Put)] {
-            if quantity == Quantity::ZERO {
-                continue;
-            }
+        let mut held = |quantity: Quantity, delta: i64| {
             let value = self.discounted(unit_price, quantity, expiry)?;
             both += value;
             let held = Weight::of(value);
-            let per_unit = if matches!(kind, OptionKind::Call) { delta } else { delta - Ratio::ONE.bits() };
-            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(per_unit))).times_down(f));
+            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(delta))).times_down(f));
             uncertain += dollars;
             self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
-            for (sum, factor) in sums.intrinsic.iter_mut().zip(&nodes.factor) {
-                let above = (f.wrapping_mul(*factor) >> 30).wrapping_sub(k);
-                let paid = if matches!(kind, OptionKind::Call) { above } else { above.wrapping_neg() };
-                if paid > 0 {
-                    *sum = sum.wrapping_add(held.times_down(paid));
-                }
-            }
-        }
+            Ok(held)
+        };
+        let calls = if has_calls { Some(held(strike.calls, delta)?) } else { None };
+        let puts = if has_puts { Some(held(strike.puts, delta - Ratio::ONE.bits())?) } else { None };
         risk.uncertain += uncertain.abs();
-        let count = Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms()));
+        sheet.look(nodes, &View { f, k, log, calls, puts });
+        let count = match (has_calls, has_puts) {
+            (true, true) => Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms())),
+            (true, false) => strike.calls,
+            (false, _) => strike.puts,
+        };
         if self.relief {
             probes.options = probes.options.saturating_add(count.atoms());
         } else {
@@ -636,21 +753,10 @@ impl Context<'_> {
         if count == Quantity::ZERO {
             return Ok(());
         }
-        if strike.calls != Quantity::ZERO && strike.puts != Quantity::ZERO {
+        if has_calls && has_puts {
             both = self.discounted(unit_price, count, expiry)?;
         }
-        let options = Scaled31::of(both);
-        let places = core::array::from_fn(|node| {
-            let moved = f.wrapping_mul(nodes.factor[node]) >> 30;
-            let log = log.wrapping_add(nodes.log[node]);
-            // At the strike the two roundings may disagree about the side.
-            if moved >= k {
-                Place { lo: k, hi: moved, distance: log.max(0) }
-            } else {
-                Place { lo: moved, hi: k, distance: log.wrapping_neg().max(0) }
-            }
-        });
-        add_time_value(&places, sd, &options, expiry, log, sums);
+        sheet.add_time_value(sd, Scaled::of(both), expiry, log);
         Ok(())
     }
 
@@ -665,65 +771,41 @@ impl Context<'_> {
 
     /// Turns the sums of one book into profit and loss.
     #[inline(never)]
-    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sums: &Sums, probes: &mut Probes) {
-        let mark = Usd::of_sum(sums.intrinsic[UNCHANGED_NODE] + sums.time_value[SAME_CELL]);
-        risk.mark += mark;
+    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sheet: &Sheet, probes: &mut Probes) {
+        let unchanged = &sheet.places[UNCHANGED_NODE];
+        let mark = unchanged.intrinsic + unchanged.time_value[SAME];
+        risk.mark += Usd::of_sum(mark);
         // A long option's gains count only as far as they are its value.
         let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
-        let shaved = |cell: usize| {
-            let time_value = Usd::of_sum(sums.time_value[cell]);
-            time_value.mul_down(if time_value.is_negative() { self.terms.short_factor } else { self.terms.long_factor })
-        };
-        let intrinsic = |node: usize| Usd::of_sum(sums.intrinsic[node]) - mark;
-        for node in 0..CORE_NODES {
-            let intrinsic = intrinsic(node);
-            for cell in 3 * node..3 * node + 3 {
-                risk.cells[cell] += counted(intrinsic + shaved(cell));
+        let (short_factor, long_factor) = (self.terms.short_factor, self.terms.long_factor);
+        let shaved =
+            |time_value: i64| Usd::of_sum(time_value).mul_down(if time_value < 0 { short_factor } else { long_factor });
+        let (core, outer) = sheet.places.split_at(CORE_NODES);
+        let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
+        for (place, cells) in core.iter().zip(core_cells.chunks_exact_mut(3)) {
+            let intrinsic = Usd::of_sum(place.intrinsic - mark);
+            for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
+                *cell += counted(intrinsic + shaved(*time_value));
             }
         }
-        for node in CORE_NODES..FIRST_TAIL_NODE {
-            let cell = node + CORE_CELLS - CORE_NODES;
-            risk.cells[cell] += counted(intrinsic(node) + shaved(cell));
+        let result = |place: &Place| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[UP]);
+        for (place, cell) in outer[..EDGES].iter().zip(&mut outer_cells[..EDGES]) {
+            *cell += counted(result(place));
         }
-        for (tail, weight) in nodes.weight.iter().enumerate() {
-            let (node, cell) = (FIRST_TAIL_NODE + tail, FIRST_TAIL_NODE + tail + CORE_CELLS - CORE_NODES);
-            risk.cells[cell] += counted((intrinsic(node) + shaved(cell)).mul_down(*weight));
+        for ((place, cell), weight) in outer[EDGES..].iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
+            *cell += counted(result(place).mul_down(*weight));
         }
         // The worse of one turn and the other.
-        for cell in ROTATED_CELL..CELLS {
-            let turned = shaved(cell).min(shaved(cell + 2));
-            risk.cells[cell] += counted(intrinsic(UNCHANGED_NODE) + turned);
-        }
-        let result = |node: usize, cell: usize| counted(intrinsic(node) + Usd::of_sum(sums.time_value[cell]));
-        probes.third_down += result(THIRD_DOWN_NODE, 3 * THIRD_DOWN_NODE + 1);
-        probes.third_up += result(THIRD_UP_NODE, 3 * THIRD_UP_NODE + 1);
-        probes.vol_down += result(UNCHANGED_NODE, DOWN_CELL);
-        probes.vol_up += result(UNCHANGED_NODE, UP_CELL);
-    }
-}
-
-/// Adds the time value of a strike's options in every cell.
-fn add_time_value(places: &[Place; NODES], sd: i64, options: &Scaled31, expiry: &Expiry, log: i64, sums: &mut Sums) {
-    let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
-    let (core, rest) = places.split_at(CORE_NODES);
-    let cells = &mut sums.time_value;
-    sweep::<3>(core, &TotalVol::of(shocked(sd, expiry.vol_down)), options, &mut cells[0..CORE_CELLS]);
-    sweep::<3>(core, &TotalVol::of(sd), options, &mut cells[1..CORE_CELLS]);
-    sweep::<3>(core, &up, options, &mut cells[2..CORE_CELLS]);
-    sweep::<1>(rest, &up, options, &mut cells[CORE_CELLS..]);
-
-    // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
-    let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
-    let place = &places[UNCHANGED_NODE..UNCHANGED_NODE + 1];
-    let turned = |factor: i64| {
-        let mut value = [0];
-        sweep::<1>(place, &TotalVol::of(shocked(sd, factor >> 2)), options, &mut value);
-        value[0]
-    };
-    let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
-    let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
-    for (sum, value) in cells[ROTATED_CELL..].iter_mut().zip([one, lifted, other, dropped]) {
-        *sum = sum.wrapping_add(value);
+        let intrinsic = Usd::of_sum(unchanged.intrinsic - mark);
+        let [one, lifted, other, dropped] = &sheet.turned;
+        let [.., rotated_cell, lifted_cell] = &mut risk.cells;
+        *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
+        *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
+        let result = |place: &Place, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
+        probes.third_down += result(&sheet.places[THIRD_DOWN_NODE], SAME);
+        probes.third_up += result(&sheet.places[THIRD_UP_NODE], SAME);
+        probes.vol_down += result(unchanged, DOWN);
+        probes.vol_up += result(unchanged, UP);
     }
 }
 

@@ -70,8 +70,24 @@ impl Log {
     /// ln n, and 0 for the zero that the caller has ruled out.
     pub(crate) const fn of_nonzero(n: u64) -> Self {
         let zeros = n.leading_zeros() & 63;
+        Self::of_shifted(n << zeros, zeros)
+    }
+
+    /// ln n for an n from 1/1024 to 8 in 2^-30: on the VM leading_zeros costs more than a few steps from a known place.
+    pub(crate) const fn of_ratio(n: u64) -> Self {
+        let (mut shifted, mut zeros) = (n << 31, 31);
+        while shifted >> 63 == 0 && zeros < 63 {
+            shifted <<= 1;
+            zeros += 1;
+        }
+        Self::of_shifted(shifted, zeros)
+    }
+
+    /// ln n, given n shifted so that its first bit is the highest.
+    #[inline(always)]
+    const fn of_shifted(shifted: u64, zeros: u32) -> Self {
         // n = m 2^(63 - zeros - 47) with m in [2^47, 2^48): 1 to 2 in 2^-47.
-        let m = ((n << zeros) >> 16).cast_signed();
+        let m = (shifted >> 16).cast_signed();
         let [reciprocal, log] = LOG[((m >> 40) & 127).cast_unsigned() as usize];
         // m x reciprocal is in 2^-62 and within 2^-7.9 of one.
         let r = m.wrapping_mul(reciprocal).wrapping_sub(1 << 62);
@@ -107,9 +123,9 @@ impl Log {
             + ((r >> 16).wrapping_mul(715_827_883) >> 32)
             + ((square >> 13).wrapping_mul(178_956_971) >> 32);
         let rest = r + ((square.wrapping_mul(inner) >> 32) << 3);
-        let product = EXP[(j & 63).cast_unsigned() as usize] as u128 * ((1i64 << 48) + rest).cast_unsigned() as u128;
-        // In 2^-110. The mantissa may miss one to either side by the last bits.
-        let (mantissa, exponent) = (low_u64(product >> 48), low_i32(j >> 6) - 62);
+        // In 2^-110, the factors below 2^63 and 2^49. The mantissa may miss one to either side by the last bits.
+        let (high, low) = wide_product(EXP[(j & 63).cast_unsigned() as usize], ((1i64 << 48) + rest).cast_unsigned());
+        let (mantissa, exponent) = (high << 16 | low >> 48, low_i32(j >> 6) - 62);
         Ok(if mantissa < 1 << 62 {
             Scaled { mantissa: mantissa << 1, exponent: exponent - 1 }
         } else if mantissa >= 1 << 63 {
@@ -159,35 +175,71 @@ impl Scaled {
     }
 }
 
+/// The upper and lower 64 bits of a product of two numbers below 2^63: inline, where u128 is a call of forty instructions.
+#[inline(always)]
+pub(crate) const fn wide_product(a: u64, b: u64) -> (u64, u64) {
+    let ((ah, al), (bh, bl)) = ((a >> 32, a & 0xffff_ffff), (b >> 32, b & 0xffff_ffff));
+    let low = al.wrapping_mul(bl);
+    // Two products below 2^63 - 2^32 each, and 2^32.
+    let middle = ah.wrapping_mul(bl).wrapping_add(al.wrapping_mul(bh)).wrapping_add(low >> 32);
+    (ah.wrapping_mul(bh).wrapping_add(middle >> 32), middle << 32 | low & 0xffff_ffff)
+}
+
+/// The root of `n` below 2^64, rounded down.
+pub(crate) const fn sqrt_down_64(n: u64) -> u64 {
+    if n == 0 {
+        return 0;
+    }
+    // A power of two above the root and at most twice it, or 2^32; from above Newton's steps fall until they reach the floor.
+    let mut root = 1 << 32;
+    while n >> 2 < (root >> 2) * (root >> 2) {
+        root >>= 1;
+    }
+    loop {
+        let next = (root + n / root) >> 1;
+        if next >= root {
+            return root;
+        }
+        root = next;
+    }
+}
+
 /// The root of `n`, rounded down.
 pub const fn sqrt_down(n: u128) -> u64 {
     low_u64(n.isqrt())
 }
 
-/// The normal distribution function is taken as 0 below -6.25, where it is less than a step, and as 1 from 9.75; in 2^-30.
+/// The normal distribution function is taken as 0 below -6.25, where it is less than a step, and as 1 from 8; in 2^-30.
 pub(crate) const CDF_BELOW: i64 = 25 << 28;
-const CDF_ABOVE: i64 = 39 << 28;
+const CDF_ABOVE: i64 = 8 << 30;
+/// Bits of an argument within a piece of the table.
+const CDF_PIECE_BITS: u32 = 22;
 
 /// The normal distribution function at `d` in 2^-30, as 2^-32.
 pub const fn normal_cdf(d: i64) -> i64 {
     if d >= CDF_ABOVE {
         1 << 32
-    } else if d < -CDF_BELOW {
-        0
     } else {
-        cdf_at(d + CDF_BELOW)
+        match cdf_at(d.wrapping_add(CDF_BELOW)) {
+            Some(value) => value,
+            None => 0,
+        }
     }
 }
 
-/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is at least 0 and below 16.
+/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 14.25. `None` where the function
+/// is zero, below 0: one comparison finds that and the piece of the table.
 #[inline(always)]
-pub(crate) const fn cdf_at(position: i64) -> i64 {
-    let [c0, c1, c2, c3] = &CDF[((position >> 25) & 511).cast_unsigned() as usize];
-    // t < 2^25 and the coefficients below 2^34, 2^25 and 2^22: every product fits.
-    let t = position & ((1 << 25) - 1);
-    let slope = c2.wrapping_add(t.wrapping_mul(*c3) >> 25);
-    let slope = c1.wrapping_add(t.wrapping_mul(slope) >> 25);
-    c0.wrapping_add(t.wrapping_mul(slope) >> 33)
+pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
+    let piece = (position.cast_unsigned() >> CDF_PIECE_BITS) as usize;
+    if piece >= CDF.len() {
+        return None;
+    }
+    let [c0, c1, c2] = &CDF[piece];
+    // t < 2^22 and the coefficients below 2^34, 2^31 and 2^22: every product fits.
+    let t = position & ((1 << CDF_PIECE_BITS) - 1);
+    let slope = c1.wrapping_add(t.wrapping_mul(*c2) >> CDF_PIECE_BITS);
+    Some(c0.wrapping_add(t.wrapping_mul(slope) >> (CDF_PIECE_BITS + 8)))
 }
 
 /// The normal density at `d` in 2^-30, as 2^-60.

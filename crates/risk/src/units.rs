@@ -21,7 +21,7 @@
 //! ```
 
 use crate::RiskError;
-use crate::math::low_u64;
+use crate::math::{low_u64, sqrt_down_64, wide_product};
 use core::iter::Sum;
 use core::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 
@@ -155,23 +155,29 @@ impl Price {
     /// [`RiskError::ValueOutOfRange`] beyond [`Usd::MAX`] in size.
     pub const fn value_down(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
         // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4), first by its twos, then by its fives.
-        let product = self.0.unsigned_abs() as u128 * quantity.0.unsigned_abs() as u128;
+        let (high, low) = wide_product(self.0.unsigned_abs(), quantity.0.unsigned_abs());
         let (twos, fives) = unit.price_divisor();
-        let halved = product >> twos;
-        // 2^50 times 5^22 is below 2^102; what is more is refused before it is divided.
-        if halved >> 38 >= (fives as u128) << 13 {
+        let (high_halved, halved) = (high >> twos, high << (64 - twos) | low >> twos);
+        let (quotient, rest) = if high_halved == 0 {
+            (halved / fives, halved % fives)
+        } else if fives >> 32 == 0 && high_halved < fives {
+            // Two digits of 32 bits; a rest is below 2^32. The quotient is below 2^64, since the upper half is below the divisor.
+            let upper = high_halved << 32 | halved >> 32;
+            let lower = upper % fives << 32 | halved & 0xffff_ffff;
+            ((upper / fives) << 32 | lower / fives, lower % fives)
+        } else {
+            match divide((high_halved as u128) << 64 | halved as u128, fives) {
+                Some(quotient) => quotient,
+                None => return Err(RiskError::ValueOutOfRange),
+            }
+        };
+        // Rounding up a debt may bring it above the bound.
+        let inexact = quantity.0 < 0 && (rest != 0 || low & ((1 << twos) - 1) != 0);
+        let size = quotient + inexact as u64;
+        if size > Usd::MAX.0.unsigned_abs() {
             return Err(RiskError::ValueOutOfRange);
         }
-        let (quotient, rest) = divide(halved, fives);
-        if quotient > Usd::MAX.0.unsigned_abs() {
-            return Err(RiskError::ValueOutOfRange);
-        }
-        let size = quotient.cast_signed();
-        if quantity.0 >= 0 {
-            return Ok(Usd(size));
-        }
-        let inexact = rest != 0 || product & ((1 << twos) - 1) != 0;
-        Usd::new(-size - inexact as i64)
+        Ok(Usd(if quantity.0 >= 0 { size.cast_signed() } else { -size.cast_signed() }))
     }
 
     /// What `atoms` of collateral are worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but not
@@ -193,12 +199,12 @@ impl Price {
     }
 }
 
-/// Quotient and rest of `n / d` for d below 2^52 and a quotient below 2^51, in 64-bit divisions: a 128-bit one is a call of
-/// hundreds of instructions.
-const fn divide(n: u128, d: u64) -> (u64, u64) {
-    if n >> 64 == 0 {
-        let n = low_u64(n);
-        return (n / d, n % d);
+/// Quotient and rest of `n / d` for d below 2^52, in 64-bit divisions: a 128-bit one is a call of hundreds of instructions.
+/// `None` when the quotient is 2^51 or more.
+#[inline(never)]
+const fn divide(n: u128, d: u64) -> Option<(u64, u64)> {
+    if n >> 38 >= (d as u128) << 13 {
+        return None;
     }
     // n is below 2^103: the upper 64 bits first, then 40 in four pieces. A rest is below 2^52.
     let upper = low_u64(n >> 40);
@@ -211,7 +217,7 @@ const fn divide(n: u128, d: u64) -> (u64, u64) {
         quotient = quotient << 10 | next / d;
         rest = next % d;
     }
-    (quotient, rest)
+    Some((quotient, rest))
 }
 
 impl Quantity {
@@ -401,7 +407,7 @@ impl Years {
 
     /// The root of the time in steps of 2^-30, rounded down: below 2^31.6.
     pub(crate) const fn sqrt_down(self) -> i64 {
-        (self.0.unsigned_abs() << (60 - Self::BITS)).isqrt().cast_signed()
+        sqrt_down_64(self.0.unsigned_abs() << (60 - Self::BITS)).cast_signed()
     }
 }
 

@@ -180,6 +180,9 @@ impl Black76 {
 
     /// Time value, undiscounted, over the greater of forward and strike, in 2^-62.
     fn time_value(&self, sd: i64) -> u64 {
+        if self.years == Years::default() {
+            return 0;
+        }
         let (f, k) = normalise(self.forward.raw(), self.strike.raw(), excess_bits(self.forward.raw()));
         let (forward, strike) = self.logs();
         let distance = Distance::of(log_moneyness(forward, strike).abs());

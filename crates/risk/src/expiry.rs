@@ -750,7 +750,8 @@ impl Context<'_> {
         } else {
             self.add_naked(risk, count.atoms())?;
         }
-        if count == Quantity::ZERO {
+        // A synthetic future has no time value, and nothing has at expiry.
+        if count == Quantity::ZERO || expiry.root_years == 0 {
             return Ok(());
         }
         if has_calls && has_puts {

@@ -173,7 +173,7 @@ impl Price {
         };
         // Rounding up a debt may bring it above the bound.
         let inexact = quantity.0 < 0 && (rest != 0 || low & ((1 << twos) - 1) != 0);
-        let size = quotient + inexact as u64;
+        let size = quotient.saturating_add(inexact as u64);
         if size > Usd::MAX.0.unsigned_abs() {
             return Err(RiskError::ValueOutOfRange);
         }

@@ -468,15 +468,16 @@ impl Place {
         let moved = view.f.wrapping_mul(node.factor) >> 30;
         let log = view.log.wrapping_add(node.log);
         // At the strike the two roundings may disagree about the side; then the distance is none.
-        let (held, paid) = if moved >= view.k {
+        if moved >= view.k {
             (self.lo, self.hi, self.distance) = (view.k, moved, Distance::of(log));
-            (&view.calls, moved.wrapping_sub(view.k))
+            if let Some(calls) = &view.calls {
+                self.intrinsic = self.intrinsic.wrapping_add(calls.times_down(moved.wrapping_sub(view.k)));
+            }
         } else {
             (self.lo, self.hi, self.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
-            (&view.puts, view.k.wrapping_sub(moved))
-        };
-        if let Some(held) = held {
-            self.intrinsic = self.intrinsic.wrapping_add(held.times_down(paid));
+            if let Some(puts) = &view.puts {
+                self.intrinsic = self.intrinsic.wrapping_add(puts.times_down(view.k.wrapping_sub(moved)));
+            }
         }
     }
 

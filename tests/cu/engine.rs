@@ -8,7 +8,8 @@ use margrave_tests::{
     vm::Vm,
 };
 
-/// Every shape, with the preparation of its expiries (which a program may store) and without.
+/// Every shape: what preparing its expiries and grids costs, which a program does when a price is accepted and stores, and the
+/// check itself.
 pub fn measure() -> Result<Vec<Measurement>> {
     let mut vm = Vm::new("margrave_engine_probe.so");
     let mut table = vec![];
@@ -16,12 +17,13 @@ pub fn measure() -> Result<Vec<Measurement>> {
         let portfolio = input(&[shape.portfolio()]);
         let mut up_to = |stage: Stage| vm.ask(portfolio.clone(), 8, &[stage as u8]).map(|(_, units)| units);
         let (decoded, prepared, evaluated) = (up_to(Stage::Decode)?, up_to(Stage::Prepare)?, up_to(Stage::Evaluate)?);
-        table.push(Measurement {
-            shape: format!("check, {}", shape.name),
-            units: evaluated - decoded,
-            part: prepared - decoded,
-            ceiling: shape.ceiling,
-        });
+        let mut add = |what: &str, units: u64, ceiling: u64| {
+            table.push(Measurement { shape: format!("{what}, {}", shape.name), units, token_program: 0, ceiling });
+        };
+        add("check", evaluated - prepared, shape.ceiling);
+        if shape.expiries_each > 0 {
+            add("prepare", prepared - decoded, 13_000);
+        }
     }
     Ok(table)
 }

@@ -17,8 +17,8 @@ struct Table(Vec<Measurement>);
 impl Table {
     fn add(&mut self, shape: &'static str, ceiling: u64, outcome: Result<Receipt, Refusal>) -> Result<()> {
         let receipt = outcome?;
-        let (units, part) = (receipt.compute_units, receipt.compute_units_of(&TOKEN_PROGRAM));
-        self.0.push(Measurement { shape: shape.to_owned(), units, part, ceiling });
+        let (units, token_program) = (receipt.compute_units, receipt.compute_units_of(&TOKEN_PROGRAM));
+        self.0.push(Measurement { shape: shape.to_owned(), units, token_program, ceiling });
         Ok(())
     }
 }

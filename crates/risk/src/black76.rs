@@ -160,10 +160,8 @@ pub(crate) const fn time_value(lo: i64, hi: i64, distance: Distance, vol: TotalV
     let Some(above) = cdf_at(upper) else { return None };
     // lo N(..) <= 2^62; hi N(..) < 2^64, since the second argument of N is never positive.
     let owned = lo.wrapping_mul(above).cast_unsigned();
-    let owed = match cdf_at(upper.wrapping_sub(vol.whole)) {
-        Some(below) => hi.wrapping_mul(below).cast_unsigned(),
-        None => 0,
-    };
+    let Some(below) = cdf_at(upper.wrapping_sub(vol.whole)) else { return NonZeroU64::new(owned) };
+    let owed = hi.wrapping_mul(below).cast_unsigned();
     if owned <= owed { None } else { NonZeroU64::new(owned.wrapping_sub(owed)) }
 }
 

@@ -85,13 +85,10 @@ impl LinearArray {
     /// The worst cell and the result there, as [`RiskArray::worst`] of [`LinearArray::with`], without making the array.
     pub(crate) fn worst(&self, cells: Option<&[Usd; CELLS]>) -> (Cell, Usd) {
         let Some(cells) = cells else {
-            let mut worst = (0, Usd::ZERO);
-            for (node, value) in self.0.iter().enumerate() {
-                if *value < worst.1 {
-                    worst = (Grid::first_cell_of(node), *value);
-                }
-            }
-            return name(worst);
+            // The least first and its place then: carrying both along needs more registers than there are.
+            let least = self.0.iter().fold(Usd::ZERO, |least, value| least.min(*value));
+            let node = self.0.iter().position(|value| *value == least).unwrap_or(0);
+            return name((Grid::first_cell_of(node), least));
         };
         let least = self.least(cells);
         if least >= Usd::ZERO {

@@ -372,7 +372,7 @@ impl Expiry {
 
 /// `a x b` of a number and a number in 2^-30, both below 2^38 and 2^33: split so that nothing overflows.
 const fn times(a: i64, b: i64) -> i64 {
-    ((a >> 10) * b >> 20) + ((a & 1023) * b >> 30)
+    (((a >> 10) * b) >> 20) + (((a & 1023) * b) >> 30)
 }
 
 /// A total volatility times a factor in 2^-28: 24 is below 2^34.6, and 8 is 2^31, so it is split.
@@ -456,7 +456,8 @@ struct Place {
     time_value: [i64; 3],
 }
 
-/// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a turn.
+/// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a
+/// turn.
 macro_rules! each {
     ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
 }
@@ -490,6 +491,7 @@ impl Place {
     }
 }
 
+/// Places of the volatilities in a node's sums.
 const DOWN: usize = 0;
 const SAME: usize = 1;
 const UP: usize = 2;

@@ -227,8 +227,8 @@ pub const fn normal_cdf(d: i64) -> i64 {
     }
 }
 
-/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 14.25. `None` where the function
-/// is zero, below 0: one comparison finds that and the piece of the table.
+/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 14.25. `None` where the
+/// function is zero, below 0: one comparison finds that and the piece of the table.
 #[inline(always)]
 pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
     let piece = (position.cast_unsigned() >> CDF_PIECE_BITS) as usize;

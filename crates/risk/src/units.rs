@@ -163,8 +163,8 @@ impl Price {
         } else if fives >> 32 == 0 && high_halved < fives {
             // Two digits of 32 bits; a rest is below 2^32. The quotient is below 2^64, since the upper half is below the divisor.
             let upper = high_halved << 32 | halved >> 32;
-            let lower = upper % fives << 32 | halved & 0xffff_ffff;
-            ((upper / fives) << 32 | lower / fives, lower % fives)
+            let lower = ((upper % fives) << 32) | (halved & 0xffff_ffff);
+            (((upper / fives) << 32) | (lower / fives), lower % fives)
         } else {
             match divide((high_halved as u128) << 64 | halved as u128, fives) {
                 Some(quotient) => quotient,
@@ -495,6 +495,38 @@ mod tests {
         let widest = Ratio(Ratio::LIMIT - 1);
         assert_eq!(i128::from(sum.mul_down(widest).0), ((1i128 << 56) * i128::from(widest.0)) >> 30);
         assert_eq!(i128::from((-sum).mul_up(widest).0), -(((1i128 << 56) * i128::from(widest.0)) >> 30));
+    }
+
+    #[test]
+    fn values_are_the_wide_quotient_rounded_down() {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state ^ state >> 31
+        };
+        let mut worth = 0;
+        for _ in 0..200_000 {
+            let raw = (1 + next() % Price::MAX.raw().unsigned_abs()) >> (next() % 57);
+            let atoms = (next() >> 1).cast_signed() >> (next() % 63);
+            let (digits, sign) = (u8::try_from(next() % 19).unwrap(), if next() & 1 == 0 { 1 } else { -1 });
+            let Ok(price) = Price::new(raw.cast_signed()) else { continue };
+            let value = price.value_down(Quantity::new(sign * atoms), Decimals::new(digits).unwrap());
+            let exact = i128::from(price.raw()) * i128::from(sign * atoms);
+            let exact = exact.div_euclid(10i128.pow(u32::from(digits) + 4));
+            let expected = i64::try_from(exact).map_err(|_| RiskError::ValueOutOfRange).and_then(Usd::new);
+            assert_eq!(value, expected, "{raw} {atoms} {digits} {sign}");
+            worth += u32::from(value.is_ok());
+        }
+        assert!(worth > 50_000);
+    }
+
+    #[test]
+    fn roots_of_years_are_rounded_down() {
+        for bits in (0..=1000).chain((0..43).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1])) {
+            let years = Years::from_bits(bits).unwrap();
+            assert_eq!(years.sqrt_down(), (bits.unsigned_abs() << 20).isqrt().cast_signed(), "{bits}");
+        }
+        assert_eq!(Years::MAX.sqrt_down(), (1u64 << 63).isqrt().cast_signed());
     }
 
     #[test]

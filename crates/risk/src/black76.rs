@@ -11,7 +11,7 @@
 //! same at every price level: below 2^-29 of the greater of the two. An error of q cancels to first order, since
 //! `lo phi(sd/2 - q) = hi phi(-sd/2 - q)`; only the difference of the two arguments, sd, has to be exact.
 
-use crate::math::{CDF_BELOW, cdf_at, low_i64, low_u64};
+use crate::math::{CDF_BELOW, cdf_at, low_i64};
 use crate::{Log, Price, Ratio, RiskError, Vol, Years, normal_cdf, normal_pdf};
 use core::num::NonZeroU64;
 
@@ -284,7 +284,8 @@ impl Black76 {
             let middle = short + (enough - short) / 2;
             if (self.time_value(middle) as i128) < target { short = middle } else { enough = middle }
         }
-        let vol = (low_u64((enough as u128) << 30)).div_ceil(root_years.unsigned_abs()).cast_signed();
+        // Total volatility is below 2^34.
+        let vol = ((enough << 29).unsigned_abs() << 1).div_ceil(root_years.unsigned_abs()).cast_signed();
         match Vol::from_bits(vol) {
             Ok(vol) => Ok(vol),
             Err(_) => Err(RiskError::NoImpliedVol),

@@ -326,7 +326,7 @@ impl Book {
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] when the market's scan range is not positive or above 3, or its kappa is above 0.8;
     /// [`RiskError::GroupsOutOfOrder`] when its group was left and is entered again, or is above 63.
-    pub(crate) fn add_underlying_with(
+    pub fn add_underlying_with(
         &mut self,
         market: &Market,
         group: Group,
@@ -457,9 +457,9 @@ pub struct UnderlyingArray {
 }
 
 impl UnderlyingArray {
-    /// Profit and loss in each cell of an underlying without futures and options.
-    pub fn array(&self) -> RiskArray {
-        self.linear.with(None)
+    /// Profit and loss in each cell; `dated` is what the underlying was added with.
+    pub fn array(&self, dated: Option<&DatedRisk>) -> RiskArray {
+        self.linear.with(dated.map(|dated| &dated.cells))
     }
 }
 

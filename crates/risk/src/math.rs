@@ -88,7 +88,7 @@ impl Log {
     const fn of_shifted(shifted: u64, zeros: u32) -> Self {
         // n = m 2^(63 - zeros - 47) with m in [2^47, 2^48): 1 to 2 in 2^-47.
         let m = (shifted >> 16).cast_signed();
-        let [reciprocal, log] = LOG[((m >> 40) & 127).cast_unsigned() as usize];
+        let [reciprocal, log] = LOG[low_bits::<7>(m >> 40)];
         // m x reciprocal is in 2^-62 and within 2^-7.9 of one.
         let r = m.wrapping_mul(reciprocal).wrapping_sub(1 << 62);
         // ln(1 + r) = r + r^2 (-1/2 + r (1/3 + r (-1/4 + r (1/5 - r/6)))), the bracket in 2^-34 with |r| < 2^26 there.
@@ -124,7 +124,7 @@ impl Log {
             + ((square >> 13).wrapping_mul(178_956_971) >> 32);
         let rest = r + ((square.wrapping_mul(inner) >> 32) << 3);
         // In 2^-110, the factors below 2^63 and 2^49. The mantissa may miss one to either side by the last bits.
-        let (high, low) = wide_product(EXP[(j & 63).cast_unsigned() as usize], ((1i64 << 48) + rest).cast_unsigned());
+        let (high, low) = wide_product(EXP[low_bits::<6>(j)], ((1i64 << 48) + rest).cast_unsigned());
         let (mantissa, exponent) = (high << 16 | low >> 48, low_i32(j >> 6) - 62);
         Ok(if mantissa < 1 << 62 {
             Scaled { mantissa: mantissa << 1, exponent: exponent - 1 }
@@ -231,11 +231,12 @@ pub const fn normal_cdf(d: i64) -> i64 {
 /// function is zero, below 0: one comparison finds that and the piece of the table.
 #[inline(always)]
 pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
-    let piece = (position.cast_unsigned() >> CDF_PIECE_BITS) as usize;
-    if piece >= CDF.len() {
+    // Compared in 64 bits: on a 32-bit machine a negative position would wrap into the table.
+    let piece = position.cast_unsigned() >> CDF_PIECE_BITS;
+    if piece >= CDF.len() as u64 {
         return None;
     }
-    let [c0, c1, c2] = &CDF[piece];
+    let [c0, c1, c2] = &CDF[low_index(piece)];
     // t < 2^22 and the coefficients below 2^34, 2^31 and 2^22: every product fits.
     let t = position & ((1 << CDF_PIECE_BITS) - 1);
     let slope = c1.wrapping_add(t.wrapping_mul(*c2) >> CDF_PIECE_BITS);
@@ -255,6 +256,19 @@ pub const fn normal_pdf(d: i64) -> i64 {
         }
         Err(_) => 0,
     }
+}
+
+/// The lowest bits as an index into a table of as many rows.
+#[allow(clippy::cast_possible_truncation)]
+const fn low_bits<const BITS: u32>(value: i64) -> usize {
+    value.cast_unsigned() as usize & ((1 << BITS) - 1)
+}
+
+/// An index that is below the length of its table.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+const fn low_index(index: u64) -> usize {
+    index as usize
 }
 
 /// The lower half. The callers know that the upper half is zero.

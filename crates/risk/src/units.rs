@@ -214,7 +214,7 @@ const fn divide(n: u128, d: u64) -> Option<(u64, u64)> {
     while shift > 0 {
         shift -= 10;
         let next = rest << 10 | (lower >> shift & 0x3ff);
-        quotient = quotient << 10 | next / d;
+        quotient = (quotient << 10) | (next / d);
         rest = next % d;
     }
     Some((quotient, rest))

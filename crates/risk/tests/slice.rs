@@ -62,7 +62,7 @@ proptest! {
         let share = quote_slice(&before, price);
         prop_assert!(share > Ratio::ZERO && share <= Ratio::ONE);
         let left = i128::from(Ratio::ONE.bits() - share.bits());
-        let scaled = |amount: i64| i64::try_from(i128::from(amount) * left >> 30).unwrap();
+        let scaled = |amount: i64| i64::try_from((i128::from(amount) * left) >> 30).unwrap();
         let paid = Usd::new(before.equity.micros()).unwrap().mul_down(price).mul_down(share).micros();
         let after = valuation(scaled(SIZE), scaled(cash) + paid);
         // A dollar of a book of 40 million: shares have thirty bits.

@@ -200,7 +200,7 @@ pub fn revalue(
     let sequence = account.sequence;
     let risk = &mut account.risk;
     let valuation = portfolio.evaluate(levels, |index, line, added| {
-        let compressed = added.array().compress_down();
+        let compressed = added.array(None).compress_down();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;

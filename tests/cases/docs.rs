@@ -64,11 +64,29 @@ fn the_readme_s_compute_units_are_the_measured_ones() {
             baseline.lines().find(|line| line.starts_with(&format!("| {shape} |"))).expect("a row of the baseline");
         row.split('|').nth(2).unwrap().trim().parse::<u64>().unwrap()
     };
-    for shape in
-        ["deposit, second token", "trade, both hold 1 perp and 2 tokens", "liquidate, both hold 1 perp and 2 tokens"]
-    {
+    for shape in [
+        "deposit, second token",
+        "trade, both hold 1 perp and 2 tokens",
+        "liquidate, both hold 1 perp and 2 tokens",
+        "check, 16 linear, 16 options, 8 tokens on 4 underlyings, 8 expiries",
+        "check, 32 options, 8 tokens on 4 underlyings, 8 expiries",
+    ] {
         let units = figure(shape);
         let text = format!("{},{:03}", units / 1_000, units % 1_000);
         assert!(readme.contains(&text), "{shape} takes {text} compute units, the readme says otherwise");
+    }
+}
+
+/// The page on performance prints every check of the baseline.
+#[test]
+fn the_performance_page_s_checks_are_the_measured_ones() {
+    let (page, baseline) = (read("docs/performance.md"), read("tests/cu/baseline.md"));
+    let checks: Vec<&str> = baseline.lines().filter_map(|line| line.strip_prefix("| check, ")).collect();
+    assert!(checks.len() > 5);
+    for row in checks {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let units: u64 = cells[1].parse().unwrap();
+        let expected = format!("| {} | {},{:03} |", cells[0], units / 1_000, units % 1_000);
+        assert!(page.contains(&expected), "docs/performance.md does not say {expected}");
     }
 }

@@ -178,26 +178,27 @@ fn more_cash_or_collateral_never_lowers_health() {
     });
 }
 
-/// I-12: collateral in an underlying's own asset never lowers health at maintenance and initial margin, and a debt in it never
-/// raises it, while
+/// I-12: collateral worth v in an underlying's own asset raises health at maintenance and initial margin by at least
 ///
 /// ```text
-/// initial haircut + 4/3 R (1 + depeg) c + the greater of net and hedged charge + confidence <= 1
+/// v (1 - initial haircut - 4/3 R (1 + depeg) c - the greater of net and hedged charge - confidence)
 /// ```
 ///
-/// with no size charge, where c = 1, or max(1, 2 kappa) while ramps differ: collateral that hedges an underlying with a low ramp
-/// raises the average ramp of its group besides its scan. Beyond that region an asset may need more margin than it is worth.
-/// For a debt the haircut weighs on the other side, so the same region without it. Roundings of the value: 12.
+/// without size charge, and a debt of v lowers it by at least that with no haircut: so collateral never lowers health where the
+/// bracket is not negative. c is 1, or max(1, 2 kappa) while ramps differ: collateral that hedges an underlying with a low ramp
+/// raises the average ramp of its group besides its scan. Rounding: 12 micro-dollars (value,
+/// haircuts, scan, charges, levels), and 2^-28 of v for a move and four ratios rounded up to 2^-30.
 #[test]
-fn collateral_in_an_own_asset_never_lowers_health() {
+fn collateral_in_an_own_asset_raises_health_by_what_its_risk_leaves() {
     law_of("own collateral", any_account, |account, rng| {
         let mut before = account.clone();
         let index = rng.upto(before.underlyings.len().max(1) - 1);
         let Some(underlying) = before.underlyings.get_mut(index) else { return Ok(()) };
         underlying.market.size = SizeCharge::NONE;
         let (market, added) = (underlying.market, collateral(rng));
-        // Known exception, see below.
-        if account.mode == Mode::Isolated && underlying.perps.is_empty() && underlying.expiries.is_empty() {
+        let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
+        let positions = !underlying.perps.is_empty() || underlying.expiries.iter().any(held);
+        if account.mode == Mode::Isolated && !positions {
             return Ok(());
         }
         let ramps = before.underlyings.iter().any(|underlying| underlying.market.ramp != Ratio::ONE);
@@ -205,15 +206,13 @@ fn collateral_in_an_own_asset_never_lowers_health() {
         let moves = bits(market.scan_range) * 4 / 3 * (ONE + bits(account.levels.depeg)) / ONE * stressed / ONE;
         let weight = moves + bits(market.net_charge.max(market.hedged_charge)) + bits(market.confidence);
         let haircut = if added.value.is_negative() { 0 } else { bits(added.haircuts.initial) };
-        if weight + haircut > ONE {
-            return Ok(());
-        }
         let mut after = before.clone();
         after.underlyings[index].collateral.push(added);
         let (before, after) = (before.evaluate().healths(), after.evaluate().healths());
+        let least = micros(added.value).abs() * (ONE - haircut - weight) / ONE;
         for level in [0, 2] {
             let rise = (after[level] - before[level]) * micros(added.value).signum();
-            ensure!(rise >= -12, "{} changes health by {}", added.value.micros(), after[level] - before[level]);
+            ensure!(rise >= least - 12 - (micros(added.value).abs() >> 28), "{} changes health {level} by {rise}, not {least}", added.value.micros());
         }
         Ok(())
     });
@@ -265,7 +264,7 @@ fn margin_grows_at_least_with_size() {
     law_of("size", any_account, |account, rng| {
         let by = rng.within(2..=16);
         let (one, all) = (account.evaluate(), account.times(by).evaluate());
-        let rounding = account.roundings(2) * i128::from(by);
+        let rounding = account.roundings() * i128::from(by);
         let caps = account.underlyings.iter().any(|underlying| underlying.market.profit_cap != Usd::NO_LIMIT);
         for level in 0..3 {
             let (one, all) = if caps {
@@ -303,7 +302,7 @@ fn check_merger(account: &Account, rng: &mut Rng) -> Holds {
     let both = account.merged(&other);
     let Ok(merged) = both.try_evaluate() else { return Ok(()) };
     let (one, two) = (account.evaluate(), other.evaluate());
-    let rounding = account.roundings(2) + other.roundings(2);
+    let rounding = account.roundings() + other.roundings();
     let excess = merged.scan() - one.scan() - two.scan();
     ensure!(excess <= rounding, "scan {} of {} and {}", merged.scan(), one.scan(), two.scan());
     let concentration = netted(account, &other);
@@ -337,7 +336,7 @@ fn a_hedge_saves_no_more_than_it_gains_in_its_worst_scenario() {
         let hedge = account.other_sizes(rng);
         let opposite = hedge.times(-1);
         let Ok(hedged) = account.merged(&hedge).try_evaluate() else { return Ok(()) };
-        let (bare, rounding) = (account.evaluate(), account.roundings(2) + 2 * hedge.roundings(2));
+        let (bare, rounding) = (account.evaluate(), account.roundings() + 2 * hedge.roundings());
         let (of_opposite, of_hedge) = (opposite.evaluate().scan(), hedge.evaluate().scan());
         ensure!(bare.scan() <= hedged.scan() + of_opposite + rounding, "{} {} {}", bare.scan(), hedged.scan(), of_opposite);
         ensure!(hedged.scan() <= bare.scan() + of_hedge + rounding, "{} {} {}", bare.scan(), hedged.scan(), of_hedge);

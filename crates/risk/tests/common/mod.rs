@@ -439,9 +439,9 @@ pub fn collateral(rng: &mut Rng) -> Collateral {
     Collateral { value: usd(if rng.one_in(4) { -value } else { value }), haircuts: haircuts(rng) }
 }
 
-/// A spot of a tenth of a cent to 999,999 dollars.
+/// A spot of a tenth of a cent to 99,990 dollars.
 pub fn spot(rng: &mut Rng) -> Price {
-    price(i128::from(rng.within(1_000..=9_999)) * 10i128.pow(u32::try_from(rng.within(4..=12)).unwrap()))
+    price(i128::from(rng.within(1_000..=9_999)) * 10i128.pow(u32::try_from(rng.within(4..=11)).unwrap()))
 }
 
 pub fn market(rng: &mut Rng) -> Market {

@@ -753,3 +753,719 @@ fn between_the_nodes_a_book_loses_little_more_than_in_its_worst_cell() {
         Ok(())
     });
 }
+
+// ---- I-13: levels, modes, correlation, the worst cell ----
+
+/// I-13: no margin is negative, the three are in order, maintenance sees at most the scan, and no charge is negative.
+#[test]
+fn the_three_margins_are_in_order_and_nothing_is_negative() {
+    law_of("levels", any_account, |account, _| {
+        let verdict = account.evaluate();
+        let [maintenance, end, initial] = verdict.margins();
+        ensure!(0 <= maintenance && maintenance <= end && end <= initial, "{maintenance}, {end}, {initial}");
+        let seen: i128 = groups(account, &verdict, |array| *array).iter().map(Joint::maintenance_scan).sum();
+        ensure!(0 <= seen && seen <= verdict.scan(), "{seen} of {}", verdict.scan());
+        let Charges { basis, delta, naked_maintenance, vega, size, naked_initial, confidence, collateral, depeg } =
+            verdict.valuation.charges;
+        let all = [basis, delta, naked_maintenance, vega, size, naked_initial, confidence, collateral, depeg];
+        ensure!(all.iter().all(|charge| *charge >= Usd::ZERO), "{:?}", verdict.valuation.charges);
+        let exact = product_up(seen, account.levels.maintenance_scan) + micros(delta + naked_maintenance + vega + size);
+        ensure!(maintenance == exact, "maintenance margin {maintenance}, by the formula {exact}");
+        Ok(())
+    });
+}
+
+/// I-13: the less offsets the more margin: scan, maintenance and initial margin of a book in cross mode are at least those in
+/// portfolio mode, and health in isolated mode is at most that in cross mode. An isolated account's own collateral counts only
+/// where it has positions; there its margin may be less than in cross mode, by what the collateral itself needs.
+#[test]
+fn the_less_offsets_the_more_margin() {
+    law_of("modes", account, |account, _| {
+        let [portfolio, cross] = [Mode::Portfolio, Mode::Cross].map(|mode| account.in_mode(mode).evaluate());
+        let rounding = account.roundings();
+        ensure!(cross.scan() >= portfolio.scan() - rounding, "scan {} {}", cross.scan(), portfolio.scan());
+        let equity = |verdict: &Verdict| micros(verdict.valuation.equity);
+        ensure!((equity(&cross) - equity(&portfolio)).abs() <= rounding, "equity {} {}", equity(&cross), equity(&portfolio));
+        for level in [0, 2] {
+            let (less, more) = (cross.margins()[level], portfolio.margins()[level]);
+            ensure!(less >= more - rounding, "level {level}: cross {less}, portfolio {more}, {rounding}");
+        }
+        let one = account.clone().of_one();
+        let Some(first) = one.underlyings.first() else { return Ok(()) };
+        let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
+        let [isolated, cross] = [Mode::Isolated, Mode::Cross].map(|mode| one.in_mode(mode).evaluate().healths());
+        if first.perps.is_empty() && !first.expiries.iter().any(held) {
+            return Ok(());
+        }
+        ensure!((0..3).all(|level| isolated[level] <= cross[level]), "isolated {isolated:?}, cross {cross:?}");
+        Ok(())
+    });
+}
+
+/// I-12: in isolated mode collateral elsewhere counts for nothing and a debt elsewhere counts in full: an added debt lowers health by
+/// its value and haircuts. Of debts in `Portfolio::collateral`, that is: one in the own asset of an underlying without positions is
+/// not counted (an exception that the page does not have).
+#[test]
+fn an_isolated_account_owes_its_debts_and_owns_nothing_elsewhere() {
+    law_of("isolated", |rng| account(rng).of_one().in_mode(Mode::Isolated), |account, rng| {
+        let before = account.evaluate().healths();
+        let mut after = account.clone();
+        let added = collateral(rng);
+        after.collateral.push(added);
+        let after = after.evaluate().healths();
+        let value = micros(added.value);
+        let expected = |haircut| if value < 0 { value - product_up(-value, haircut) } else { 0 };
+        let [maintenance, initial] = [added.haircuts.maintenance, added.haircuts.initial].map(expected);
+        ensure!(after[0] - before[0] == maintenance, "maintenance {} {maintenance}", after[0] - before[0]);
+        ensure!(after[2] - before[2] == initial, "initial {} {initial}", after[2] - before[2]);
+        Ok(())
+    });
+}
+
+/// I-14: the cell named is the worst of the worst underlying, and its loss is in the array, or is the basis charge.
+#[test]
+fn the_worst_cell_reproduces_its_loss() {
+    law_of("worst", any_account, |account, _| {
+        let verdict = account.evaluate();
+        let loss = |part: &Part| match part.worst {
+            Cell::BASIS => part.basis(),
+            cell => -micros(part.array.cells()[usize::from(cell.index())]),
+        };
+        for part in &verdict.parts {
+            ensure!(loss(part) == part.loss(), "{:?} of {}: {}, not {}", part.worst, part.index, loss(part), part.loss());
+        }
+        let Some(WorstCell { underlying, cell }) = verdict.valuation.worst else {
+            ensure!(verdict.parts.is_empty(), "no worst cell");
+            return Ok(());
+        };
+        let (named, most) = (&verdict.parts[usize::from(underlying)], verdict.parts.iter().map(loss).max().unwrap());
+        ensure!(named.worst == cell && loss(named) == most, "{underlying} {cell:?}: {} of {most}", loss(named));
+        Ok(())
+    });
+}
+
+/// I-13: a larger kappa never raises the scan, and the scan lies between the loss in one common cell and the sum of the worst ones.
+/// Exactly.
+#[test]
+fn correlation_only_lowers_the_scan_and_never_below_the_common_cell() {
+    law_of("kappa", account, |account, rng| {
+        let mut more = account.clone();
+        let kappa = rng.ratio(0..=800_000).min(Ratio::MAX_KAPPA);
+        for Underlying { market, .. } in &mut more.underlyings {
+            market.group.kappa = market.group.kappa.max(kappa);
+        }
+        let (one, two) = (account.evaluate(), more.evaluate());
+        ensure!(two.scan() <= one.scan(), "{} {}", two.scan(), one.scan());
+        let groups = groups(account, &one, |array| *array);
+        let sum = |of: fn(&Joint) -> i128| groups.iter().map(of).sum::<i128>();
+        let (together, apart) = (sum(Joint::together), sum(|joint| joint.apart));
+        ensure!(together <= one.scan() && one.scan() <= apart, "{together} <= {} <= {apart}", one.scan());
+        Ok(())
+    });
+}
+
+// ---- Expected shortfall ----
+
+/// I-14: expected shortfall is not negative, at most the worst cell's loss, and that loss itself when the worst cell has all the
+/// weight; of a portfolio at most the scan of its cells. To a micro-dollar per underlying.
+#[test]
+fn expected_shortfall_is_between_nothing_and_the_worst_cell() {
+    law_of("shortfall", |rng| account(rng).plain(), |account, rng| {
+        let verdict = account.evaluate();
+        let one_weight = |cell: usize| {
+            let mut weights = [Ratio::ZERO; CELLS];
+            weights[cell] = Ratio::ONE;
+            CellWeights::new(weights).unwrap()
+        };
+        let weights = CellWeights::new(std::array::from_fn(|_| rng.ratio(1..=1_000_000))).unwrap();
+        let tail = if rng.one_in(2) { ratio(25_000) } else { rng.ratio(1..=1_000_000) };
+        let mut total = Shortfall::new(&weights, tail);
+        for part in &verdict.parts {
+            let worst = -micros(part.array.worst().1);
+            let mean = micros(weights.shortfall(&part.array, tail));
+            ensure!(0 <= mean && mean <= worst, "{mean} of {worst}");
+            let least = micros(weights.shortfall(&part.array, Ratio::from_bits(1).unwrap()));
+            ensure!(least == worst, "the least tail loses {least} of {worst}");
+            let cell = rng.upto(CELLS - 1);
+            let alone = micros(one_weight(cell).shortfall(&part.array, tail));
+            ensure!(alone == (-micros(part.array.cells()[cell])).max(0), "cell {cell} alone: {alone}");
+            total.add(account.underlyings[part.index].market.group, &part.array);
+        }
+        let (total, rounding) = (micros(total.total()), i128::try_from(verdict.parts.len()).unwrap());
+        ensure!(0 <= total && total <= verdict.scan() + rounding, "{total} of {}", verdict.scan());
+        Ok(())
+    });
+}
+
+// ---- Black (1976) ----
+
+fn black(rng: &mut Rng) -> (Black76, Vol) {
+    let forward = spot(rng);
+    let option = Black76 {
+        kind: rng.pick(&[OptionKind::Call, OptionKind::Put]),
+        forward,
+        strike: strike_price(rng, forward),
+        years: years(rng),
+        discount: if rng.one_in(2) { Ratio::ONE } else { rng.ratio(300_000..=1_000_000) },
+    };
+    (option, vol(rng.within(1_000..=5_000_000)))
+}
+
+/// The steps in which a value is known, 2^-`bits` of the greater of forward and strike, and one of rounding.
+fn steps(option: &Black76, bits: u32) -> i64 {
+    1 + (option.forward.max(option.strike).raw() >> bits)
+}
+
+/// A call less a put is the discounted forward less the strike, to one step of rounding each.
+#[test]
+fn a_call_less_a_put_is_the_forward_less_the_strike() {
+    law("call-put parity", |rng| {
+        let (option, vol) = black(rng);
+        let [call, put] = [OptionKind::Call, OptionKind::Put].map(|kind| Black76 { kind, ..option }.value_down(vol));
+        let difference = i128::from(option.forward.raw() - option.strike.raw()) * bits(option.discount);
+        let off = i128::from(call - put) - difference.div_euclid(ONE);
+        ensure!((-1..=1).contains(&off), "off by {off}: {option:?} {vol:?}");
+        Ok(())
+    });
+}
+
+/// More volatility or more time never lowers a value, and a strike further away never raises it: to 2^-29 of the greater of forward
+/// and strike, the error of the distribution function.
+#[test]
+fn a_value_grows_with_volatility_and_falls_with_the_strike() {
+    law("monotone", |rng| {
+        let (option, vol) = black(rng);
+        let wider = Vol::from_bits(vol.bits() + rng.integer(vol.bits()).abs()).unwrap();
+        let (one, two) = (option.value_down(vol), option.value_down(wider));
+        ensure!(two >= one - steps(&option, 29), "{one} to {two} at {wider:?}: {option:?} {vol:?}");
+        let further = price(i128::from(option.strike.raw()) + i128::from(rng.integer(option.strike.raw()).abs()));
+        let other = Black76 { strike: further, ..option };
+        let (one, two) = (option.value_down(vol), other.value_down(vol));
+        let rise = if option.kind == OptionKind::Call { two - one } else { one - two };
+        ensure!(rise <= steps(&other, 29), "{one} to {two} at {further:?}: {option:?} {vol:?}");
+        Ok(())
+    });
+}
+
+/// A value is at least the discounted intrinsic one, exactly, and at most the discounted forward (call) or strike (put), to 2^-30 of
+/// the greater of the two; delta is between 0 and the discount, and call and put deltas are the discount apart.
+#[test]
+fn a_value_and_a_delta_keep_within_their_bounds() {
+    law("bounds", |rng| {
+        let (option, vol) = black(rng);
+        let (forward, strike) = (option.forward.raw(), option.strike.raw());
+        let (paid, most) =
+            if option.kind == OptionKind::Call { (forward - strike, forward) } else { (strike - forward, strike) };
+        let discounted = |amount: i64| i128::from(amount) * bits(option.discount);
+        let value = i128::from(option.value_down(vol)) * ONE;
+        ensure!(value > discounted(paid.max(0)) - ONE, "{value} below the intrinsic value: {option:?} {vol:?}");
+        ensure!(value <= discounted(most) + i128::from(steps(&option, 30)) * ONE, "{value}: {option:?} {vol:?}");
+        let delta = |kind| Black76 { kind, ..option }.greeks(vol, Log::ZERO).delta;
+        let (call, put) = (delta(OptionKind::Call), delta(OptionKind::Put));
+        let most = option.discount.bits();
+        ensure!((0..=most).contains(&call) && (-most..=0).contains(&put), "{call} {put}: {option:?} {vol:?}");
+        ensure!((call - put - most).abs() <= 1, "{call} {put}: {option:?} {vol:?}");
+        Ok(())
+    });
+}
+
+/// A value goes to the intrinsic one as time goes to nothing: time value is at most `0.4 vol sqrt(T)` of the greater of forward and
+/// strike, to 2^-29 of it.
+#[test]
+fn a_value_is_continuous_at_expiry() {
+    law("expiry", |rng| {
+        let (option, vol) = black(rng);
+        let years = Years::from_bits(rng.integer(1 << 30).abs()).unwrap();
+        let at = |years| Black76 { years, ..option }.value_down(vol);
+        let (now, soon) = (at(Years::default()), at(years));
+        let sd = vol.bits() as f64 / ONE as f64 * (years.bits() as f64 / (1u64 << 40) as f64).sqrt();
+        let most = 0.4 * sd * option.forward.max(option.strike).raw() as f64 + steps(&option, 29) as f64;
+        ensure!((-1.0..=most).contains(&((soon - now) as f64)), "{now} to {soon}, {most}: {option:?} {vol:?}");
+        Ok(())
+    });
+}
+
+/// An implied volatility prices the option back: to 2^-29 of the greater of forward and strike, since a step of total volatility is
+/// 2^-30 and a step of the distribution function 2^-32, and what volatility gives the value is told no better.
+#[test]
+fn an_implied_volatility_prices_its_option_back() {
+    law("implied volatility", |rng| {
+        let (option, vol) = black(rng);
+        let value = option.value_down(vol);
+        let Ok(implied) = option.implied_vol(value) else { return Ok(()) };
+        let back = option.value_down(implied);
+        ensure!((back - value).abs() <= 1 + steps(&option, 29), "{value} and {back} at {implied:?}: {option:?} {vol:?}");
+        Ok(())
+    });
+}
+
+// ---- Smiles ----
+
+/// In steps of 2^-48.
+fn steps_48(value: f64) -> i64 {
+    (value * (1u64 << 48) as f64).round() as i64
+}
+
+fn smile(a: f64, b: f64, rho: f64, m: f64, sigma: f64) -> Result<Smile, RiskError> {
+    let [a, b, rho, m, sigma] = [a, b, rho, m, sigma].map(steps_48);
+    Smile::new(SmileParameters { a, b, rho, m, sigma })
+}
+
+/// The raw slice of the natural parameters `v, psi, p, c, least` at T = 1, Gatheral and Jacquier (2014), lemma 3.2.
+fn of_jump_wings(v: f64, psi: f64, p: f64, c: f64, least: f64) -> Smile {
+    let root = v.sqrt();
+    let b = root / 2.0 * (c + p);
+    let rho = 1.0 - p * root / b;
+    let beta = rho - 2.0 * psi * root / b;
+    let alpha = beta.signum() * (1.0 / (beta * beta) - 1.0).sqrt();
+    let m = (v - least)
+        / (b * (-rho + alpha.signum() * (1.0 + alpha * alpha).sqrt() - alpha * (1.0 - rho * rho).sqrt()));
+    let sigma = alpha * m;
+    smile(least - b * sigma * (1.0 - rho * rho).sqrt(), b, rho, m, sigma).unwrap()
+}
+
+/// Axel Vogt's slice has a butterfly below nothing; the slices that Gatheral and Jacquier repair it to (section 5.1: c and the least
+/// variance of the SSVI limit, and the closest without arbitrage) have none.
+#[test]
+fn the_density_check_refuses_vogts_slice_and_accepts_the_repaired_ones() {
+    let vogt = smile(-0.0410, 0.1331, 0.3060, 0.3586, 0.4153).unwrap();
+    assert!(!vogt.is_free_of_butterflies());
+    let (v, psi, p) = (0.017_426_25, -0.175_211_1, 0.699_738_1);
+    assert!(!of_jump_wings(v, psi, p, 1.316_798, 0.011_624_9).is_free_of_butterflies());
+    assert!(of_jump_wings(v, psi, p, 0.349_315_8, 0.015_481_82).is_free_of_butterflies());
+    assert!(of_jump_wings(v, psi, p, 0.856_476_3, 0.011_624_9).is_free_of_butterflies());
+}
+
+fn any_smile(rng: &mut Rng) -> Option<Smile> {
+    let mut between = |low: f64, high: f64| low + (high - low) * rng.share();
+    smile(between(-0.05, 0.5), between(0.0, 1.0), between(-0.99, 0.99), between(-1.0, 1.0), between(0.001, 1.0)).ok()
+}
+
+/// A volatility is positive and within its type at every strike, the same beyond |k| = 4, and does not jump; a slice never crosses
+/// itself, and one lifted crosses none below it. (w moves by at most b (1 + |rho|), so below 2 per unit of k.)
+#[test]
+fn a_smile_is_positive_flat_in_the_wings_and_above_what_it_was_lifted_from() {
+    law("smiles", |rng| {
+        let Some(slice) = any_smile(rng) else { return Ok(()) };
+        let years = years(rng).max(Years::from_bits(1 << 24).unwrap());
+        let at = |k: i64| slice.vol_at(Log::from_bits(k).unwrap(), years).map(Vol::bits);
+        let k = rng.integer(4 << 48);
+        let Ok(vol) = at(k) else { return Ok(()) };
+        ensure!(vol > 0, "{slice:?} at {k}");
+        let beyond = (4i64 << 48) + rng.integer(1 << 60).abs();
+        ensure!(at(beyond) == at(4 << 48) && at(-beyond) == at(-4 << 48), "{slice:?} beyond {beyond}");
+        let variance = |vol: i64| (vol as f64 / ONE as f64).powi(2) * years.bits() as f64 / (1u64 << 40) as f64;
+        let step = rng.integer(1 << 40);
+        if let Ok(near) = at((k + step).clamp(-4 << 48, 4 << 48)) {
+            let jump = (variance(near) - variance(vol)).abs();
+            let rounding = 4.0 / ONE as f64 * (vol.max(near) as f64 / ONE as f64) * years.bits() as f64 / (1u64 << 40) as f64;
+            ensure!(jump <= 2.0 * step.abs() as f64 / (1u64 << 48) as f64 + rounding + 1e-17, "{slice:?} jumps {jump} at {k}");
+        }
+        ensure!(slice.is_free_of_calendar_spreads(&slice), "{slice:?} crosses itself");
+        Ok(())
+    });
+}
+
+/// I-14: the calendar check accepts a slice above another and refuses it below.
+#[test]
+fn the_calendar_check_tells_above_from_below() {
+    law("calendar", |rng| {
+        let mut between = |low: f64, high: f64| low + (high - low) * rng.share();
+        let (a, b, rho) = (between(0.0, 0.5), between(0.001, 1.0), between(-0.99, 0.99));
+        let (m, sigma, more) = (between(-1.0, 1.0), between(0.001, 1.0), between(1e-9, 0.1));
+        let low = smile(a, b, rho, m, sigma).unwrap();
+        for high in [smile(a + more, b, rho, m, sigma).unwrap(), smile(a, b, rho, m, sigma + more).unwrap()] {
+            ensure!(high.is_free_of_calendar_spreads(&low), "{high:?} above {low:?}");
+            ensure!(!low.is_free_of_calendar_spreads(&high), "{low:?} below {high:?}");
+        }
+        // A steeper slice through the same turn is above in both wings; a flatter one with a higher level crosses it.
+        let steep = smile(a, b * 2.0, rho, m, sigma).unwrap();
+        ensure!(steep.is_free_of_calendar_spreads(&low), "{steep:?} above {low:?}");
+        Ok(())
+    });
+}
+
+// ---- Functions ----
+
+/// An integer of any length.
+fn any_u64(rng: &mut Rng) -> u64 {
+    rng.next() >> rng.within(0..=63)
+}
+
+/// The exponential undoes the logarithm, to 2^-41 and 2^-43 relative; and sums of logarithms are logarithms of products.
+#[test]
+fn the_exponential_of_a_logarithm_is_the_number() {
+    law("exp log", |rng| {
+        // The exponential takes up to 44, which is ln 2^63.5.
+        let n = (any_u64(rng) >> 1).max(1);
+        let Scaled { mantissa, exponent } = Log::of(n).unwrap().exp().unwrap();
+        let back = mantissa as f64 * 2f64.powi(exponent);
+        let off = back / n as f64 - 1.0;
+        ensure!(off.abs() <= 2f64.powi(-41) + 2f64.powi(-43) + 2f64.powi(-51), "{n}: off by {off:e}");
+        ensure!((1 << 62..1 << 63).contains(&mantissa), "{n}: mantissa {mantissa}");
+        let (a, b) = (any_u64(rng).max(1) >> 32, any_u64(rng).max(1) >> 32);
+        if a * b > 0 {
+            let [a, b, product] = [a, b, a * b].map(|n| Log::of(n).unwrap().bits());
+            ensure!((a + b - product).abs() <= 3 << 5, "{}", a + b - product);
+        }
+        Ok(())
+    });
+}
+
+/// More never has a smaller logarithm, exponential or distribution, beyond twice the error of each: 2^-43, 2^-41 relative, and
+/// 5 x 10^-10.
+#[test]
+fn functions_are_monotone_within_their_error() {
+    law("monotone functions", |rng| {
+        let n = any_u64(rng).max(1);
+        let more = n.saturating_add(any_u64(rng));
+        let (one, two) = (Log::of(n).unwrap().bits(), Log::of(more).unwrap().bits());
+        ensure!(two >= one - (2 << 5), "ln {n} {more}");
+        let x = rng.integer(44 << 48);
+        let y = (x + rng.integer(44 << 48)).clamp(-44 << 48, 44 << 48);
+        let (x, y) = (x.min(y), x.max(y));
+        let exp = |x| Log::from_bits(x).unwrap().exp().unwrap();
+        let (one, two) = (exp(x), exp(y));
+        let of = |s: Scaled| s.mantissa as f64 * 2f64.powi(s.exponent);
+        ensure!(of(two) >= of(one) * (1.0 - 2f64.powi(-40)), "exp {x} {y}");
+        let x = rng.integer(12 << 30);
+        let y = x + rng.integer(12 << 30).abs();
+        ensure!(normal_cdf(y) >= normal_cdf(x) - 5, "N({x}) N({y})");
+        Ok(())
+    });
+}
+
+/// The distribution function is symmetric, and it and the density are the real ones: to 5 x 10^-10 (2.2 steps of 2^-32) and 10^-9.
+#[test]
+fn the_normal_distribution_is_symmetric_and_right() {
+    law("normal", |rng| {
+        let d = rng.integer(12 << 30);
+        let sum = normal_cdf(d) + normal_cdf(-d) - (1 << 32);
+        ensure!(sum.abs() <= 5, "{d}: off by {sum}");
+        let x = d as f64 / ONE as f64;
+        let (cdf, pdf) = (normal_cdf(d) as f64 / (1u64 << 32) as f64, normal_pdf(d) as f64 / (1u64 << 60) as f64);
+        ensure!((cdf - distribution(x)).abs() < 5e-10, "N({x}) = {cdf}");
+        ensure!((pdf - density(x)).abs() < 1e-9 && normal_pdf(d) == normal_pdf(-d), "density of {x}: {pdf}");
+        Ok(())
+    });
+}
+
+/// A root is the greatest integer whose square is at most the number; a power's logarithm is the product, rounded down.
+#[test]
+fn roots_and_powers_are_exact() {
+    law("roots", |rng| {
+        let n = u128::from(rng.next()) << 64 | u128::from(rng.next());
+        let n = n >> rng.within(0..=127);
+        let root = u128::from(sqrt_down(n));
+        ensure!(root * root <= n && (root + 1).checked_mul(root + 1).is_none_or(|next| next > n), "{n}: {root}");
+        let (log, exponent) = (rng.integer((1 << 62) - 1), rng.integer(i64::MAX));
+        let exact = (i128::from(log) * i128::from(exponent)) >> 48;
+        let power = Log::from_bits(log).unwrap().power(exponent).map(|power| i128::from(power.bits()));
+        let within = exact.abs() < 1 << 62;
+        ensure!(power == if within { Ok(exact) } else { Err(RiskError::LogOutOfRange) }, "{log} x {exponent}");
+        Ok(())
+    });
+}
+
+// ---- Ranges ----
+
+/// I-16: a range falls by at most 5 % of itself a day, however often it is looked at, and by no more than 5 % in one look; it is
+/// never above both what it was and the target, and rises at once. (It falls to within two steps of 2^-30.)
+#[test]
+fn a_range_rises_at_once_and_falls_slowly() {
+    law("range", |rng| {
+        let before = ScanRange { range: rng.ratio(1_000..=1_000_000), ramp: rng.ratio(1..=1_000_000), time: 0 };
+        let target = rng.ratio(1_000..=1_000_000);
+        let (mut after, mut time) = (before, 0);
+        for _ in 0..rng.within(1..=6) {
+            time += rng.integer(200_000).abs();
+            let last = after;
+            after = after.moved_to(target, time);
+            ensure!(after.range >= target.min(last.range) && after.range <= target.max(last.range), "{last:?} to {after:?}");
+            ensure!(after.range == target || target < last.range, "a rise waits: {last:?} to {after:?}");
+            ensure!(after.range.bits() * 20 >= last.range.bits() * 19, "{last:?} to {after:?}");
+        }
+        let least = bits(before.range) * (20 * 86_400 - i128::from(time)) / (20 * 86_400);
+        ensure!(bits(after.range) >= least.min(bits(target)), "{before:?} to {after:?} in {time} s");
+        Ok(())
+    });
+}
+
+/// I-16: the ramp is positive and at most one, `ramp x range` does not change on a rise, to a step of the ramp upwards, and the ramp
+/// grows by 10 % of itself an hour and never falls but on a rise.
+#[test]
+fn a_risen_range_reaches_maintenance_slowly() {
+    law("ramp", |rng| {
+        let before = ScanRange { range: rng.ratio(1_000..=1_000_000), ramp: rng.ratio(1..=1_000_000), time: 0 };
+        let rise = before.moved_to(Ratio::from_bits(before.range.bits() + rng.integer(1 << 30).abs()).unwrap(), 0);
+        let seen = |range: &ScanRange| bits(range.range) * bits(range.ramp);
+        let gap = seen(&rise) - seen(&before);
+        ensure!((0..=bits(rise.range)).contains(&gap), "{before:?} to {rise:?}");
+        let time = rng.integer(400_000).abs();
+        let later = rise.moved_to(rng.ratio(1_000..=1_000_000).min(rise.range), time);
+        ensure!(rise.ramp.bits() > 0 && later.ramp >= rise.ramp && later.ramp <= Ratio::ONE, "{rise:?} to {later:?}");
+        let grown = bits(rise.ramp) * (36_000 + i128::from(time)) / 36_000;
+        let off = bits(later.ramp) - grown.min(ONE);
+        ensure!(time > 360_000 || (-1..=1).contains(&off), "{rise:?} to {later:?}, off by {off}");
+        Ok(())
+    });
+}
+
+fn range_terms(rng: &mut Rng) -> RangeTerms {
+    let least = rng.within(1..=500_000);
+    RangeTerms {
+        multiple: rng.ratio(500_000..=5_000_000),
+        horizon: Years::from_seconds(rng.within(3_600..=7 * 86_400)).unwrap(),
+        least: ratio(least),
+        most: ratio(least + rng.within(0..=1_000_000)),
+        memory_secs: rng.within(60..=30 * 86_400),
+        interval_secs: rng.within(0..=3_600),
+    }
+}
+
+fn volatility(rng: &mut Rng) -> Volatility {
+    Volatility { variance: rng.integer(1 << 40).abs(), price: spot(rng), time: 0 }
+}
+
+/// An estimate stays within its bounds and does not see prices within the interval or from the past; the target is within its
+/// bounds, and grows with the estimate.
+#[test]
+fn an_estimate_is_bounded_and_ignores_what_is_too_close() {
+    law("estimate", |rng| {
+        let (terms, before) = (range_terms(rng), volatility(rng));
+        let (price, time) = (spot(rng), rng.integer(400 * 86_400));
+        let after = before.observe(price, time, &terms);
+        if time < terms.interval_secs.max(1) {
+            ensure!(after == before, "{before:?} to {after:?} after {time}");
+        } else {
+            ensure!((after.price, after.time) == (price, time), "{after:?}");
+        }
+        ensure!((0..=1 << 40).contains(&after.variance), "{after:?}");
+        let target = |variance| Volatility { variance, ..after }.target(&terms).unwrap();
+        let now = target(after.variance);
+        ensure!(terms.least <= now && now <= terms.most, "{now:?}");
+        ensure!(target(after.variance / 2) <= now, "the target falls with the estimate");
+        Ok(())
+    });
+}
+
+/// Two looks are one look: while each return is the square root of its time apart, as at an unchanged price, the estimate is the same
+/// whether it was made in one step or in two. To 2^-29 of the estimate for two factors in 2^-30, and two steps.
+#[test]
+fn an_estimate_is_additive_in_time() {
+    law("additive", |rng| {
+        let terms = RangeTerms { interval_secs: 1, ..range_terms(rng) };
+        let before = volatility(rng);
+        let (first, second) = (rng.within(1..=86_400), rng.within(1..=86_400));
+        let look = |from: &Volatility, time| from.observe(before.price, time, &terms);
+        let twice = look(&look(&before, first), first + second).variance;
+        let once = look(&before, first + second).variance;
+        ensure!((twice - once).abs() <= 2 + (before.variance >> 29), "{once} and {twice} of {before:?}");
+        // A return of the square root of its time: the variance of each step is the same, and the two of them are the whole.
+        let day = rng.within(1..=40_000);
+        let log = |price: Price| Log::of_price(price).bits() as f64 / (1u64 << 48) as f64;
+        let up = price(i128::from(before.price.raw()) * 1_010_000 / 1_000_000);
+        let still = Volatility { variance: 0, ..before };
+        let after = still.observe(up, day, &terms);
+        let moved = log(up) - log(before.price);
+        let faded = -(-(day as f64) / terms.memory_secs as f64).exp_m1();
+        let exact = (moved * moved / day as f64 * 31_536_000.0 * faded).min(1024.0) * ONE as f64;
+        let off = (after.variance as f64 - exact).abs();
+        let sample = moved * moved / day as f64 * 31_536_000.0;
+        ensure!(off <= 4.0 + sample * 2.0 + exact * 1e-7, "{} instead of {exact}", after.variance);
+        Ok(())
+    });
+}
+
+// ---- Corners: nothing panics ----
+
+const CORNERS: [i64; 23] = [
+    i64::MIN,
+    i64::MIN + 1,
+    -(1 << 62),
+    -(1 << 56) - 1,
+    -(1 << 50),
+    -(1 << 33),
+    -(1 << 30),
+    -1,
+    0,
+    1,
+    2,
+    1 << 20,
+    (1 << 30) - 1,
+    1 << 30,
+    (1 << 33) - 1,
+    1 << 35,
+    1 << 40,
+    8 << 40,
+    1 << 50,
+    100_000_000_000_000_000,
+    1 << 62,
+    i64::MAX - 1,
+    i64::MAX,
+];
+
+fn corners<T, E>(of: impl Fn(i64) -> Result<T, E>) -> Vec<T> {
+    CORNERS.iter().filter_map(|corner| of(*corner).ok()).collect()
+}
+
+/// Every function that takes numbers is called with every corner of their types, in every combination: none panics, whether it answers
+/// or refuses.
+#[test]
+fn no_corner_of_a_number_panics() {
+    let unsigned = CORNERS.map(|corner| corner.cast_unsigned());
+    let small = [0u32, 1, 9, 30, 48, 63, 64, 126, 1_000_000, 7_999_999, 8_000_000, i32::MAX.cast_unsigned(), u32::MAX];
+    for n in unsigned {
+        _ = Log::of(n).map(|log| log.exp().map(|exp| exp.fixed_down(30)));
+        for m in unsigned {
+            _ = sqrt_down(u128::from(n) << 64 | u128::from(m));
+        }
+    }
+    for a in CORNERS {
+        _ = (normal_cdf(a), normal_pdf(a), Quantity::new(a), Usd::new(a), Price::new(a), Vol::from_bits(a));
+        _ = (Years::from_bits(a), Years::from_seconds(a), Ratio::from_bits(a), Log::from_bits(a));
+        for b in CORNERS {
+            _ = Ratio::of_up(a, b);
+            _ = Log::from_bits(a).map(|log| (log.power(b), log.exp()));
+        }
+    }
+    for ppm in small {
+        _ = Ratio::from_ppm_up(ppm);
+        for exp in corners(Log::from_bits).iter().filter_map(|log| log.exp().ok()) {
+            if ppm < 1 << 31 {
+                // Beyond, exponent and bits add up to more than an i32: a number of bits that no caller has.
+                _ = exp.fixed_down(ppm.min((1 << 31) - 200));
+            }
+        }
+    }
+    let (ratios, prices, amounts) = (corners(Ratio::from_bits), corners(Price::new), corners(Usd::new));
+    let units = [0, 1, 9, 18].map(|digits| Decimals::new(digits).unwrap());
+    _ = (0..=u8::MAX).map(|digits| Decimals::new(digits)).filter(Result::is_ok).count();
+    for price in &prices {
+        for unit in units {
+            for atoms in CORNERS {
+                _ = price.value_down(Quantity::new(atoms), unit);
+                _ = price.value_up(Quantity::new(atoms), unit);
+                _ = price.collateral_value_down(atoms.cast_unsigned(), unit);
+            }
+        }
+    }
+    for amount in &amounts {
+        for ratio in &ratios {
+            _ = (amount.mul_down(*ratio), amount.mul_up(*ratio));
+        }
+        for ppm in [0, 1, 1_000_000] {
+            _ = amount.fee_up(ppm);
+        }
+    }
+    for ratio in &ratios {
+        _ = Grid::new(*ratio);
+    }
+}
+
+/// The same of options: forwards and strikes from 10^-10 dollars to ten millions, of every volatility, time and discount.
+/// Sensitivities with a logarithm of the discount that belongs to it; `log_discount` of any size overflows theta's product.
+#[test]
+fn no_corner_of_an_option_panics() {
+    let (prices, years, vols) = (corners(Price::new), corners(Years::from_bits), corners(Vol::from_bits));
+    let discounts = corners(Ratio::from_bits);
+    let options = OptionTerms::standard();
+    for (forward, strike) in prices.iter().flat_map(|forward| prices.iter().map(move |strike| (*forward, *strike))) {
+        for (years, discount) in years.iter().flat_map(|years| discounts.iter().map(move |discount| (*years, *discount))) {
+            _ = Expiry::new(&Terms { years, forward, discount }, &options);
+            for kind in [OptionKind::Call, OptionKind::Put] {
+                let option = Black76 { kind, forward, strike, years, discount };
+                for vol in &vols {
+                    _ = option.value_down(*vol);
+                    _ = option.greeks(*vol, Log::ZERO);
+                }
+                for value in [i64::MIN, -1, 0, 1, strike.raw(), forward.raw(), i64::MAX] {
+                    _ = option.implied_vol(value);
+                }
+            }
+        }
+    }
+}
+
+/// The same of smiles and ranges.
+#[test]
+fn no_corner_of_a_smile_or_a_range_panics() {
+    let some = [i64::MIN, -(8 << 48), -(1 << 48) + 1, -1, 0, 1, 1 << 20, (1 << 48) - 1, 8 << 48, i64::MAX];
+    for [a, b, rho] in some.iter().flat_map(|a| some.map(|b| some.map(|rho| [*a, b, rho]))).flatten() {
+        for [m, sigma] in some.map(|m| some.map(|sigma| [m, sigma])).into_iter().flatten() {
+            let Ok(smile) = Smile::new(SmileParameters { a, b, rho, m, sigma }) else { continue };
+            _ = (smile.is_free_of_butterflies(), smile.is_free_of_calendar_spreads(&smile));
+            for k in corners(Log::from_bits) {
+                for years in corners(Years::from_bits) {
+                    _ = smile.vol_at(k, years);
+                }
+                // The mesh ends at 2.
+                if k.bits().abs() <= 2 << 48 {
+                    _ = smile.density(k);
+                }
+            }
+        }
+    }
+    let ratios = corners(Ratio::from_bits);
+    for (variance, time, now) in
+        CORNERS.iter().flat_map(|a| CORNERS.iter().flat_map(move |b| CORNERS.iter().map(move |c| (*a, *b, *c))))
+    {
+        let terms = RangeTerms {
+            multiple: Ratio::MAX,
+            horizon: Years::MAX,
+            least: Ratio::ONE,
+            most: Ratio::MAX,
+            memory_secs: now,
+            interval_secs: time,
+        };
+        for price in corners(Price::new) {
+            let after = Volatility { variance, price: Price::MAX, time }.observe(price, now, &terms);
+            _ = (after.target(&terms), Volatility { variance, ..after }.target(&terms));
+        }
+        let positive = ratios.iter().filter(|ratio| **ratio > Ratio::ZERO);
+        for range in positive.clone() {
+            for target in positive.clone() {
+                _ = ScanRange { range: *range, ramp: Ratio::ONE, time }.moved_to(*target, now);
+            }
+        }
+    }
+}
+
+/// The same of whole portfolios: one underlying with a perp, a future, an option and collateral, every corner of every size.
+#[test]
+fn no_corner_of_a_portfolio_panics() {
+    let wide = Ratio::MAX;
+    let options = OptionTerms::standard();
+    let sizes = [i64::MIN, -(1 << 50), -1, 0, 1, 1 << 30, 1 << 50, i64::MAX].map(Quantity::new);
+    let prices = [1, 1 << 33, 1 << 40, 100_000_000_000_000_000].map(|raw| Price::new(raw).unwrap());
+    for (spot, forward, at) in prices.iter().flat_map(|a| prices.map(|b| prices.map(|c| (*a, b, c)))).flatten() {
+        for [perp, calls, puts] in sizes.iter().flat_map(|a| sizes.map(|b| sizes.map(|c| [*a, b, c]))).flatten() {
+            for (digits, value) in [(0, Usd::MAX), (9, -Usd::MAX), (18, Usd::ZERO)] {
+                let market = Market {
+                    price: spot,
+                    confidence: wide,
+                    unit: Decimals::new(digits).unwrap(),
+                    scan_range: ratio(3_000_000),
+                    net_charge: wide,
+                    hedged_charge: wide,
+                    profit: Haircuts { maintenance: wide, initial: wide },
+                    profit_cap: Usd::NO_LIMIT,
+                    size: SizeCharge { depth: usd(1), slope: wide, cap: wide },
+                    ramp: wide,
+                    group: Group { id: 63, kappa: Ratio::MAX_KAPPA },
+                };
+                let terms = Terms { years: Years::from_bits(digits.into()).unwrap(), forward, discount: Ratio::ONE };
+                let vol = if digits == 0 { Vol::MAX } else { Vol::from_bits(1).unwrap() };
+                let mut account = of_one_expiry(market, terms, options, vec![strike(at, vol, calls, puts)]);
+                account.levels = Levels { maintenance_scan: wide, liquidation_buffer: wide, depeg: Ratio::ZERO };
+                let underlying = &mut account.underlyings[0];
+                underlying.perps = vec![LinearPosition { quantity: perp, quote: value }];
+                underlying.expiries[0].futures = vec![LinearPosition { quantity: perp, quote: value }];
+                underlying.collateral = vec![Collateral { value, haircuts: market.profit }];
+                for mode in [Mode::Portfolio, Mode::Cross, Mode::Isolated] {
+                    _ = account.in_mode(mode).try_evaluate();
+                }
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! several underlyings, collateral, debts, modes. `properties.rs` has the exact arithmetic of linear books; here is what must
 //! hold whatever the numbers are.
 //!
-//! Every law runs `MARGRAVE_CASES` cases, 6,000 by default (about 25 s for the file), the same ones every time;
+//! Every law runs `MARGRAVE_CASES` cases, 60,000 by default (about 25 s for the file), the same ones every time;
 //! `MARGRAVE_SEED=n` gives others. CI's 10^5 over all laws are passed by the default; in release 10^5 and 10^7 of each:
 //!
 //! ```text
@@ -101,10 +101,9 @@ fn margin_from_stored_arrays_is_never_below_the_exact_one() {
             let off = part.array.cells().iter().zip(part.array.compress_down().expand().cells().map(micros));
             for (exact, stored) in off {
                 let off = micros(*exact) - stored;
-                ensure!(0 <= off && off << 14 <= largest.max(off), "{off} off of {largest}");
-                steps += 0 * off;
+                ensure!(0 <= off && off << 14 <= largest, "{off} off of {largest}");
             }
-            steps += (largest >> 14).max(0);
+            steps += largest >> 14;
         }
         let excess = sum(&stored, Joint::scan) - verdict.scan();
         ensure!((0..=steps).contains(&excess), "scan off by {excess} of {steps}");
@@ -162,7 +161,9 @@ fn more_cash_or_collateral_never_lowers_health() {
         let before = account.evaluate().healths();
         let (mut richer, mut added) = (account.clone(), collateral(rng));
         richer.cash += added.value;
-        let rise = |after: [i128; 3]| -> Vec<i128> { after.iter().zip(&before).map(|(after, before)| after - before).collect() };
+        let rise = |after: [i128; 3]| -> Vec<i128> {
+            after.iter().zip(&before).map(|(after, before)| after - before).collect()
+        };
         ensure!(rise(richer.evaluate().healths()) == [micros(added.value); 3], "cash");
         let mut after = account.clone();
         after.collateral.push(added);
@@ -186,7 +187,8 @@ fn more_cash_or_collateral_never_lowers_health() {
 ///
 /// without size charge, and a debt of v lowers it by at least that with no haircut: so collateral never lowers health where the
 /// bracket is not negative. c is 1, or max(1, 2 kappa) while ramps differ: collateral that hedges an underlying with a low ramp
-/// raises the average ramp of its group besides its scan. Rounding: 12 micro-dollars (value,
+/// raises the average ramp of its group besides its scan. Not in isolated mode without positions on the underlying: there neither
+/// collateral nor debt is counted, and of the debt the page says otherwise. Rounding: 12 micro-dollars (value,
 /// haircuts, scan, charges, levels), and 2^-28 of v for a move and four ratios rounded up to 2^-30.
 #[test]
 fn collateral_in_an_own_asset_raises_health_by_what_its_risk_leaves() {
@@ -212,7 +214,11 @@ fn collateral_in_an_own_asset_raises_health_by_what_its_risk_leaves() {
         let least = micros(added.value).abs() * (ONE - haircut - weight) / ONE;
         for level in [0, 2] {
             let rise = (after[level] - before[level]) * micros(added.value).signum();
-            ensure!(rise >= least - 12 - (micros(added.value).abs() >> 28), "{} changes health {level} by {rise}, not {least}", added.value.micros());
+            ensure!(
+                rise >= least - 12 - (micros(added.value).abs() >> 28),
+                "{} changes health {level} by {rise}, not {least}",
+                added.value.micros()
+            );
         }
         Ok(())
     });
@@ -223,7 +229,8 @@ fn collateral_in_an_own_asset_raises_health_by_what_its_risk_leaves() {
 fn larger_haircuts_never_raise_health() {
     law_of("haircuts", any_account, |account, rng| {
         let (mut after, more) = (account.clone(), rng.within(0..=100_000));
-        let larger = |ratio_now: &mut Ratio| *ratio_now = Ratio::from_bits(ratio_now.bits() + ratio(more).bits()).unwrap();
+        let larger =
+            |ratio_now: &mut Ratio| *ratio_now = Ratio::from_bits(ratio_now.bits() + ratio(more).bits()).unwrap();
         let both = |haircuts: &mut Haircuts| {
             larger(&mut haircuts.maintenance);
             larger(&mut haircuts.initial);
@@ -308,7 +315,10 @@ fn check_merger(account: &Account, rng: &mut Rng) -> Holds {
     let concentration = netted(account, &other);
     for level in [0, 2] {
         let (merged, apart) = (merged.margins()[level], one.margins()[level] + two.margins()[level]);
-        ensure!(merged <= apart + concentration + rounding, "level {level}: {merged} of {apart}, {concentration}, {rounding}\n{other:#?}");
+        ensure!(
+            merged <= apart + concentration + rounding,
+            "level {level}: {merged} of {apart}, {concentration}, {rounding}\n{other:#?}"
+        );
     }
     Ok(())
 }
@@ -329,19 +339,35 @@ fn merging_cross_accounts_needs_no_more_margin() {
 }
 
 /// I-13: what is added never lowers the scan by more than its opposite loses in its own worst scenario, nor raises it by more than
-/// it loses itself: `scan(p) - scan(-q) <= scan(p + q) <= scan(p) + scan(q)`.
+/// it loses itself: `scan(p) - scan(-q) <= scan(p + q) <= scan(p) + scan(q)`; and so in every cell of every underlying, where what is
+/// held together gains at least what its parts gain.
 #[test]
 fn a_hedge_saves_no_more_than_it_gains_in_its_worst_scenario() {
-    law_of("hedge", |rng| account(rng).plain(), |account, rng| {
-        let hedge = account.other_sizes(rng);
-        let opposite = hedge.times(-1);
-        let Ok(hedged) = account.merged(&hedge).try_evaluate() else { return Ok(()) };
-        let (bare, rounding) = (account.evaluate(), account.roundings() + 2 * hedge.roundings());
-        let (of_opposite, of_hedge) = (opposite.evaluate().scan(), hedge.evaluate().scan());
-        ensure!(bare.scan() <= hedged.scan() + of_opposite + rounding, "{} {} {}", bare.scan(), hedged.scan(), of_opposite);
-        ensure!(hedged.scan() <= bare.scan() + of_hedge + rounding, "{} {} {}", bare.scan(), hedged.scan(), of_hedge);
-        Ok(())
-    });
+    law_of(
+        "hedge",
+        |rng| account(rng).plain(),
+        |account, rng| {
+            let hedge = account.other_sizes(rng);
+            let opposite = hedge.times(-1);
+            let Ok(hedged) = account.merged(&hedge).try_evaluate() else { return Ok(()) };
+            let (bare, rounding) = (account.evaluate(), account.roundings() + 2 * hedge.roundings());
+            let (of_opposite, of_hedge) = (opposite.evaluate(), hedge.evaluate());
+            let scans = [&bare, &hedged, &of_hedge, &of_opposite].map(Verdict::scan);
+            let [alone, both, one, other] = scans;
+            ensure!(alone <= both + other + rounding && both <= alone + one + rounding, "scans {scans:?}");
+            let [bare, hedged, of_hedge, of_opposite] =
+                [bare, hedged, of_hedge, of_opposite].map(|verdict| verdict.parts);
+            for part in 0..bare.len() {
+                for cell in 0..CELLS {
+                    let of = |parts: &[Part]| micros(parts[part].array.cells()[cell]);
+                    let (alone, both, one, other) = (of(&bare), of(&hedged), of(&of_hedge), of(&of_opposite));
+                    ensure!(both >= alone + one - rounding, "cell {cell}: {both} of {alone} and {one}");
+                    ensure!(alone >= both + other - rounding, "cell {cell}: {alone} of {both} and {other}");
+                }
+            }
+            Ok(())
+        },
+    );
 }
 
 // ---- I-13: positions that cancel, and positions whose loss is limited ----
@@ -386,9 +412,10 @@ fn put_call_parity_cancels_in_every_cell() {
         let held = quantity(rng, at.max(terms.forward), market.unit);
         let options = vec![strike(at, vol(rng.within(10_000..=3_000_000)), held, negative(held))];
         let mut account = of_one_expiry(market, terms, option_terms(rng), options);
-        account.underlyings[0].expiries[0].futures = vec![LinearPosition { quantity: negative(held), quote: Usd::ZERO }];
+        account.underlyings[0].expiries[0].futures =
+            vec![LinearPosition { quantity: negative(held), quote: Usd::ZERO }];
         let (off, notional) = (largest(&account), account.underlyings[0].notional());
-        ensure!(off <= 8 + (notional * 4 >> 30), "{off} of {notional} in {account:#?}");
+        ensure!(off <= 8 + ((notional * 4) >> 30), "{off} of {notional} in {account:#?}");
         Ok(())
     });
 }
@@ -403,13 +430,14 @@ fn a_box_is_flat_in_every_cell() {
         let prices = [0; 2].map(|_| strike_price(rng, terms.forward));
         let held = quantity(rng, prices[0].max(prices[1]).max(terms.forward), market.unit);
         let legs = [held, negative(held)];
-        let strikes = prices.into_iter().zip(legs).map(|(at, held)| {
-            strike(at, vol(rng.within(10_000..=3_000_000)), held, negative(held))
-        });
+        let strikes = prices
+            .into_iter()
+            .zip(legs)
+            .map(|(at, held)| strike(at, vol(rng.within(10_000..=3_000_000)), held, negative(held)));
         let strikes = strikes.collect();
         let account = of_one_expiry(market, terms, option_terms(rng), strikes);
         let (off, notional) = (largest(&account), account.underlyings[0].notional());
-        ensure!(off <= 8 + (notional * 4 >> 30), "{off} of {notional} in {account:#?}");
+        ensure!(off <= 8 + ((notional * 4) >> 30), "{off} of {notional} in {account:#?}");
         Ok(())
     });
 }
@@ -480,7 +508,7 @@ fn check_defined_risk(rng: &mut Rng, options: OptionTerms, short_share: i128) ->
     let Defined { account, loss, width, skew } = defined_risk(rng, options);
     let part = &account.evaluate().parts[0];
     let cells = part.array.cells().map(|cell| -micros(cell));
-    let rounding = 16 + (account.underlyings[0].notional() * 4 >> 30);
+    let rounding = 16 + ((account.underlyings[0].notional() * 4) >> 30);
     let shaved = loss + ceil(width * short_share, ONE) + rounding;
     let level = *cells[..LEVEL_CELLS].iter().max().unwrap();
     ensure!(level <= shaved, "{level} of {loss}, width {width}, rounding {rounding} in {account:#?}");
@@ -523,7 +551,7 @@ fn the_scan_of_a_spread_is_at_most_its_maximum_loss_up_to_a_quarter_of_a_year() 
     law("scan of spreads", |rng| {
         let options = OptionTerms { long_factor: Ratio::ONE, short_factor: Ratio::ONE, ..OptionTerms::standard() };
         let Defined { account, loss, skew, .. } = defined_risk(rng, options);
-        let rounding = 32 + (account.underlyings[0].notional() * 4 >> 30);
+        let rounding = 32 + ((account.underlyings[0].notional() * 4) >> 30);
         let factor = basis_factor(&options, &account.underlyings[0].expiries[0].terms).max(ONE);
         let (scan, most) = (account.evaluate().scan(), ceil((loss + skew + rounding) * factor, ONE));
         ensure!(scan <= most, "{scan} of {loss}, {skew}, {rounding} in {account:#?}");
@@ -728,8 +756,12 @@ fn nothing_is_lost_between_the_nodes_by_linear_items_and_short_options() {
 }
 
 /// I-14: any book loses between the nodes at most `sag` of its long options more than in its worst cell when volatility is down, the
-/// same or up; with volatility between these, at most a quarter of the sum of what its options gain or lose between down and
+/// same or up; with volatility between these, at most an eighth of the sum of what its options gain or lose between down and
 /// up more.
+///
+/// Measured over 10^6 points: 0.05 % of them lose more than the scan at all, by up to 0.84 of `sag` at the nodes of volatility and
+/// 0.05 of the sum between them; in all at most 6.1 % of `R x gross value`, options by their forward. Of the scan itself there
+/// is no such share: the worst cell of a long straddle between two nodes can be next to nothing.
 #[test]
 fn between_the_nodes_a_book_loses_little_more_than_in_its_worst_cell() {
     law_of("between nodes", account_of_one, |account, rng| {
@@ -743,11 +775,15 @@ fn between_the_nodes_a_book_loses_little_more_than_in_its_worst_cell() {
                 let result = options.iter().map(|held| held.result(moved, part)).sum::<f64>();
                 -(result + slope * moved) - scan
             };
-            ensure!(excess(node) <= sag + real_rounding(account), "{} beyond {scan} at {moved}, {node}; {sag}", excess(node));
+            ensure!(
+                excess(node) <= sag + real_rounding(account),
+                "{} beyond {scan} at {moved}, {node}; {sag}",
+                excess(node)
+            );
             let part = 2.0 * rng.share() - 1.0;
             let span = |held: &Held| (held.result(moved, 1.0) - held.result(moved, -1.0)).abs();
             let spans: f64 = options.iter().map(span).sum();
-            let most = sag + spans / 4.0 + real_rounding(account);
+            let most = sag + spans / 8.0 + real_rounding(account);
             ensure!(excess(part) <= most, "{} beyond {scan} at {moved}, {part}; {sag}, {spans}", excess(part));
         }
         Ok(())
@@ -785,7 +821,12 @@ fn the_less_offsets_the_more_margin() {
         let rounding = account.roundings();
         ensure!(cross.scan() >= portfolio.scan() - rounding, "scan {} {}", cross.scan(), portfolio.scan());
         let equity = |verdict: &Verdict| micros(verdict.valuation.equity);
-        ensure!((equity(&cross) - equity(&portfolio)).abs() <= rounding, "equity {} {}", equity(&cross), equity(&portfolio));
+        ensure!(
+            (equity(&cross) - equity(&portfolio)).abs() <= rounding,
+            "equity {} {}",
+            equity(&cross),
+            equity(&portfolio)
+        );
         for level in [0, 2] {
             let (less, more) = (cross.margins()[level], portfolio.margins()[level]);
             ensure!(less >= more - rounding, "level {level}: cross {less}, portfolio {more}, {rounding}");
@@ -807,19 +848,23 @@ fn the_less_offsets_the_more_margin() {
 /// not counted (an exception that the page does not have).
 #[test]
 fn an_isolated_account_owes_its_debts_and_owns_nothing_elsewhere() {
-    law_of("isolated", |rng| account(rng).of_one().in_mode(Mode::Isolated), |account, rng| {
-        let before = account.evaluate().healths();
-        let mut after = account.clone();
-        let added = collateral(rng);
-        after.collateral.push(added);
-        let after = after.evaluate().healths();
-        let value = micros(added.value);
-        let expected = |haircut| if value < 0 { value - product_up(-value, haircut) } else { 0 };
-        let [maintenance, initial] = [added.haircuts.maintenance, added.haircuts.initial].map(expected);
-        ensure!(after[0] - before[0] == maintenance, "maintenance {} {maintenance}", after[0] - before[0]);
-        ensure!(after[2] - before[2] == initial, "initial {} {initial}", after[2] - before[2]);
-        Ok(())
-    });
+    law_of(
+        "isolated",
+        |rng| account(rng).of_one().in_mode(Mode::Isolated),
+        |account, rng| {
+            let before = account.evaluate().healths();
+            let mut after = account.clone();
+            let added = collateral(rng);
+            after.collateral.push(added);
+            let after = after.evaluate().healths();
+            let value = micros(added.value);
+            let expected = |haircut| if value < 0 { value - product_up(-value, haircut) } else { 0 };
+            let [maintenance, initial] = [added.haircuts.maintenance, added.haircuts.initial].map(expected);
+            ensure!(after[0] - before[0] == maintenance, "maintenance {} {maintenance}", after[0] - before[0]);
+            ensure!(after[2] - before[2] == initial, "initial {} {initial}", after[2] - before[2]);
+            Ok(())
+        },
+    );
 }
 
 /// I-14: the cell named is the worst of the worst underlying, and its loss is in the array, or is the basis charge.
@@ -832,7 +877,14 @@ fn the_worst_cell_reproduces_its_loss() {
             cell => -micros(part.array.cells()[usize::from(cell.index())]),
         };
         for part in &verdict.parts {
-            ensure!(loss(part) == part.loss(), "{:?} of {}: {}, not {}", part.worst, part.index, loss(part), part.loss());
+            ensure!(
+                loss(part) == part.loss(),
+                "{:?} of {}: {}, not {}",
+                part.worst,
+                part.index,
+                loss(part),
+                part.loss()
+            );
         }
         let Some(WorstCell { underlying, cell }) = verdict.valuation.worst else {
             ensure!(verdict.parts.is_empty(), "no worst cell");
@@ -870,31 +922,35 @@ fn correlation_only_lowers_the_scan_and_never_below_the_common_cell() {
 /// weight; of a portfolio at most the scan of its cells. To a micro-dollar per underlying.
 #[test]
 fn expected_shortfall_is_between_nothing_and_the_worst_cell() {
-    law_of("shortfall", |rng| account(rng).plain(), |account, rng| {
-        let verdict = account.evaluate();
-        let one_weight = |cell: usize| {
-            let mut weights = [Ratio::ZERO; CELLS];
-            weights[cell] = Ratio::ONE;
-            CellWeights::new(weights).unwrap()
-        };
-        let weights = CellWeights::new(std::array::from_fn(|_| rng.ratio(1..=1_000_000))).unwrap();
-        let tail = if rng.one_in(2) { ratio(25_000) } else { rng.ratio(1..=1_000_000) };
-        let mut total = Shortfall::new(&weights, tail);
-        for part in &verdict.parts {
-            let worst = -micros(part.array.worst().1);
-            let mean = micros(weights.shortfall(&part.array, tail));
-            ensure!(0 <= mean && mean <= worst, "{mean} of {worst}");
-            let least = micros(weights.shortfall(&part.array, Ratio::from_bits(1).unwrap()));
-            ensure!(least == worst, "the least tail loses {least} of {worst}");
-            let cell = rng.upto(CELLS - 1);
-            let alone = micros(one_weight(cell).shortfall(&part.array, tail));
-            ensure!(alone == (-micros(part.array.cells()[cell])).max(0), "cell {cell} alone: {alone}");
-            total.add(account.underlyings[part.index].market.group, &part.array);
-        }
-        let (total, rounding) = (micros(total.total()), i128::try_from(verdict.parts.len()).unwrap());
-        ensure!(0 <= total && total <= verdict.scan() + rounding, "{total} of {}", verdict.scan());
-        Ok(())
-    });
+    law_of(
+        "shortfall",
+        |rng| account(rng).plain(),
+        |account, rng| {
+            let verdict = account.evaluate();
+            let one_weight = |cell: usize| {
+                let mut weights = [Ratio::ZERO; CELLS];
+                weights[cell] = Ratio::ONE;
+                CellWeights::new(weights).unwrap()
+            };
+            let weights = CellWeights::new(std::array::from_fn(|_| rng.ratio(1..=1_000_000))).unwrap();
+            let tail = if rng.one_in(2) { ratio(25_000) } else { rng.ratio(1..=1_000_000) };
+            let mut total = Shortfall::new(&weights, tail);
+            for part in &verdict.parts {
+                let worst = -micros(part.array.worst().1);
+                let mean = micros(weights.shortfall(&part.array, tail));
+                ensure!(0 <= mean && mean <= worst, "{mean} of {worst}");
+                let least = micros(weights.shortfall(&part.array, Ratio::from_bits(1).unwrap()));
+                ensure!(least == worst, "the least tail loses {least} of {worst}");
+                let cell = rng.upto(CELLS - 1);
+                let alone = micros(one_weight(cell).shortfall(&part.array, tail));
+                ensure!(alone == (-micros(part.array.cells()[cell])).max(0), "cell {cell} alone: {alone}");
+                total.add(account.underlyings[part.index].market.group, &part.array);
+            }
+            let (total, rounding) = (micros(total.total()), i128::try_from(verdict.parts.len()).unwrap());
+            ensure!(0 <= total && total <= verdict.scan() + rounding, "{total} of {}", verdict.scan());
+            Ok(())
+        },
+    );
 }
 
 // ---- Black (1976) ----
@@ -970,7 +1026,7 @@ fn a_value_and_a_delta_keep_within_their_bounds() {
 }
 
 /// A value goes to the intrinsic one as time goes to nothing: time value is at most `0.4 vol sqrt(T)` of the greater of forward and
-/// strike, to 2^-29 of it.
+/// strike, to 2^-29 of it, and nothing at expiry.
 #[test]
 fn a_value_is_continuous_at_expiry() {
     law("expiry", |rng| {
@@ -979,6 +1035,10 @@ fn a_value_is_continuous_at_expiry() {
         let at = |years| Black76 { years, ..option }.value_down(vol);
         let (now, soon) = (at(Years::default()), at(years));
         let sd = vol.bits() as f64 / ONE as f64 * (years.bits() as f64 / (1u64 << 40) as f64).sqrt();
+        let (forward, strike) = (option.forward.raw(), option.strike.raw());
+        let paid = if option.kind == OptionKind::Call { forward - strike } else { strike - forward }.max(0);
+        let left = i128::from(now) - i128::from(paid) * bits(option.discount) / ONE;
+        ensure!((0..=steps(&option, 29).into()).contains(&left), "{left} left at expiry: {option:?} {vol:?}");
         let most = 0.4 * sd * option.forward.max(option.strike).raw() as f64 + steps(&option, 29) as f64;
         ensure!((-1.0..=most).contains(&((soon - now) as f64)), "{now} to {soon}, {most}: {option:?} {vol:?}");
         Ok(())
@@ -994,7 +1054,10 @@ fn an_implied_volatility_prices_its_option_back() {
         let value = option.value_down(vol);
         let Ok(implied) = option.implied_vol(value) else { return Ok(()) };
         let back = option.value_down(implied);
-        ensure!((back - value).abs() <= 1 + steps(&option, 29), "{value} and {back} at {implied:?}: {option:?} {vol:?}");
+        ensure!(
+            (back - value).abs() <= 1 + steps(&option, 29),
+            "{value} and {back} at {implied:?}: {option:?} {vol:?}"
+        );
         Ok(())
     });
 }
@@ -1018,8 +1081,8 @@ fn of_jump_wings(v: f64, psi: f64, p: f64, c: f64, least: f64) -> Smile {
     let rho = 1.0 - p * root / b;
     let beta = rho - 2.0 * psi * root / b;
     let alpha = beta.signum() * (1.0 / (beta * beta) - 1.0).sqrt();
-    let m = (v - least)
-        / (b * (-rho + alpha.signum() * (1.0 + alpha * alpha).sqrt() - alpha * (1.0 - rho * rho).sqrt()));
+    let m =
+        (v - least) / (b * (-rho + alpha.signum() * (1.0 + alpha * alpha).sqrt() - alpha * (1.0 - rho * rho).sqrt()));
     let sigma = alpha * m;
     smile(least - b * sigma * (1.0 - rho * rho).sqrt(), b, rho, m, sigma).unwrap()
 }
@@ -1058,8 +1121,12 @@ fn a_smile_is_positive_flat_in_the_wings_and_above_what_it_was_lifted_from() {
         let step = rng.integer(1 << 40);
         if let Ok(near) = at((k + step).clamp(-4 << 48, 4 << 48)) {
             let jump = (variance(near) - variance(vol)).abs();
-            let rounding = 4.0 / ONE as f64 * (vol.max(near) as f64 / ONE as f64) * years.bits() as f64 / (1u64 << 40) as f64;
-            ensure!(jump <= 2.0 * step.abs() as f64 / (1u64 << 48) as f64 + rounding + 1e-17, "{slice:?} jumps {jump} at {k}");
+            let rounding =
+                4.0 / ONE as f64 * (vol.max(near) as f64 / ONE as f64) * years.bits() as f64 / (1u64 << 40) as f64;
+            ensure!(
+                jump <= 2.0 * step.abs() as f64 / (1u64 << 48) as f64 + rounding + 1e-17,
+                "{slice:?} jumps {jump} at {k}"
+            );
         }
         ensure!(slice.is_free_of_calendar_spreads(&slice), "{slice:?} crosses itself");
         Ok(())
@@ -1181,7 +1248,10 @@ fn a_range_rises_at_once_and_falls_slowly() {
             time += rng.integer(200_000).abs();
             let last = after;
             after = after.moved_to(target, time);
-            ensure!(after.range >= target.min(last.range) && after.range <= target.max(last.range), "{last:?} to {after:?}");
+            ensure!(
+                after.range >= target.min(last.range) && after.range <= target.max(last.range),
+                "{last:?} to {after:?}"
+            );
             ensure!(after.range == target || target < last.range, "a rise waits: {last:?} to {after:?}");
             ensure!(after.range.bits() * 20 >= last.range.bits() * 19, "{last:?} to {after:?}");
         }
@@ -1340,7 +1410,7 @@ fn no_corner_of_a_number_panics() {
     }
     let (ratios, prices, amounts) = (corners(Ratio::from_bits), corners(Price::new), corners(Usd::new));
     let units = [0, 1, 9, 18].map(|digits| Decimals::new(digits).unwrap());
-    _ = (0..=u8::MAX).map(|digits| Decimals::new(digits)).filter(Result::is_ok).count();
+    _ = (0..=u8::MAX).map(Decimals::new).filter(Result::is_ok).count();
     for price in &prices {
         for unit in units {
             for atoms in CORNERS {
@@ -1371,7 +1441,9 @@ fn no_corner_of_an_option_panics() {
     let discounts = corners(Ratio::from_bits);
     let options = OptionTerms::standard();
     for (forward, strike) in prices.iter().flat_map(|forward| prices.iter().map(move |strike| (*forward, *strike))) {
-        for (years, discount) in years.iter().flat_map(|years| discounts.iter().map(move |discount| (*years, *discount))) {
+        for (years, discount) in
+            years.iter().flat_map(|years| discounts.iter().map(move |discount| (*years, *discount)))
+        {
             _ = Expiry::new(&Terms { years, forward, discount }, &options);
             for kind in [OptionKind::Call, OptionKind::Put] {
                 let option = Black76 { kind, forward, strike, years, discount };
@@ -1399,7 +1471,7 @@ fn no_corner_of_a_smile_or_a_range_panics() {
                 for years in corners(Years::from_bits) {
                     _ = smile.vol_at(k, years);
                 }
-                // The mesh ends at 2.
+                // A setter's mesh ends at 2; further out the square of Durrleman's first term can pass 2^127.
                 if k.bits().abs() <= 2 << 48 {
                     _ = smile.density(k);
                 }

@@ -4,7 +4,7 @@ use margrave_risk::*;
 use std::ops::RangeInclusive;
 
 /// Cases of each law that nothing in the environment asks for.
-const DEFAULT_CASES: u64 = 6_000;
+const DEFAULT_CASES: u64 = 60_000;
 
 /// What a law says of one case; the text tells the numbers that break it.
 pub type Holds = Result<(), String>;
@@ -13,7 +13,8 @@ pub type Holds = Result<(), String>;
 #[macro_export]
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
-        if !$condition {
+        if $condition {
+        } else {
             return Err(format!($($message)+));
         }
     };
@@ -27,9 +28,9 @@ impl Rng {
     fn of_case(law: &str, case: u64) -> Self {
         let seed = std::env::var("MARGRAVE_SEED").map_or(0, |seed| seed.parse().expect("MARGRAVE_SEED is a number"));
         // FNV-1a of the name, so that laws do not all see the same portfolios.
-        let name = law.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let name = law
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let mut rng = Self(name ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::rotate_left(seed, 32));
         rng.next();
         rng
@@ -343,7 +344,7 @@ impl Account {
         account
     }
 
-    /// Without size charges, ramps and caps of profit, and the hedged charge at most the net one: what keeps a merger's promise.
+    /// Without size charges, ramps and caps of profit: none of them promises anything to accounts that merge.
     pub fn plain(mut self) -> Self {
         for Underlying { market, .. } in &mut self.underlyings {
             market.size = SizeCharge::NONE;

@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use margrave_engine_probe::{ExpiryHoldings, Portfolio, Underlying, encode};
 use margrave_risk::{
-    Collateral, Decimals, Group, Haircuts, Levels, LinearPosition, Log, Market, Mode, Price, Quantity, Ratio,
-    SizeCharge, Strike, Terms, Usd, Vol, Years,
+    Collateral, Decimals, Group, Haircuts, Levels, LinearPosition, Market, Mode, Price, Quantity, Ratio, SizeCharge,
+    Strike, Terms, Usd, Vol, Years,
 };
 
 pub fn ppm(millionths: u32) -> Ratio {
@@ -41,7 +41,7 @@ pub fn market(spot: Price) -> Market {
 
 pub fn strike(strike: Price, vol_ppm: u32, calls: i64, puts: i64) -> Strike {
     let vol = Vol::from_bits(i64::from(vol_ppm) * (1 << 30) / 1_000_000).unwrap();
-    Strike { price: strike, log: Log::of_price(strike), vol, calls: Quantity::new(calls), puts: Quantity::new(puts) }
+    Strike::new(strike, vol, Quantity::new(calls), Quantity::new(puts))
 }
 
 /// Integers of every length up to `limit` in size.
@@ -122,13 +122,8 @@ pub fn random_underlying(rng: &mut Rng, group: Group) -> Underlying {
             if rng.u8(0..4) == 0 {
                 puts = if rng.bool() { -calls } else { quantity(rng, price.max(forward), digits, 1 << 43).atoms() };
             }
-            Strike {
-                price,
-                log: Log::of_price(price),
-                vol: Vol::from_bits(rng.i64(1 << 20..=1 << 35) >> rng.u32(0..=4)).unwrap(),
-                calls: Quantity::new(calls),
-                puts: Quantity::new(puts),
-            }
+            let vol = Vol::from_bits(rng.i64(1 << 20..=1 << 35) >> rng.u32(0..=4)).unwrap();
+            Strike::new(price, vol, Quantity::new(calls), Quantity::new(puts))
         };
         ExpiryHoldings { terms, futures: several(rng, 1, linear), strikes: several(rng, 4, strike) }
     };

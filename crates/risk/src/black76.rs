@@ -20,8 +20,8 @@ use core::num::NonZeroU64;
 const MAX_SD: i64 = (16 << 30) - 1;
 /// The same in 2^-48.
 const MAX_ROOT: u128 = (MAX_SD as u128) << 18;
-/// The largest |ln(F/K)| that counts before a shock, just below 8, in 2^-30. A shock adds less than another 8.
-const MAX_LOG: i64 = (8 << 30) - 1;
+/// The largest |ln(F/K)| that counts before a shock, just below 9, in 2^-30. A shock adds less than 7.
+const MAX_LOG: i64 = (9 << 30) - 1;
 
 /// A right to buy or to sell at the strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub(crate) const fn normalise(forward: i64, strike: i64, excess: u32) -> (i64, i
     }
 }
 
-/// ln(F/K) in 2^-30, held to less than 8 in size.
+/// ln(F/K) in 2^-30, held to less than 9 in size: a factor of 8,000, beyond which an option has no time value left that counts.
 pub(crate) const fn log_moneyness(log_forward: Log, log_strike: Log) -> i64 {
     let log = log_forward.minus(log_strike).bits_30();
     if log > MAX_LOG {
@@ -275,6 +275,9 @@ impl Black76 {
             return Err(RiskError::NoImpliedVol);
         }
         let undiscounted = ((value as i128) << Ratio::BITS) / self.discount.bits() as i128;
+        if undiscounted - self.intrinsic() as i128 > self.unit() as i128 {
+            return Err(RiskError::NoImpliedVol);
+        }
         let target = ((undiscounted - self.intrinsic() as i128) << 62) / self.unit() as i128;
         if target <= 0 || target > self.time_value(MAX_SD) as i128 {
             return Err(RiskError::NoImpliedVol);

@@ -37,7 +37,8 @@ impl Market {
     /// For setters: the bounds that [`Book`] relies on and does not look at again.
     ///
     /// # Errors
-    /// [`RiskError::RatioOutOfRange`] when a ratio is negative, a haircut is above one, the initial one is below the maintenance one,
+    /// [`RiskError::RatioOutOfRange`] when the scan range or the ramp is not positive, the range above 3, kappa not 0 to 0.8, the
+    /// group above 63, a cap or another ratio negative, a haircut above one, the initial one below the maintenance one,
     /// or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
     pub fn require_valid(&self) -> Result<(), RiskError> {
         let charges = [
@@ -50,7 +51,14 @@ impl Market {
             self.size.cap,
         ];
         let Haircuts { maintenance, initial } = self.profit;
+        let Group { id, kappa } = self.group;
         let valid = charges.iter().all(|ratio| *ratio >= Ratio::ZERO)
+            && self.scan_range > Ratio::ZERO
+            && self.scan_range.bits() <= 3 * Ratio::ONE.bits()
+            && self.ramp > Ratio::ZERO
+            && id <= MAX_GROUP
+            && (Ratio::ZERO..=Ratio::MAX_KAPPA).contains(&kappa)
+            && !self.profit_cap.is_negative()
             && self.hedged_charge <= self.net_charge.times_up(Ratio::ONE.doubled())
             && Ratio::ZERO <= maintenance
             && maintenance <= initial
@@ -90,9 +98,12 @@ impl SizeCharge {
 pub struct Group {
     /// Which group, 1 to 63; 0: alone.
     pub id: u8,
-    /// The floor of the correlation of its members under stress, 0 to 0.8. The first member given decides.
+    /// The floor of the correlation of its members under stress, 0 to 0.8. The least of its members' counts.
     pub kappa: Ratio,
 }
+
+/// The last group.
+const MAX_GROUP: u8 = 63;
 
 impl Group {
     /// Offsets nothing.
@@ -291,6 +302,11 @@ impl Book {
         if self.items > MAX_ITEMS { Err(RiskError::TooManyItems) } else { Ok(()) }
     }
 
+    /// Leaves an underlying out, so that those after it keep their place in the list.
+    pub(crate) fn skip_underlying(&mut self) {
+        self.underlyings = self.underlyings.saturating_add(1);
+    }
+
     /// Adds cash in the quote currency at par, negative for a debt.
     pub fn add_cash(&mut self, cash: Usd) {
         self.equity += cash;
@@ -404,9 +420,10 @@ impl Book {
     /// Makes `group` the open one.
     fn enter(&mut self, group: Group) -> Result<(), RiskError> {
         if self.open.id == group.id {
+            self.open.kappa = self.open.kappa.min(group.kappa).max(Ratio::ZERO);
             return Ok(());
         }
-        if group.id > 63 || self.closed_groups >> group.id & 1 == 1 {
+        if group.id > MAX_GROUP || self.closed_groups >> group.id & 1 == 1 {
             return Err(RiskError::GroupsOutOfOrder);
         }
         if group.kappa < Ratio::ZERO || group.kappa > Ratio::MAX_KAPPA {

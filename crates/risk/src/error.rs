@@ -29,6 +29,8 @@ pub enum RiskError {
     TimeValueFactorsOutOfRange,
     /// The underlyings of a correlation group were not given one after another.
     GroupsOutOfOrder,
+    /// Grid nodes that were prepared for another scan range.
+    NodesOfAnotherRange,
     /// Positions on more than one underlying in an isolated account.
     IsolatedToOneUnderlying,
 }
@@ -51,6 +53,7 @@ impl fmt::Display for RiskError {
             Self::NoImpliedVol => "the price is at or below the intrinsic value or above what any volatility gives",
             Self::TimeValueFactorsOutOfRange => "time value factors must satisfy 0 <= long <= 1 <= short <= 2",
             Self::GroupsOutOfOrder => "the underlyings of one correlation group must follow one another",
+            Self::NodesOfAnotherRange => "the grid nodes were prepared for another scan range",
             Self::IsolatedToOneUnderlying => "an isolated account holds positions on one underlying only",
         })
     }

@@ -79,15 +79,15 @@ pub struct Expiry {
     basis: Ratio,
     /// Bits of the forward beyond 34.
     excess: u32,
+    years: Years,
 }
 
 /// The options of one strike.
 #[derive(Clone, Copy, Debug)]
 pub struct Strike {
-    /// Strike price.
-    pub price: Price,
-    /// Its logarithm, [`Log::of_price`].
-    pub log: Log,
+    price: Price,
+    /// Made of the price here and nowhere else: a wrong one would price the option away.
+    log: Log,
     /// Implied volatility now.
     pub vol: Vol,
     /// Calls held, signed.
@@ -102,6 +102,8 @@ pub struct Nodes {
     moves: [NodeMove; NODES],
     /// Of the profit and loss of the tails.
     weight: [Ratio; TAILS],
+    /// 4/3 of the scan range, by which the grid is told from another.
+    edge: Ratio,
 }
 
 /// F'/F at a node and its logarithm, both in 2^-30: at least 1/1024 and below 8.
@@ -189,6 +191,8 @@ const WINDOW: i64 = (1800 << Years::BITS) / Years::SECONDS;
 const MAX_BASIS: i64 = 4 << Ratio::BITS;
 /// Factors of volatility are held to 8.
 const MAX_UP: i64 = 8 << 28;
+/// The least width of the skew, 1/1024: a narrower one would make its slope overflow.
+const LEAST_SKEW_WIDTH: i64 = 1 << 20;
 /// The least factor of a price, 1/1024.
 const LEAST_FACTOR: i64 = 1 << 20;
 
@@ -199,6 +203,7 @@ const CORE_NODES: usize = 7;
 const CORE_CELLS: usize = 3 * CORE_NODES;
 const FIRST_TAIL_NODE: usize = NODES - TAILS;
 const UNCHANGED_NODE: usize = 3;
+const EDGE_NODE: usize = FIRST_TAIL_NODE - 1;
 const THIRD_DOWN_NODE: usize = 2;
 const THIRD_UP_NODE: usize = 4;
 
@@ -233,7 +238,8 @@ impl OptionTerms {
 
     /// # Errors
     /// [`RiskError::TimeValueFactorsOutOfRange`] unless `0 <= long <= 1 <= short <= 2`: swapped, merging portfolios would raise
-    /// margin. [`RiskError::RatioOutOfRange`] for a negative parameter, a down shock above one or a power above 2.
+    /// margin. [`RiskError::RatioOutOfRange`] for a negative parameter, a down shock or skew cap above one, a
+    /// power above 2 or a least skew width below 1/1024.
     pub fn require_valid(&self) -> Result<(), RiskError> {
         let (zero, one, two) = (Ratio::ZERO, Ratio::ONE, Ratio::ONE.doubled());
         if self.long_factor < zero || self.long_factor > one || self.short_factor < one || self.short_factor > two {
@@ -255,12 +261,24 @@ impl OptionTerms {
             self.naked_initial,
         ];
         let within = all.iter().all(|ratio| *ratio >= zero)
-            && self.skew_min_width > zero
+            && self.skew_min_width.bits() >= LEAST_SKEW_WIDTH
             && self.skew_cap <= one
             && self.vol_down <= one
             && self.power_short <= two
             && self.power_long <= two;
         if within { Ok(()) } else { Err(RiskError::RatioOutOfRange) }
+    }
+}
+
+impl Strike {
+    /// The options at a strike price.
+    pub const fn new(price: Price, vol: Vol, calls: Quantity, puts: Quantity) -> Self {
+        Self { price, log: Log::of_price(price), vol, calls, puts }
+    }
+
+    /// Strike price.
+    pub const fn price(&self) -> Price {
+        self.price
     }
 }
 
@@ -278,7 +296,8 @@ impl Nodes {
             Some(tail) => tails[tail],
             None => of(grid.moves()[node]),
         });
-        Self { moves, weight: core::array::from_fn(|tail| grid.tail_weight_up(FIRST_TAIL_NODE + tail)) }
+        let weight = core::array::from_fn(|tail| grid.tail_weight_up(FIRST_TAIL_NODE + tail));
+        Self { moves, weight, edge: grid.moves()[EDGE_NODE] }
     }
 }
 
@@ -310,9 +329,10 @@ impl Expiry {
     /// Prepares an expiry.
     ///
     /// # Errors
-    /// [`RiskError::RatioOutOfRange`] for a discount that is not positive or above one; [`RiskError::LogOutOfRange`] for
-    /// volatility powers that `OptionTerms::require_valid` refuses.
+    /// [`RiskError::RatioOutOfRange`] for a discount that is not positive or above one, and what
+    /// [`OptionTerms::require_valid`] refuses.
     pub fn new(terms: &Terms, options: &OptionTerms) -> Result<Self, RiskError> {
+        options.require_valid()?;
         if terms.discount <= Ratio::ZERO || terms.discount > Ratio::ONE {
             return Err(RiskError::RatioOutOfRange);
         }
@@ -351,12 +371,13 @@ impl Expiry {
             unobserved,
             basis: Ratio::from_bits((options.basis_base.bits() + per_year).min(MAX_BASIS))?,
             excess: excess_bits(terms.forward.raw()),
+            years: terms.years,
         })
     }
 
-    /// Forward of the settlement price.
-    pub const fn forward(&self) -> Price {
-        self.forward
+    /// What it was prepared for: whoever stores it compares before using it again.
+    pub const fn terms(&self) -> Terms {
+        Terms { years: self.years, forward: self.forward, discount: self.discount }
     }
 
     /// The logarithm of the forward.
@@ -577,21 +598,27 @@ struct Probes {
     long_down: Usd,
     long_up: Usd,
     /// Options held, signed.
-    options: i64,
+    options: i128,
 }
 
 impl<'a> DatedBook<'a> {
     /// An empty book on an underlying at `price` with positions counted in `unit`. With `relief` the strikes of an expiry are
     /// one book; without it each position is a book of its own and a long one's gains do not count.
-    pub const fn new(
+    ///
+    /// # Errors
+    /// [`RiskError::NodesOfAnotherRange`] when the nodes were not prepared for this grid's scan range.
+    pub fn new(
         grid: &'a Grid,
         nodes: &'a Nodes,
         terms: &'a OptionTerms,
         price: Price,
         unit: Decimals,
         relief: bool,
-    ) -> Self {
-        Self { context: Context { grid, nodes, terms, price, unit, relief }, risk: DatedRisk::NONE }
+    ) -> Result<Self, RiskError> {
+        if nodes.edge != grid.moves()[EDGE_NODE] {
+            return Err(RiskError::NodesOfAnotherRange);
+        }
+        Ok(Self { context: Context { grid, nodes, terms, price, unit, relief }, risk: DatedRisk::NONE })
     }
 
     /// Adds the positions of one expiry. Give each expiry once: its basis and vega charges are for the sum of its positions.
@@ -625,7 +652,7 @@ impl<'a> DatedBook<'a> {
         risk.futures += moving;
         if context.relief {
             risk.add_expiry_item(&probes);
-            context.add_naked(risk, probes.options)?;
+            context.add_naked(risk, i64::try_from(probes.options).map_err(|_| RiskError::ValueOutOfRange)?)?;
         }
         let third = |node: usize, options: Usd| options + moving.mul_down(context.grid.moves()[node]);
         let basis = loss(third(THIRD_DOWN_NODE, probes.third_down)).max(loss(third(THIRD_UP_NODE, probes.third_up)));
@@ -744,12 +771,12 @@ impl Context<'_> {
         risk.uncertain += uncertain.abs();
         sheet.look(nodes, &View { f, k, log, calls, puts });
         let count = match (has_calls, has_puts) {
-            (true, true) => Quantity::new(strike.calls.atoms().saturating_add(strike.puts.atoms())),
+            (true, true) => strike.calls.checked_add(strike.puts)?,
             (true, false) => strike.calls,
             (false, _) => strike.puts,
         };
         if self.relief {
-            probes.options = probes.options.saturating_add(count.atoms());
+            probes.options += i128::from(count.atoms());
         } else {
             self.add_naked(risk, count.atoms())?;
         }
@@ -758,7 +785,8 @@ impl Context<'_> {
             return Ok(());
         }
         if has_calls && has_puts {
-            both = self.discounted(unit_price, count, expiry)?;
+            // Each is within the bound of a notional, so together they are within twice that.
+            both = unit_price.value_down(count, self.unit)?.mul_down(expiry.discount);
         }
         sheet.add_time_value(sd, Scaled::of(both), expiry, log);
         Ok(())

@@ -164,7 +164,7 @@ impl Scaled {
     /// # Errors
     /// [`RiskError::LogOutOfRange`] when that is 2^63 or more.
     pub const fn fixed_down(self, bits: u32) -> Result<i64, RiskError> {
-        let shift = self.exponent + bits.cast_signed();
+        let shift = self.exponent.saturating_add(if bits > 1 << 20 { 1 << 20 } else { bits.cast_signed() });
         if shift > 0 {
             Err(RiskError::LogOutOfRange)
         } else if shift <= -64 {

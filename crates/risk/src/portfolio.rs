@@ -127,14 +127,24 @@ impl Portfolio<'_> {
         let counted = |collateral: &&Collateral| shares || collateral.value.is_negative();
         add_collateral(&mut book, self.collateral.iter().filter(counted))?;
         for (index, held) in self.underlyings.iter().enumerate() {
-            if shares || held.has_positions() {
-                self.add(&mut book, held, |risk| visit(index, risk))?;
+            let counts = |collateral: &&Collateral| shares || held.has_positions() || collateral.value.is_negative();
+            if shares || held.has_positions() || held.collateral.iter().any(|collateral| counts(&collateral)) {
+                self.add(&mut book, held, counts, |risk| visit(index, risk))?;
+            } else {
+                book.skip_underlying();
             }
         }
         Ok(book.valuation(&self.levels))
     }
 
-    fn add(&self, book: &mut Book, held: &Holdings, visit: impl FnOnce(&UnderlyingRisk)) -> Result<(), RiskError> {
+    /// Adds one underlying with the collateral that `counts`.
+    fn add(
+        &self,
+        book: &mut Book,
+        held: &Holdings,
+        counts: impl Fn(&&Collateral) -> bool,
+        visit: impl FnOnce(&UnderlyingRisk),
+    ) -> Result<(), RiskError> {
         let market = &held.market;
         let group = if self.mode.offsets_between_underlyings() { market.group } else { Group::ALONE };
         let mut exposure = Exposure::default();
@@ -142,8 +152,8 @@ impl Portfolio<'_> {
         for perp in held.perps {
             exposure.add_position(market, perp.quantity, perp.quote)?;
         }
-        add_collateral(book, held.collateral.iter())?;
-        for collateral in held.collateral {
+        add_collateral(book, held.collateral.iter().filter(&counts))?;
+        for collateral in held.collateral.iter().filter(&counts) {
             exposure.add_collateral(collateral.value);
         }
         let grid = Grid::new(market.scan_range)?;
@@ -160,8 +170,8 @@ impl Portfolio<'_> {
                 &prepared
             }
         };
-        let mut dated =
-            DatedBook::new(&grid, nodes, self.options, market.price, market.unit, self.mode.option_relief());
+        let relief = self.mode.option_relief();
+        let mut dated = DatedBook::new(&grid, nodes, self.options, market.price, market.unit, relief)?;
         for Dated { expiry, futures, strikes } in held.expiries {
             count(book, futures.len() + strikes.len())?;
             dated.add_expiry(expiry, futures, strikes)?;

@@ -69,6 +69,7 @@ impl<'a> Shortfall<'a> {
             (self.closed, self.group) = (self.total(), group);
             (self.apart, self.joint) = (Usd::ZERO, RiskArray::ZERO);
         }
+        self.group.kappa = self.group.kappa.min(group.kappa);
         self.apart += self.weights.shortfall(array, self.tail);
         self.joint = self.joint.plus(array.cells());
     }

@@ -127,6 +127,8 @@ impl Smile {
     /// Durrleman's function `g(k) = (1 - k w'/2w)^2 - w'^2/4 (1/w + 1/4) + w''/2` in 2^-30: negative where the slice gives a
     /// butterfly a negative price. Where total variance is below 2^-30 it is reported as negative.
     pub fn density(&self, k: Log) -> i64 {
+        // Beyond the flat wings' start nothing changes, and k times the slope would not fit.
+        let k = Log::from_bits(k.bits().clamp(-FLAT_BEYOND, FLAT_BEYOND)).unwrap_or(Log::ZERO);
         let Curve { w, slope, curvature } = self.curve(k.bits());
         if w <= 0 {
             return -1;

@@ -1,6 +1,6 @@
 //! The scan of an account from its stored arrays, without looking at a position: what a keeper sweeps a million accounts with.
 
-use crate::{CELLS, CompressedArray, Group, Usd};
+use crate::{CELLS, CompressedArray, Group, Ratio, Usd};
 
 /// What is stored of one underlying.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +25,15 @@ pub fn stored_scan(members: &[StoredArray]) -> Usd {
             let mut least = 0;
             for (sum, mantissa) in joint.iter_mut().zip(member.array.mantissas) {
                 least = least.min(mantissa);
-                *sum += i64::from(mantissa) << exponent;
+                *sum = sum.saturating_add(i64::from(mantissa) << exponent);
             }
-            apart += Usd::of_sum(-(i64::from(least) << exponent)).max(member.basis);
+            let loss = Usd::of_sum(-(i64::from(least) << exponent)).max(member.basis);
+            apart = Usd::of_sum(apart.micros().saturating_add(loss.micros()));
             basis += member.basis;
         }
         let least = joint.iter().fold(0, |least, sum| least.min(*sum));
-        let together = Usd::of_sum(-least).max(basis);
-        let kappa = group.first().map_or(Group::ALONE.kappa, |member| member.group.kappa);
+        let together = Usd::of_sum(least.saturating_neg()).max(basis);
+        let kappa = group.iter().fold(Ratio::MAX_KAPPA, |least, member| least.min(member.group.kappa)).max(Ratio::ZERO);
         scan += apart - (apart - together).mul_down(kappa);
     }
     scan

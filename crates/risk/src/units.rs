@@ -229,6 +229,17 @@ impl Quantity {
         Self(if atoms == i64::MIN { -i64::MAX } else { atoms })
     }
 
+    /// The sum.
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] when it does not fit.
+    pub const fn checked_add(self, other: Self) -> Result<Self, RiskError> {
+        match self.0.checked_add(other.0) {
+            Some(sum) if sum != i64::MIN => Ok(Self(sum)),
+            _ => Err(RiskError::ValueOutOfRange),
+        }
+    }
+
     /// Smallest units.
     pub const fn atoms(self) -> i64 {
         self.0

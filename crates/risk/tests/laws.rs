@@ -682,14 +682,15 @@ fn options_of(account: &Account) -> Vec<Held> {
             let power = if years <= month { options.power_short } else { options.power_long };
             let tenor = (month / years.max(day)).powf(real(power));
             let share = (years / (1800.0 / 31_536_000.0)).min(1.0);
-            for Strike { price, vol, calls, puts, .. } in strikes {
+            for strike in strikes {
+                let (price, Strike { vol, calls, puts, .. }) = (strike.price(), strike);
                 let vol = vol.bits() as f64 / ONE as f64;
                 let up = real(options.vol_floor).max(vol * (1.0 + real(options.vol_up) * tenor));
                 let down = vol * (1.0 - real(options.vol_down) * tenor).max(0.0);
                 let sd = [vol, down, up].map(|vol| (vol * years.sqrt()).min(24.0));
                 for (held, calls) in [(calls, true), (puts, false)] {
                     let size = held.atoms() as f64 * unit * real(terms.discount);
-                    let (forward, strike) = (dollars(terms.forward), dollars(*price));
+                    let (forward, strike) = (dollars(terms.forward), dollars(price));
                     all.push(Held { size, calls, forward, strike, share, sd });
                 }
             }
@@ -844,8 +845,7 @@ fn the_less_offsets_the_more_margin() {
 }
 
 /// I-12: in isolated mode collateral elsewhere counts for nothing and a debt elsewhere counts in full: an added debt lowers health by
-/// its value and haircuts. Of debts in `Portfolio::collateral`, that is: one in the own asset of an underlying without positions is
-/// not counted (an exception that the page does not have).
+/// its value and haircuts. One in the own asset of another underlying: `guards.rs`.
 #[test]
 fn an_isolated_account_owes_its_debts_and_owns_nothing_elsewhere() {
     law_of(
@@ -890,7 +890,8 @@ fn the_worst_cell_reproduces_its_loss() {
             ensure!(verdict.parts.is_empty(), "no worst cell");
             return Ok(());
         };
-        let (named, most) = (&verdict.parts[usize::from(underlying)], verdict.parts.iter().map(loss).max().unwrap());
+        let named = verdict.parts.iter().find(|part| part.index == usize::from(underlying)).unwrap();
+        let most = verdict.parts.iter().map(loss).max().unwrap();
         ensure!(named.worst == cell && loss(named) == most, "{underlying} {cell:?}: {} of {most}", loss(named));
         Ok(())
     });

@@ -29,7 +29,7 @@ fn valuation(size: i64, cash: i64) -> Valuation {
     let strike = |raw, calls, puts| {
         let price = price(raw);
         let vol = Vol::from_bits(800 << 20).unwrap();
-        Strike { price, log: Log::of_price(price), vol, calls: Quantity::new(calls), puts: Quantity::new(puts) }
+        Strike::new(price, vol, Quantity::new(calls), Quantity::new(puts))
     };
     let perps = [LinearPosition { quantity: Quantity::new(size), quote: Usd::new(-35 * size / 1_000).unwrap() }];
     let strikes = [strike(420_000_000_000, -2 * size, 0), strike(280_000_000_000, 0, -size)];

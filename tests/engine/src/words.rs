@@ -1,9 +1,9 @@
 //! A portfolio as a list of 64-bit words and back.
 
 use margrave_risk::{
-    Collateral, Dated, Decimals, Expiry, Grid, Group, Haircuts, Holdings, Levels, LinearPosition, Log, Market, Mode,
-    Nodes, OptionTerms, Price, Quantity, Ratio, RiskError, SizeCharge, Strike, Terms, UnderlyingRisk, Usd, Valuation,
-    Vol, Years,
+    Collateral, Dated, Decimals, Expiry, Grid, Group, Haircuts, Holdings, Levels, LinearPosition, Market, Mode, Nodes,
+    OptionTerms, Price, Quantity, Ratio, RiskError, SizeCharge, Strike, Terms, UnderlyingRisk, Usd, Valuation, Vol,
+    Years,
 };
 
 /// One expiry's positions.
@@ -148,14 +148,8 @@ impl Words<'_> {
     }
 
     fn strike(&mut self) -> Result<Strike, RiskError> {
-        let price = self.price()?;
-        Ok(Strike {
-            price,
-            log: Log::of_price(price),
-            vol: Vol::from_bits(self.next())?,
-            calls: Quantity::new(self.next()),
-            puts: Quantity::new(self.next()),
-        })
+        let (price, vol) = (self.price()?, Vol::from_bits(self.next())?);
+        Ok(Strike::new(price, vol, Quantity::new(self.next()), Quantity::new(self.next())))
     }
 
     fn expiry(&mut self) -> Result<ExpiryHoldings, RiskError> {
@@ -241,7 +235,7 @@ pub fn encode(portfolio: &Portfolio) -> Vec<i64> {
             write_linear(&mut words, &held.futures);
             write_count(&mut words, held.strikes.len());
             for strike in &held.strikes {
-                words.extend([strike.price.raw(), strike.vol.bits(), strike.calls.atoms(), strike.puts.atoms()]);
+                words.extend([strike.price().raw(), strike.vol.bits(), strike.calls.atoms(), strike.puts.atoms()]);
             }
         }
     }

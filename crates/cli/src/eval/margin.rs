@@ -6,8 +6,8 @@ use super::pricing::{discount, smile, smile_vol};
 use anyhow::{Context, Result, bail, ensure};
 use margrave_risk::{
     Black76, CELLS, Cell, CellWeights, Collateral, Dated, Decimals, Expiry, Group, Haircuts, Holdings, Levels,
-    LinearPosition, Log, Market, Mode, OptionKind, OptionTerms, Portfolio, Price, PriceMove, Quantity, Ratio,
-    RiskArray, Shortfall, SizeCharge, Strike, Terms, Usd, Vol, VolMove, Years,
+    LinearPosition, Market, Mode, OptionKind, OptionTerms, Portfolio, Price, PriceMove, Quantity, Ratio, RiskArray,
+    Shortfall, SizeCharge, Strike, Terms, Usd, Vol, VolMove, Years,
 };
 use rust_decimal::{Decimal, RoundingStrategy, dec};
 use serde_json::{Map, Value, json};
@@ -162,11 +162,11 @@ impl ExpiryData {
     }
 
     fn add_option(&mut self, kind: OptionKind, price: Price, quantity: Quantity) -> Result<()> {
-        let index = match self.strikes.iter().position(|strike| strike.price == price) {
+        let index = match self.strikes.iter().position(|strike| strike.price() == price) {
             Some(index) => index,
             None => {
-                let (log, vol) = (Log::of_price(price), self.vol_of(price)?);
-                self.strikes.push(Strike { price, log, vol, calls: Quantity::ZERO, puts: Quantity::ZERO });
+                let vol = self.vol_of(price)?;
+                self.strikes.push(Strike::new(price, vol, Quantity::ZERO, Quantity::ZERO));
                 self.strikes.len() - 1
             }
         };
@@ -474,9 +474,9 @@ fn evaluate(
         show(data, &RiskArray::ZERO);
     }
     let charges = &valuation.charges;
-    let worst = valuation
-        .worst
-        .map(|worst| json!({ "underlying": evaluated[usize::from(worst.underlying)], "cell": worst.cell.index() }));
+    let worst = valuation.worst.map(
+        |worst| json!({ "underlying": underlyings[usize::from(worst.underlying)].symbol, "cell": worst.cell.index() }),
+    );
     let range = underlyings.first().map_or(Ratio::ONE, |underlying| underlying.market.scan_range);
     let answer = json!({
         "equity": usd(valuation.equity),

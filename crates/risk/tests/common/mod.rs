@@ -226,7 +226,7 @@ impl Underlying {
     /// The sum over options of their value at the greater of forward and strike.
     pub fn notional(&self) -> i128 {
         let of_expiry = |dates: &Dates| {
-            let unit = |strike: &Strike| strike.price.max(dates.terms.forward);
+            let unit = |strike: &Strike| strike.price().max(dates.terms.forward);
             let of = |strike: &Strike| self.worth(unit(strike), strike.calls) + self.worth(unit(strike), strike.puts);
             dates.strikes.iter().map(of).sum::<i128>()
         };
@@ -503,7 +503,7 @@ pub fn strike_price(rng: &mut Rng, forward: Price) -> Price {
 }
 
 pub fn strike(at: Price, vol: Vol, calls: Quantity, puts: Quantity) -> Strike {
-    Strike { price: at, log: Log::of_price(at), vol, calls, puts }
+    Strike::new(at, vol, calls, puts)
 }
 
 fn dates(rng: &mut Rng, market: &Market) -> Dates {
@@ -519,8 +519,8 @@ fn dates(rng: &mut Rng, market: &Market) -> Dates {
         let of_level = if rng.one_in(2) { 1_000 } else { rng.within(700..=1_400) };
         strike(at, vol(level * of_level / 1_000), calls, puts)
     });
-    strikes.sort_by_key(|strike| strike.price);
-    strikes.dedup_by_key(|strike| strike.price);
+    strikes.sort_by_key(Strike::price);
+    strikes.dedup_by_key(|strike| strike.price());
     Dates { terms, futures, strikes }
 }
 

@@ -70,7 +70,7 @@ const MUTANTS = [
   ["short time value counts twice", "expiry.rs", "{ self.terms.short_factor }", "{ self.terms.short_factor.doubled() }",
     "no_cell_charges_a_spread_more_than_its_maximum_loss_and_a_part_of_its_width"],
   ["the basis charge counts twice", "expiry.rs", "risk.basis += basis.mul_up(expiry.basis);", "risk.basis += (basis + basis).mul_up(expiry.basis);",
-    "the_scan_of_a_spread_is_at_most_its_maximum_loss_up_to_a_quarter_of_a_year"],
+    "the_scan_of_a_spread_is_at_most_its_maximum_loss"],
   ["long options pay the delta charge", "expiry.rs", "Usd::ZERO.max(lowest).min(highest)", "highest",
     "long_options_need_at_most_their_value"],
   ["volatility falls where it rises", "expiry.rs", "shocked(sd, expiry.vol_up)", "shocked(sd, expiry.vol_down)",

@@ -15,7 +15,7 @@ DAY = 1.0 / 365.0
 MONTH = 30.0 * DAY
 SETTLEMENT_WINDOW = 0.5 / 24.0 * DAY
 MAX_TOTAL_VOL = 24.0
-MAX_LOG_MONEYNESS = 8.0
+MAX_LOG_MONEYNESS = 9.0
 MIN_PRICE_FACTOR = 1.0 / 1024.0
 SVI_FLAT_BEYOND = 4.0
 SVI_MAX_VARIANCE = 144.0
@@ -74,7 +74,7 @@ def normal_cdf(x):
 
 
 def price(kind, forward, strike, vol, years, discount=1.0):
-    """Value and greeks of one option for |ln(F/K)| <= 8: delta and gamma to the forward times discount, vega per 1.00 of
+    """Value and greeks of one option for |ln(F/K)| <= 9: delta and gamma to the forward times discount, vega per 1.00 of
     volatility, theta per year with the forward and the rate -ln(D)/T held. At sd = 0 the limit from above (half at F = K)."""
     sd = total_volatility(vol, years)
     rate = -math.log(discount) / years if years > 0.0 else 0.0
@@ -285,10 +285,12 @@ class ExpiryBook:
         return sum(s.skew_pnl(skew) for s in self.sets)
 
     def basis_charge(self, scan_range):
-        """Section 5: this expiry moving a third of a scan range by itself."""
-        moves = (-scan_range / 3.0, scan_range / 3.0)
+        """Section 5: this expiry moving by itself."""
+        factor = min(3.0, self.params["basis_base"] + self.params["basis_per_year"] * self.expiry.years)
+        thirds = max(1, math.ceil(factor))
+        moves = (-thirds * scan_range / 3.0, thirds * scan_range / 3.0)
         worst = min(sum(s.unshaved_pnl(move, "same") for s in self.sets) + self.futures_pnl(move) for move in moves)
-        return min(4.0, self.params["basis_base"] + self.params["basis_per_year"] * self.expiry.years) * max(0.0, -worst)
+        return factor / thirds * max(0.0, -worst)
 
     def vega_loss(self):
         """Section 5: the worse of volatility up and down with the price unmoved."""

@@ -76,7 +76,9 @@ pub struct Expiry {
     skew_slope: i64,
     /// The share of the forward that still moves.
     unobserved: Ratio,
+    /// Of the loss at so many thirds of the range.
     basis: Ratio,
+    thirds: u8,
     /// Bits of the forward beyond 34.
     excess: u32,
     years: Years,
@@ -187,8 +189,8 @@ const THIRTY_DAYS: i64 = (30 << Years::BITS) / 365;
 const ONE_DAY: i64 = (1 << Years::BITS) / 365;
 /// The settlement window, 30 minutes, in 2^-40 years.
 const WINDOW: i64 = (1800 << Years::BITS) / Years::SECONDS;
-/// Four times the loss at a third of the range is the loss of a linear book at the edge: no expiry is charged more for its basis.
-const MAX_BASIS: i64 = 4 << Ratio::BITS;
+/// No expiry is charged more for its basis than its loss at the end of the core, three thirds of the range.
+const MAX_BASIS: i64 = 3 << Ratio::BITS;
 /// Factors of volatility are held to 8.
 const MAX_UP: i64 = 8 << 28;
 /// The least width of the skew, 1/1024: a narrower one would make its slope overflow.
@@ -204,8 +206,6 @@ const CORE_CELLS: usize = 3 * CORE_NODES;
 const FIRST_TAIL_NODE: usize = NODES - TAILS;
 const UNCHANGED_NODE: usize = 3;
 const EDGE_NODE: usize = FIRST_TAIL_NODE - 1;
-const THIRD_DOWN_NODE: usize = 2;
-const THIRD_UP_NODE: usize = 4;
 
 impl OptionTerms {
     /// The default terms of `docs/margin-model.md`.
@@ -358,6 +358,9 @@ impl Expiry {
         let (high, low) = wide_product(options.basis_per_year.bits().unsigned_abs(), years.unsigned_abs());
         let per_year = high << (64 - Years::BITS) | low >> Years::BITS;
         let per_year = (per_year + u64::from(low & ((1 << Years::BITS) - 1) != 0)).cast_signed();
+        // The loss at the next node from a factor on, in proportion: no factor makes a loss larger than it can be.
+        let factor = (options.basis_base.bits() + per_year).min(MAX_BASIS);
+        let thirds = 1 + u8::from(factor > Ratio::ONE.bits()) + u8::from(factor > 2 * Ratio::ONE.bits());
         Ok(Self {
             forward: terms.forward,
             discount: terms.discount,
@@ -369,7 +372,8 @@ impl Expiry {
             skew_cap: cap,
             skew_slope: ((cap << 30).unsigned_abs() / width.unsigned_abs()).cast_signed(),
             unobserved,
-            basis: Ratio::from_bits((options.basis_base.bits() + per_year).min(MAX_BASIS))?,
+            basis: Ratio::from_bits((factor.unsigned_abs().div_ceil(u64::from(thirds))).cast_signed())?,
+            thirds,
             excess: excess_bits(terms.forward.raw()),
             years: terms.years,
         })
@@ -588,9 +592,11 @@ struct View {
 /// What is added up over the positions of one expiry besides its cells.
 #[derive(Default)]
 struct Probes {
-    /// Result of the options when the price moves by a third of the range down and up, and volatility down and up.
-    third_down: Usd,
-    third_up: Usd,
+    /// How many thirds of the range the basis charge looks at.
+    thirds: usize,
+    /// Result of the options when the price moves so far down and up, and volatility down and up.
+    down: Usd,
+    up: Usd,
     vol_down: Usd,
     vol_up: Usd,
     /// Delta in dollars of futures and short options, and the falling and rising ones of long options.
@@ -633,7 +639,7 @@ impl<'a> DatedBook<'a> {
         strikes: &[Strike],
     ) -> Result<(), RiskError> {
         let (context, risk) = (&self.context, &mut self.risk);
-        let mut probes = Probes::default();
+        let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
         let mut moving = Usd::ZERO;
         for future in futures {
             let value = expiry.forward.value_down(future.quantity, context.unit)?;
@@ -655,7 +661,8 @@ impl<'a> DatedBook<'a> {
             context.add_naked(risk, i64::try_from(probes.options).map_err(|_| RiskError::ValueOutOfRange)?)?;
         }
         let third = |node: usize, options: Usd| options + moving.mul_down(context.grid.moves()[node]);
-        let basis = loss(third(THIRD_DOWN_NODE, probes.third_down)).max(loss(third(THIRD_UP_NODE, probes.third_up)));
+        let (down, up) = (UNCHANGED_NODE - probes.thirds, UNCHANGED_NODE + probes.thirds);
+        let basis = loss(third(down, probes.down)).max(loss(third(up, probes.up)));
         risk.basis += basis.mul_up(expiry.basis);
         risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(context.terms.vega_charge);
         Ok(())
@@ -834,8 +841,8 @@ impl Context<'_> {
         *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
         *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
         let result = |place: &Place, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
-        probes.third_down += result(&sheet.places[THIRD_DOWN_NODE], SAME);
-        probes.third_up += result(&sheet.places[THIRD_UP_NODE], SAME);
+        probes.down += result(&sheet.places[UNCHANGED_NODE - probes.thirds], SAME);
+        probes.up += result(&sheet.places[UNCHANGED_NODE + probes.thirds], SAME);
         probes.vol_down += result(unchanged, DOWN);
         probes.vol_up += result(unchanged, UP);
     }

@@ -539,29 +539,22 @@ fn no_cell_charges_a_spread_more_than_its_maximum_loss_and_a_part_of_its_width()
 }
 
 /// The factor of an expiry's loss at a third of the range, as the page has it, rounded up.
-fn basis_factor(options: &OptionTerms, terms: &Terms) -> i128 {
-    let per_year = ceil(bits(options.basis_per_year) * i128::from(terms.years.bits()), 1 << Years::BITS);
-    (bits(options.basis_base) + per_year).min(4 * ONE)
-}
-
-/// I-13: so the scan of a spread of one expiry is at most that loss too, or the basis charge where that is larger: the charge
-/// exceeds the loss at a third of the range beyond a quarter of a year, and can exceed the maximum loss there.
+/// I-13: so the scan of a spread of one expiry is at most that loss too, the basis charge included: it is a part, never a multiple, of
+/// a loss within the range.
 #[test]
-fn the_scan_of_a_spread_is_at_most_its_maximum_loss_up_to_a_quarter_of_a_year() {
+fn the_scan_of_a_spread_is_at_most_its_maximum_loss() {
     law("scan of spreads", |rng| {
         let options = OptionTerms { long_factor: Ratio::ONE, short_factor: Ratio::ONE, ..OptionTerms::standard() };
         let Defined { account, loss, skew, .. } = defined_risk(rng, options);
         let rounding = 32 + ((account.underlyings[0].notional() * 4) >> 30);
-        let factor = basis_factor(&options, &account.underlyings[0].expiries[0].terms).max(ONE);
-        let (scan, most) = (account.evaluate().scan(), ceil((loss + skew + rounding) * factor, ONE));
+        let (scan, most) = (account.evaluate().scan(), loss + skew + rounding);
         ensure!(scan <= most, "{scan} of {loss}, {skew}, {rounding} in {account:#?}");
         Ok(())
     });
 }
 
-/// I-13: long options alone are never liquidated for want of margin: maintenance margin is at most their value, 0.8 of it in the
-/// cells and 0.1 for volatility, while no expiry's basis charge exceeds its loss, up to a quarter of a year. Beyond, the charge
-/// reaches `0.5 + 2 T` of the loss at a third of the range, and margin 0.8 of that.
+/// I-13: long options alone are never liquidated for want of margin: maintenance margin is at most 0.9 of their value, 0.8 of it in the
+/// cells or the basis charge and 0.1 for volatility.
 #[test]
 fn long_options_need_at_most_their_value() {
     law_of(
@@ -585,10 +578,8 @@ fn long_options_need_at_most_their_value() {
         },
         |account, _| {
             let verdict = account.evaluate();
-            let dates = || account.underlyings.iter().flat_map(|underlying| &underlying.expiries);
-            let factor = dates().map(|dates| basis_factor(&account.options, &dates.terms)).fold(ONE, i128::max);
             let value: i128 = verdict.parts.iter().filter_map(|part| part.dated).map(|dated| micros(dated.mark)).sum();
-            let most = ceil(value * (factor * 8 + ONE), 10 * ONE) + account.roundings();
+            let most = ceil(value * 9, 10) + account.roundings();
             let [maintenance, ..] = verdict.margins();
             ensure!(maintenance <= most, "{maintenance} of {value}, at most {most}");
             ensure!(micros(verdict.valuation.charges.delta) == 0, "delta is charged");

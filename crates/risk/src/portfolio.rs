@@ -45,7 +45,7 @@ pub struct Collateral {
 #[derive(Clone, Copy, Debug)]
 pub struct Dated<'a> {
     /// The expiry, prepared.
-    pub expiry: Expiry,
+    pub expiry: &'a Expiry,
     /// Its futures.
     pub futures: &'a [LinearPosition],
     /// Its options, one entry per strike.

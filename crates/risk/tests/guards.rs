@@ -44,7 +44,7 @@ fn expiry(dollars: i64) -> Expiry {
 }
 
 fn options(market: Market, strikes: &[Strike]) -> Result<Valuation, RiskError> {
-    let expiries = [Dated { expiry: expiry(market.price.raw() / 10_000_000_000), futures: &[], strikes }];
+    let expiries = [Dated { expiry: &expiry(market.price.raw() / 10_000_000_000), futures: &[], strikes }];
     evaluate(
         Mode::Portfolio,
         Usd::ZERO,
@@ -99,7 +99,7 @@ fn an_isolated_account_owes_a_debt_in_another_underlying() {
 fn nodes_of_another_range_are_refused() {
     let nodes = Nodes::new(&Grid::new(ratio(10_000)).unwrap());
     let strikes = [strike(3_000, -10_000_000_000, 0)];
-    let expiries = [Dated { expiry: expiry(3_000), futures: &[], strikes: &strikes }];
+    let expiries = [Dated { expiry: &expiry(3_000), futures: &[], strikes: &strikes }];
     let held =
         Holdings { market: market(3_000, 9), nodes: Some(&nodes), perps: &[], collateral: &[], expiries: &expiries };
     assert_eq!(evaluate(Mode::Portfolio, Usd::ZERO, &[held]), Err(RiskError::NodesOfAnotherRange));

@@ -77,7 +77,7 @@ impl Portfolio {
         let mut dated: Vec<Dated> = Vec::with_capacity(prepared.len());
         for held in self.underlyings.iter().flat_map(|underlying| &underlying.expiries) {
             let Some(expiry) = prepared.next() else { break };
-            dated.push(Dated { expiry: *expiry, futures: &held.futures, strikes: &held.strikes });
+            dated.push(Dated { expiry, futures: &held.futures, strikes: &held.strikes });
         }
         let (mut rest, mut holdings) = (&dated[..], Vec::with_capacity(self.underlyings.len()));
         for (underlying, nodes) in self.underlyings.iter().zip(nodes) {

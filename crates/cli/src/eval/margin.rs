@@ -429,7 +429,7 @@ fn evaluate(
         .map(|underlying| {
             let expiries = underlying.expiries.iter();
             let held = expiries.filter(|data| !data.futures.is_empty() || !data.strikes.is_empty());
-            held.map(|data| Dated { expiry: data.expiry, futures: &data.futures, strikes: &data.strikes }).collect()
+            held.map(|data| Dated { expiry: &data.expiry, futures: &data.futures, strikes: &data.strikes }).collect()
         })
         .collect();
     let holdings: Vec<Holdings> = underlyings

@@ -248,9 +248,7 @@ impl Account {
         let dated: Vec<Vec<Dated>> = (self.underlyings.iter().zip(&expiries))
             .map(|(underlying, expiries)| {
                 let pairs = underlying.expiries.iter().zip(expiries);
-                pairs
-                    .map(|(Dates { futures, strikes, .. }, expiry)| Dated { expiry: *expiry, futures, strikes })
-                    .collect()
+                pairs.map(|(Dates { futures, strikes, .. }, expiry)| Dated { expiry, futures, strikes }).collect()
             })
             .collect();
         let holdings: Vec<Holdings> = (self.underlyings.iter().zip(&dated))

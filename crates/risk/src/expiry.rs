@@ -1,13 +1,9 @@
-//! Futures and options of one expiry: what their scenarios share, and their profit and loss in every cell.
-//!
-//! [`Expiry`] is computed once per expiry, [`Nodes`] once per underlying; after that an option costs divisions, products and
-//! table lookups only. See `docs/margin-model.md` §2 to §5 for the formulas.
+//! An expiry, a grid and a strike, prepared for the cells: after this an option costs divisions, products and table lookups
+//! only. A program stores them when a price is accepted. See `docs/margin-model.md` §2 and §3.
 
-use crate::black76::{
-    Distance, TotalVol, cap_total_vol, excess_bits, forward_delta, log_moneyness, normalise, time_value, total_vol,
-};
+use crate::black76::{cap_total_vol, excess_bits, total_vol};
 use crate::math::wide_product;
-use crate::{CELLS, Decimals, Grid, LinearPosition, Log, NODES, Price, Quantity, Ratio, RiskError, Usd, Vol, Years};
+use crate::{Grid, Log, NODES, Price, Quantity, Ratio, RiskError, Vol, Years};
 
 /// How options are shocked and charged.
 #[derive(Clone, Copy, Debug)]
@@ -60,36 +56,36 @@ pub struct Terms {
 /// What the positions of one expiry share, ready for the cells. It may be stored and used again as long as its inputs stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {
-    forward: Price,
-    discount: Ratio,
+    pub(crate) forward: Price,
+    pub(crate) discount: Ratio,
     /// ln F, 2^-48.
-    log_forward: Log,
+    pub(crate) log_forward: Log,
     /// sqrt T, 2^-30.
-    root_years: i64,
+    pub(crate) root_years: i64,
     /// Factors of the shocked volatilities, 2^-28.
-    vol_down: i64,
-    vol_up: i64,
+    pub(crate) vol_down: i64,
+    pub(crate) vol_up: i64,
     /// The least total volatility where it rises, 2^-30.
-    floor: i64,
+    pub(crate) floor: i64,
     /// The skew cells' bound and its slope by log-moneyness, 2^-30.
-    skew_cap: i64,
-    skew_slope: i64,
+    pub(crate) skew_cap: i64,
+    pub(crate) skew_slope: i64,
     /// The share of the forward that still moves.
-    unobserved: Ratio,
+    pub(crate) unobserved: Ratio,
     /// Of the loss at so many thirds of the range.
-    basis: Ratio,
-    thirds: u8,
+    pub(crate) basis: Ratio,
+    pub(crate) thirds: u8,
     /// Bits of the forward beyond 34.
-    excess: u32,
-    years: Years,
+    pub(crate) excess: u32,
+    pub(crate) years: Years,
 }
 
 /// The options of one strike.
 #[derive(Clone, Copy, Debug)]
 pub struct Strike {
-    price: Price,
+    pub(crate) price: Price,
     /// Made of the price here and nowhere else: a wrong one would price the option away.
-    log: Log,
+    pub(crate) log: Log,
     /// Implied volatility now.
     pub vol: Vol,
     /// Calls held, signed.
@@ -101,89 +97,20 @@ pub struct Strike {
 /// The price nodes of an underlying's grid as options need them. It may be stored with the scan range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nodes {
-    moves: [NodeMove; NODES],
+    pub(crate) moves: [NodeMove; NODES],
     /// Of the profit and loss of the tails.
-    weight: [Ratio; TAILS],
+    pub(crate) weight: [Ratio; TAILS],
     /// 4/3 of the scan range, by which the grid is told from another.
-    edge: Ratio,
+    pub(crate) edge: Ratio,
 }
 
 /// F'/F at a node and its logarithm, both in 2^-30: at least 1/1024 and below 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NodeMove {
-    factor: i64,
-    log: i64,
+pub(crate) struct NodeMove {
+    pub(crate) factor: i64,
+    pub(crate) log: i64,
 }
 
-/// Everything with an expiry on one underlying, being added up. Plain sums: the order of expiries changes nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct DatedBook<'a> {
-    context: Context<'a>,
-    risk: DatedRisk,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Context<'a> {
-    grid: &'a Grid,
-    nodes: &'a Nodes,
-    terms: &'a OptionTerms,
-    price: Price,
-    unit: Decimals,
-    relief: bool,
-}
-
-/// Profit and loss, deltas and charges of the futures and options of one underlying.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DatedRisk {
-    /// Profit and loss of the options in each cell, shaved and weighted.
-    pub cells: [Usd; CELLS],
-    /// What of the futures moves with the price.
-    pub futures: Usd,
-    /// Unsettled profit of the futures.
-    pub profit: Usd,
-    /// Value of the options now.
-    pub mark: Usd,
-    /// Sum of the delta items, in dollars of the forward, signed.
-    pub net: Usd,
-    /// Sum of their sizes.
-    pub gross: Usd,
-    /// How far long options can still lower, and raise, the sum.
-    pub room_down: Usd,
-    /// See `room_down`.
-    pub room_up: Usd,
-    /// Sum of the sizes of all deltas, long options' too.
-    pub uncertain: Usd,
-    /// Charge for expiries moving apart.
-    pub basis: Usd,
-    /// Charge for volatilities of expiries moving apart.
-    pub vega: Usd,
-    /// Charges on naked short options.
-    pub naked_maintenance: Usd,
-    /// What initial margin adds.
-    pub naked_initial: Usd,
-}
-
-impl DatedRisk {
-    /// Nothing held.
-    pub const NONE: Self = Self {
-        cells: [Usd::ZERO; CELLS],
-        futures: Usd::ZERO,
-        profit: Usd::ZERO,
-        mark: Usd::ZERO,
-        net: Usd::ZERO,
-        gross: Usd::ZERO,
-        room_down: Usd::ZERO,
-        room_up: Usd::ZERO,
-        uncertain: Usd::ZERO,
-        basis: Usd::ZERO,
-        vega: Usd::ZERO,
-        naked_maintenance: Usd::ZERO,
-        naked_initial: Usd::ZERO,
-    };
-}
-
-/// The largest notional of one strike's calls or puts: a shocked price is at most 8 times the greater of forward and strike.
-const MAX_NOTIONAL: i64 = Usd::MAX.micros() >> 3;
 /// 30 days and one day, in 2^-40 years.
 const THIRTY_DAYS: i64 = (30 << Years::BITS) / 365;
 const ONE_DAY: i64 = (1 << Years::BITS) / 365;
@@ -198,14 +125,14 @@ const LEAST_SKEW_WIDTH: i64 = 1 << 20;
 /// The least factor of a price, 1/1024.
 const LEAST_FACTOR: i64 = 1 << 20;
 
-const TAILS: usize = 6;
-const EDGES: usize = 2;
-const CORE_NODES: usize = 7;
+pub(crate) const TAILS: usize = 6;
+pub(crate) const EDGES: usize = 2;
+pub(crate) const CORE_NODES: usize = 7;
 /// Cells of the core; each later node has one cell.
-const CORE_CELLS: usize = 3 * CORE_NODES;
-const FIRST_TAIL_NODE: usize = NODES - TAILS;
-const UNCHANGED_NODE: usize = 3;
-const EDGE_NODE: usize = FIRST_TAIL_NODE - 1;
+pub(crate) const CORE_CELLS: usize = 3 * CORE_NODES;
+pub(crate) const FIRST_TAIL_NODE: usize = NODES - TAILS;
+pub(crate) const UNCHANGED_NODE: usize = 3;
+pub(crate) const EDGE_NODE: usize = FIRST_TAIL_NODE - 1;
 
 impl OptionTerms {
     /// The default terms of `docs/margin-model.md`.
@@ -289,7 +216,7 @@ impl Nodes {
     }
 
     /// For a forward of which `share` still moves.
-    fn moving_by(grid: &Grid, share: Ratio) -> Self {
+    pub(crate) fn moving_by(grid: &Grid, share: Ratio) -> Self {
         let of = |moved: Ratio| NodeMove::of(moved.bits().wrapping_mul(share.bits()) >> Ratio::BITS);
         let tails = if share == Ratio::ONE { TAIL_MOVES } else { crate::grid::TAILS.map(of) };
         let moves = core::array::from_fn(|node| match node.checked_sub(FIRST_TAIL_NODE) {
@@ -396,459 +323,11 @@ impl Expiry {
 }
 
 /// `a x b` of a number and a number in 2^-30, both below 2^38 and 2^33: split so that nothing overflows.
-const fn times(a: i64, b: i64) -> i64 {
+pub(crate) const fn times(a: i64, b: i64) -> i64 {
     (((a >> 10) * b) >> 20) + (((a & 1023) * b) >> 30)
 }
 
 /// A total volatility times a factor in 2^-28: 24 is below 2^34.6, and 8 is 2^31, so it is split.
-const fn shocked(sd: i64, factor: i64) -> i64 {
+pub(crate) const fn shocked(sd: i64, factor: i64) -> i64 {
     cap_total_vol(((sd >> 10).wrapping_mul(factor) >> 18).wrapping_add((sd & 1023).wrapping_mul(factor) >> 28))
-}
-
-/// An amount split at 2^20 for products with numbers in 2^-30 below 2^33.
-#[derive(Clone, Copy)]
-struct Weight {
-    high: i64,
-    low: i64,
-}
-
-impl Weight {
-    const fn of(amount: Usd) -> Self {
-        Self { high: amount.micros() >> 20, low: amount.micros() & ((1 << 20) - 1) }
-    }
-
-    /// Rounded down by less than two micro-dollars.
-    #[inline(always)]
-    const fn times_down(self, factor: i64) -> i64 {
-        (self.high.wrapping_mul(factor) >> 10).wrapping_add(self.low.wrapping_mul(factor) >> 30)
-    }
-}
-
-/// An amount with 33 bits of it left, rounded down, so that its product with a time value of at most one fits.
-#[derive(Clone, Copy)]
-struct Scaled {
-    amount: i64,
-    /// From the product with a number in 2^-30 to micro-dollars.
-    shift: Shift,
-}
-
-/// A number of bits that the compiler knows to be below 64.
-#[derive(Clone, Copy)]
-#[repr(u64)]
-enum Shift {
-    By14 = 14,
-    By18 = 18,
-    By22 = 22,
-    By26 = 26,
-    By30 = 30,
-}
-
-impl Scaled {
-    const fn of(amount: Usd) -> Self {
-        // Four bits at a time: the size is at most 2^47, and leading_zeros is forty instructions on the VM.
-        let size = amount.micros().unsigned_abs();
-        let shift = if size >> 33 == 0 {
-            Shift::By30
-        } else if size >> 37 == 0 {
-            Shift::By26
-        } else if size >> 41 == 0 {
-            Shift::By22
-        } else if size >> 45 == 0 {
-            Shift::By18
-        } else {
-            Shift::By14
-        };
-        Self { amount: amount.micros() >> (30 - shift as u64), shift }
-    }
-
-    /// Micro-dollars, rounded down, of a time value in 2^-62.
-    #[inline(always)]
-    const fn times_down(self, time_value: u64) -> i64 {
-        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift as u64
-    }
-}
-
-/// A price node as seen from the strike at hand, and the sums over the options there.
-#[derive(Clone, Copy)]
-struct Place {
-    /// The lesser and the greater of forward and strike, 2^-30.
-    lo: i64,
-    hi: i64,
-    /// |ln(F/K)|.
-    distance: Distance,
-    /// Sums in micro-dollars: intrinsic value, and time value by volatility ([`DOWN`], [`SAME`], [`UP`]).
-    intrinsic: i64,
-    time_value: [i64; 3],
-}
-
-/// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a
-/// turn.
-macro_rules! each {
-    ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
-}
-
-impl Place {
-    /// Sets what is seen of this node from a strike, and adds the intrinsic value of its options.
-    #[inline(always)]
-    fn see(&mut self, node: &NodeMove, view: &View) {
-        let moved = view.f.wrapping_mul(node.factor) >> 30;
-        let log = view.log.wrapping_add(node.log);
-        // At the strike the two roundings may disagree about the side; then the distance is none.
-        if moved >= view.k {
-            (self.lo, self.hi, self.distance) = (view.k, moved, Distance::of(log));
-            if let Some(calls) = &view.calls {
-                self.intrinsic = self.intrinsic.wrapping_add(calls.times_down(moved.wrapping_sub(view.k)));
-            }
-        } else {
-            (self.lo, self.hi, self.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
-            if let Some(puts) = &view.puts {
-                self.intrinsic = self.intrinsic.wrapping_add(puts.times_down(view.k.wrapping_sub(moved)));
-            }
-        }
-    }
-
-    /// Adds the options' time value here at a volatility, rounded down.
-    #[inline(always)]
-    fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
-        if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
-            self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value.get()));
-        }
-    }
-}
-
-/// Places of the volatilities in a node's sums.
-const DOWN: usize = 0;
-const SAME: usize = 1;
-const UP: usize = 2;
-
-/// The options of one book of one expiry, being added up.
-struct Sheet {
-    places: [Place; NODES],
-    /// Time value with the smile rotated and lifted, then both the other way.
-    turned: [i64; 4],
-}
-
-impl Sheet {
-    const EMPTY: Self = Self {
-        places: [Place { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; 3] }; NODES],
-        turned: [0; 4],
-    };
-
-    /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
-    /// forward and strike.
-    #[inline(never)]
-    fn look(&mut self, nodes: &Nodes, view: &View) {
-        each!(node of 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14: self.places[node].see(&nodes.moves[node], view));
-    }
-
-    /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
-    /// registers, and without a loop, since a loop needs two of them.
-    #[inline(never)]
-    fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
-        each!(node of 0 1 2 3 4 5 6: self.places[node].add::<VOL>(vol, options));
-    }
-
-    /// The same at the edges and tails.
-    #[inline(never)]
-    fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
-        each!(node of 7 8 9 10 11 12 13 14: self.places[node].add::<UP>(vol, options));
-    }
-
-    /// The options' time value at the unchanged price.
-    #[inline(never)]
-    fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
-        let place = &self.places[UNCHANGED_NODE];
-        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value.get()))
-    }
-
-    /// Adds the time value of a strike's options in every cell.
-    fn add_time_value(&mut self, sd: i64, options: Scaled, expiry: &Expiry, log: i64) {
-        self.sweep_core::<DOWN>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
-        self.sweep_core::<SAME>(TotalVol::of(sd), options);
-        let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
-        self.sweep_core::<UP>(up, options);
-        self.sweep_outer(up, options);
-
-        // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
-        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
-        let turned = |factor: i64| self.turn(TotalVol::of(shocked(sd, factor >> 2)), options);
-        let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
-        let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
-        for (sum, value) in self.turned.iter_mut().zip([one, lifted, other, dropped]) {
-            *sum = sum.wrapping_add(value);
-        }
-    }
-}
-
-/// A strike: forward and strike price over the greater of the two, ln(F/K), all in 2^-30, and what its options are worth there.
-struct View {
-    f: i64,
-    k: i64,
-    log: i64,
-    calls: Option<Weight>,
-    puts: Option<Weight>,
-}
-
-/// What is added up over the positions of one expiry besides its cells.
-#[derive(Default)]
-struct Probes {
-    /// How many thirds of the range the basis charge looks at.
-    thirds: usize,
-    /// Result of the options when the price moves so far down and up, and volatility down and up.
-    down: Usd,
-    up: Usd,
-    vol_down: Usd,
-    vol_up: Usd,
-    /// Delta in dollars of futures and short options, and the falling and rising ones of long options.
-    firm: Usd,
-    long_down: Usd,
-    long_up: Usd,
-    /// Options held, signed.
-    options: i128,
-}
-
-impl<'a> DatedBook<'a> {
-    /// An empty book on an underlying at `price` with positions counted in `unit`. With `relief` the strikes of an expiry are
-    /// one book; without it each position is a book of its own and a long one's gains do not count.
-    ///
-    /// # Errors
-    /// [`RiskError::NodesOfAnotherRange`] when the nodes were not prepared for this grid's scan range.
-    pub fn new(
-        grid: &'a Grid,
-        nodes: &'a Nodes,
-        terms: &'a OptionTerms,
-        price: Price,
-        unit: Decimals,
-        relief: bool,
-    ) -> Result<Self, RiskError> {
-        if nodes.edge != grid.moves()[EDGE_NODE] {
-            return Err(RiskError::NodesOfAnotherRange);
-        }
-        Ok(Self { context: Context { grid, nodes, terms, price, unit, relief }, risk: DatedRisk::NONE })
-    }
-
-    /// Adds the positions of one expiry. Give each expiry once: its basis and vega charges are for the sum of its positions.
-    ///
-    /// # Errors
-    /// [`RiskError::ValueOutOfRange`] for calls or puts of a strike worth more than 2^47 micro-dollars (140 million dollars) at
-    /// the greater of forward and strike, or a future beyond [`Usd::MAX`].
-    pub fn add_expiry(
-        &mut self,
-        expiry: &Expiry,
-        futures: &[LinearPosition],
-        strikes: &[Strike],
-    ) -> Result<(), RiskError> {
-        let (context, risk) = (&self.context, &mut self.risk);
-        let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
-        let mut moving = Usd::ZERO;
-        for future in futures {
-            let value = expiry.forward.value_down(future.quantity, context.unit)?;
-            risk.profit += value + future.quote;
-            risk.uncertain += value.abs();
-            moving += value;
-            context.add_delta(risk, &mut probes, value, false);
-        }
-        if expiry.unobserved == Ratio::ONE {
-            context.add_strikes(risk, expiry, context.nodes, strikes, &mut probes)?;
-        } else {
-            moving = moving.mul_down(expiry.unobserved);
-            let nodes = Nodes::moving_by(context.grid, expiry.unobserved);
-            context.add_strikes(risk, expiry, &nodes, strikes, &mut probes)?;
-        }
-        risk.futures += moving;
-        if context.relief {
-            risk.add_expiry_item(&probes);
-            context.add_naked(risk, i64::try_from(probes.options).map_err(|_| RiskError::ValueOutOfRange)?)?;
-        }
-        let third = |node: usize, options: Usd| options + moving.mul_down(context.grid.moves()[node]);
-        let (down, up) = (UNCHANGED_NODE - probes.thirds, UNCHANGED_NODE + probes.thirds);
-        let basis = loss(third(down, probes.down)).max(loss(third(up, probes.up)));
-        risk.basis += basis.mul_up(expiry.basis);
-        risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(context.terms.vega_charge);
-        Ok(())
-    }
-
-    /// The sums.
-    pub const fn risk(&self) -> &DatedRisk {
-        &self.risk
-    }
-}
-
-impl DatedRisk {
-    fn add_item(&mut self, delta: Usd) {
-        self.net += delta;
-        self.gross += delta.abs();
-    }
-
-    /// The number nearest to zero between the lowest and the highest that long options can make of the firm delta.
-    fn add_expiry_item(&mut self, probes: &Probes) {
-        let (lowest, highest) = (probes.firm + probes.long_down, probes.firm + probes.long_up);
-        let item = Usd::ZERO.max(lowest).min(highest);
-        self.add_item(item);
-        self.room_down += item - lowest;
-        self.room_up += highest - item;
-    }
-}
-
-impl Context<'_> {
-    /// Counts the delta of a position: with relief into its expiry's item, else as an item of its own, a long option's not at
-    /// all.
-    fn add_delta(&self, risk: &mut DatedRisk, probes: &mut Probes, delta: Usd, long: bool) {
-        match (self.relief, long) {
-            (false, true) => (),
-            (false, false) => risk.add_item(delta),
-            (true, false) => probes.firm += delta,
-            (true, true) if delta.is_negative() => probes.long_down += delta,
-            (true, true) => probes.long_up += delta,
-        }
-    }
-
-    fn add_naked(&self, risk: &mut DatedRisk, options: i64) -> Result<(), RiskError> {
-        if options < 0 {
-            let naked = self.price.value_up(Quantity::new(options.saturating_neg()), self.unit)?;
-            risk.naked_maintenance += naked.mul_up(self.terms.naked_maintenance);
-            risk.naked_initial += naked.mul_up(self.terms.naked_initial);
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn add_strikes(
-        &self,
-        risk: &mut DatedRisk,
-        expiry: &Expiry,
-        nodes: &Nodes,
-        strikes: &[Strike],
-        probes: &mut Probes,
-    ) -> Result<(), RiskError> {
-        let mut sheet = Sheet::EMPTY;
-        if self.relief {
-            for strike in strikes {
-                self.add_strike(risk, expiry, nodes, strike, &mut sheet, probes)?;
-            }
-            if !strikes.is_empty() {
-                self.close::<false>(risk, nodes, &sheet, probes);
-            }
-            return Ok(());
-        }
-        for strike in strikes {
-            let legs = [Strike { puts: Quantity::ZERO, ..*strike }, Strike { calls: Quantity::ZERO, ..*strike }];
-            for leg in legs.iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0) {
-                self.add_strike(risk, expiry, nodes, leg, &mut sheet, probes)?;
-                if leg.calls.atoms() + leg.puts.atoms() > 0 {
-                    self.close::<true>(risk, nodes, &sheet, probes);
-                } else {
-                    self.close::<false>(risk, nodes, &sheet, probes);
-                }
-                sheet = Sheet::EMPTY;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the options of a strike to the sums, and counts their deltas and number.
-    #[inline(never)]
-    fn add_strike(
-        &self,
-        risk: &mut DatedRisk,
-        expiry: &Expiry,
-        nodes: &Nodes,
-        strike: &Strike,
-        sheet: &mut Sheet,
-        probes: &mut Probes,
-    ) -> Result<(), RiskError> {
-        let unit_price = expiry.forward.max(strike.price);
-        let (f, k) = normalise(expiry.forward.raw(), strike.price.raw(), expiry.excess);
-        let log = log_moneyness(expiry.log_forward, strike.log);
-        let sd = total_vol(strike.vol.bits(), expiry.root_years);
-        let delta = forward_delta(log, TotalVol::of(sd)) >> 2;
-        let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);
-        let (mut uncertain, mut both) = (Usd::ZERO, Usd::ZERO);
-        let mut held = |quantity: Quantity, delta: i64| {
-            let value = self.discounted(unit_price, quantity, expiry)?;
-            both += value;
-            let held = Weight::of(value);
-            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(delta))).times_down(f));
-            uncertain += dollars;
-            self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
-            Ok(held)
-        };
-        let calls = if has_calls { Some(held(strike.calls, delta)?) } else { None };
-        let puts = if has_puts { Some(held(strike.puts, delta - Ratio::ONE.bits())?) } else { None };
-        risk.uncertain += uncertain.abs();
-        sheet.look(nodes, &View { f, k, log, calls, puts });
-        let count = match (has_calls, has_puts) {
-            (true, true) => strike.calls.checked_add(strike.puts)?,
-            (true, false) => strike.calls,
-            (false, _) => strike.puts,
-        };
-        if self.relief {
-            probes.options += i128::from(count.atoms());
-        } else {
-            self.add_naked(risk, count.atoms())?;
-        }
-        // A synthetic future has no time value, and nothing has at expiry.
-        if count == Quantity::ZERO || expiry.root_years == 0 {
-            return Ok(());
-        }
-        if has_calls && has_puts {
-            // Each is within the bound of a notional, so together they are within twice that.
-            both = unit_price.value_down(count, self.unit)?.mul_down(expiry.discount);
-        }
-        sheet.add_time_value(sd, Scaled::of(both), expiry, log);
-        Ok(())
-    }
-
-    /// Discounted dollars of `quantity` at `price`, rounded down.
-    fn discounted(&self, price: Price, quantity: Quantity, expiry: &Expiry) -> Result<Usd, RiskError> {
-        let value = price.value_down(quantity, self.unit)?;
-        if value.abs().micros() > MAX_NOTIONAL {
-            return Err(RiskError::ValueOutOfRange);
-        }
-        Ok(if expiry.discount == Ratio::ONE { value } else { value.mul_down(expiry.discount) })
-    }
-
-    /// Turns the sums of one book into profit and loss.
-    #[inline(never)]
-    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sheet: &Sheet, probes: &mut Probes) {
-        let unchanged = &sheet.places[UNCHANGED_NODE];
-        let mark = unchanged.intrinsic + unchanged.time_value[SAME];
-        risk.mark += Usd::of_sum(mark);
-        // A long option's gains count only as far as they are its value.
-        let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
-        let (short_factor, long_factor) = (self.terms.short_factor, self.terms.long_factor);
-        let shaved =
-            |time_value: i64| Usd::of_sum(time_value).mul_down(if time_value < 0 { short_factor } else { long_factor });
-        let (core, outer) = sheet.places.split_at(CORE_NODES);
-        let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
-        for (place, cells) in core.iter().zip(core_cells.chunks_exact_mut(3)) {
-            let intrinsic = Usd::of_sum(place.intrinsic - mark);
-            for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
-                *cell += counted(intrinsic + shaved(*time_value));
-            }
-        }
-        let result = |place: &Place| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[UP]);
-        for (place, cell) in outer[..EDGES].iter().zip(&mut outer_cells[..EDGES]) {
-            *cell += counted(result(place));
-        }
-        for ((place, cell), weight) in outer[EDGES..].iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
-            *cell += counted(result(place).mul_down(*weight));
-        }
-        // The worse of one turn and the other.
-        let intrinsic = Usd::of_sum(unchanged.intrinsic - mark);
-        let [one, lifted, other, dropped] = &sheet.turned;
-        let [.., rotated_cell, lifted_cell] = &mut risk.cells;
-        *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
-        *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
-        let result = |place: &Place, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
-        probes.down += result(&sheet.places[UNCHANGED_NODE - probes.thirds], SAME);
-        probes.up += result(&sheet.places[UNCHANGED_NODE + probes.thirds], SAME);
-        probes.vol_down += result(unchanged, DOWN);
-        probes.vol_up += result(unchanged, UP);
-    }
-}
-
-/// The size of a loss, zero for a gain.
-fn loss(result: Usd) -> Usd {
-    (-result).max(Usd::ZERO)
 }

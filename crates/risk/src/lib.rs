@@ -19,7 +19,7 @@
 //! |---|---|
 //! | `units`, `math` | dollars, prices, ratios, volatilities, times; logarithm, exponential, root, normal distribution |
 //! | `black76`, `smile` | option values, greeks, implied volatility; SVI with arbitrage checks |
-//! | `grid`, `array`, `expiry` | scenarios, arrays and their 64 bytes, what options do in them |
+//! | `grid`, `array`, `expiry`, `dated`, `sheet` | scenarios, arrays and their 64 bytes, what futures and options do in them |
 //! | `book`, `portfolio` | charges, groups, levels; modes and the whole evaluation |
 //! | `range`, `shortfall`, `stored`, `liquidation` | adaptive scan range, expected shortfall, scans of stored arrays, quotes |
 //!
@@ -36,6 +36,7 @@
 mod array;
 mod black76;
 mod book;
+mod dated;
 mod error;
 mod expiry;
 mod grid;
@@ -43,6 +44,7 @@ mod liquidation;
 mod math;
 mod portfolio;
 mod range;
+mod sheet;
 mod shortfall;
 mod smile;
 mod stored;
@@ -53,8 +55,9 @@ pub use black76::{Black76, Greeks, OptionKind};
 pub use book::{
     Book, Charges, Exposure, Group, Haircuts, Levels, Market, SizeCharge, UnderlyingArray, Valuation, WorstCell,
 };
+pub use dated::{DatedBook, DatedRisk};
 pub use error::RiskError;
-pub use expiry::{DatedBook, DatedRisk, Expiry, Nodes, OptionTerms, Strike, Terms};
+pub use expiry::{Expiry, Nodes, OptionTerms, Strike, Terms};
 pub use grid::{CELLS, Cell, Grid, NODES, PriceMove, VolMove};
 pub use liquidation::{LinearPosition, Takeover, quote_slice, quote_takeover};
 pub use math::{Log, Scaled, normal_cdf, normal_pdf, sqrt_down};

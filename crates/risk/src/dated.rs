@@ -1,0 +1,343 @@
+//! Futures and options of one underlying: their profit and loss in every cell, their deltas and charges. See
+//! `docs/margin-model.md` §4 and §5 for the formulas.
+
+use crate::black76::{TotalVol, forward_delta, log_moneyness, normalise, total_vol};
+use crate::expiry::{CORE_CELLS, CORE_NODES, EDGE_NODE, EDGES, UNCHANGED_NODE};
+use crate::sheet::{DOWN, Place, SAME, Scaled, Sheet, UP, View, Weight};
+use crate::{
+    CELLS, Decimals, Expiry, Grid, LinearPosition, Nodes, OptionTerms, Price, Quantity, Ratio, RiskError, Strike, Usd,
+};
+
+/// Everything with an expiry on one underlying, being added up. Plain sums: the order of expiries changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct DatedBook<'a> {
+    context: Context<'a>,
+    risk: DatedRisk,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Context<'a> {
+    grid: &'a Grid,
+    nodes: &'a Nodes,
+    terms: &'a OptionTerms,
+    price: Price,
+    unit: Decimals,
+    relief: bool,
+}
+
+/// Profit and loss, deltas and charges of the futures and options of one underlying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatedRisk {
+    /// Profit and loss of the options in each cell, shaved and weighted.
+    pub cells: [Usd; CELLS],
+    /// What of the futures moves with the price.
+    pub futures: Usd,
+    /// Unsettled profit of the futures.
+    pub profit: Usd,
+    /// Value of the options now.
+    pub mark: Usd,
+    /// Sum of the delta items, in dollars of the forward, signed.
+    pub net: Usd,
+    /// Sum of their sizes.
+    pub gross: Usd,
+    /// How far long options can still lower, and raise, the sum.
+    pub room_down: Usd,
+    /// See `room_down`.
+    pub room_up: Usd,
+    /// Sum of the sizes of all deltas, long options' too.
+    pub uncertain: Usd,
+    /// Charge for expiries moving apart.
+    pub basis: Usd,
+    /// Charge for volatilities of expiries moving apart.
+    pub vega: Usd,
+    /// Charges on naked short options.
+    pub naked_maintenance: Usd,
+    /// What initial margin adds.
+    pub naked_initial: Usd,
+}
+
+impl DatedRisk {
+    /// Nothing held.
+    pub const NONE: Self = Self {
+        cells: [Usd::ZERO; CELLS],
+        futures: Usd::ZERO,
+        profit: Usd::ZERO,
+        mark: Usd::ZERO,
+        net: Usd::ZERO,
+        gross: Usd::ZERO,
+        room_down: Usd::ZERO,
+        room_up: Usd::ZERO,
+        uncertain: Usd::ZERO,
+        basis: Usd::ZERO,
+        vega: Usd::ZERO,
+        naked_maintenance: Usd::ZERO,
+        naked_initial: Usd::ZERO,
+    };
+}
+
+/// The largest notional of one strike's calls or puts: a shocked price is at most 8 times the greater of forward and strike.
+const MAX_NOTIONAL: i64 = Usd::MAX.micros() >> 3;
+
+/// What is added up over the positions of one expiry besides its cells.
+#[derive(Default)]
+struct Probes {
+    /// How many thirds of the range the basis charge looks at.
+    thirds: usize,
+    /// Result of the options when the price moves so far down and up, and volatility down and up.
+    down: Usd,
+    up: Usd,
+    vol_down: Usd,
+    vol_up: Usd,
+    /// Delta in dollars of futures and short options, and the falling and rising ones of long options.
+    firm: Usd,
+    long_down: Usd,
+    long_up: Usd,
+    /// Options held, signed.
+    options: i128,
+}
+
+impl<'a> DatedBook<'a> {
+    /// An empty book on an underlying at `price` with positions counted in `unit`. With `relief` the strikes of an expiry are
+    /// one book; without it each position is a book of its own and a long one's gains do not count.
+    ///
+    /// # Errors
+    /// [`RiskError::NodesOfAnotherRange`] when the nodes were not prepared for this grid's scan range.
+    pub fn new(
+        grid: &'a Grid,
+        nodes: &'a Nodes,
+        terms: &'a OptionTerms,
+        price: Price,
+        unit: Decimals,
+        relief: bool,
+    ) -> Result<Self, RiskError> {
+        if nodes.edge != grid.moves()[EDGE_NODE] {
+            return Err(RiskError::NodesOfAnotherRange);
+        }
+        Ok(Self { context: Context { grid, nodes, terms, price, unit, relief }, risk: DatedRisk::NONE })
+    }
+
+    /// Adds the positions of one expiry. Give each expiry once: its basis and vega charges are for the sum of its positions.
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] for calls or puts of a strike worth more than 2^47 micro-dollars (140 million dollars) at
+    /// the greater of forward and strike, or a future beyond [`Usd::MAX`].
+    pub fn add_expiry(
+        &mut self,
+        expiry: &Expiry,
+        futures: &[LinearPosition],
+        strikes: &[Strike],
+    ) -> Result<(), RiskError> {
+        let (context, risk) = (&self.context, &mut self.risk);
+        let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
+        let mut moving = Usd::ZERO;
+        for future in futures {
+            let value = expiry.forward.value_down(future.quantity, context.unit)?;
+            risk.profit += value + future.quote;
+            risk.uncertain += value.abs();
+            moving += value;
+            context.add_delta(risk, &mut probes, value, false);
+        }
+        if expiry.unobserved == Ratio::ONE {
+            context.add_strikes(risk, expiry, context.nodes, strikes, &mut probes)?;
+        } else {
+            moving = moving.mul_down(expiry.unobserved);
+            let nodes = Nodes::moving_by(context.grid, expiry.unobserved);
+            context.add_strikes(risk, expiry, &nodes, strikes, &mut probes)?;
+        }
+        risk.futures += moving;
+        if context.relief {
+            risk.add_expiry_item(&probes);
+            context.add_naked(risk, i64::try_from(probes.options).map_err(|_| RiskError::ValueOutOfRange)?)?;
+        }
+        let third = |node: usize, options: Usd| options + moving.mul_down(context.grid.moves()[node]);
+        let (down, up) = (UNCHANGED_NODE - probes.thirds, UNCHANGED_NODE + probes.thirds);
+        let basis = loss(third(down, probes.down)).max(loss(third(up, probes.up)));
+        risk.basis += basis.mul_up(expiry.basis);
+        risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(context.terms.vega_charge);
+        Ok(())
+    }
+
+    /// The sums.
+    pub const fn risk(&self) -> &DatedRisk {
+        &self.risk
+    }
+}
+
+impl DatedRisk {
+    fn add_item(&mut self, delta: Usd) {
+        self.net += delta;
+        self.gross += delta.abs();
+    }
+
+    /// The number nearest to zero between the lowest and the highest that long options can make of the firm delta.
+    fn add_expiry_item(&mut self, probes: &Probes) {
+        let (lowest, highest) = (probes.firm + probes.long_down, probes.firm + probes.long_up);
+        let item = Usd::ZERO.max(lowest).min(highest);
+        self.add_item(item);
+        self.room_down += item - lowest;
+        self.room_up += highest - item;
+    }
+}
+
+impl Context<'_> {
+    /// Counts the delta of a position: with relief into its expiry's item, else as an item of its own, a long option's not at
+    /// all.
+    fn add_delta(&self, risk: &mut DatedRisk, probes: &mut Probes, delta: Usd, long: bool) {
+        match (self.relief, long) {
+            (false, true) => (),
+            (false, false) => risk.add_item(delta),
+            (true, false) => probes.firm += delta,
+            (true, true) if delta.is_negative() => probes.long_down += delta,
+            (true, true) => probes.long_up += delta,
+        }
+    }
+
+    fn add_naked(&self, risk: &mut DatedRisk, options: i64) -> Result<(), RiskError> {
+        if options < 0 {
+            let naked = self.price.value_up(Quantity::new(options.saturating_neg()), self.unit)?;
+            risk.naked_maintenance += naked.mul_up(self.terms.naked_maintenance);
+            risk.naked_initial += naked.mul_up(self.terms.naked_initial);
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn add_strikes(
+        &self,
+        risk: &mut DatedRisk,
+        expiry: &Expiry,
+        nodes: &Nodes,
+        strikes: &[Strike],
+        probes: &mut Probes,
+    ) -> Result<(), RiskError> {
+        let mut sheet = Sheet::EMPTY;
+        if self.relief {
+            for strike in strikes {
+                self.add_strike(risk, expiry, nodes, strike, &mut sheet, probes)?;
+            }
+            if !strikes.is_empty() {
+                self.close::<false>(risk, nodes, &sheet, probes);
+            }
+            return Ok(());
+        }
+        for strike in strikes {
+            let legs = [Strike { puts: Quantity::ZERO, ..*strike }, Strike { calls: Quantity::ZERO, ..*strike }];
+            for leg in legs.iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0) {
+                self.add_strike(risk, expiry, nodes, leg, &mut sheet, probes)?;
+                if leg.calls.atoms() + leg.puts.atoms() > 0 {
+                    self.close::<true>(risk, nodes, &sheet, probes);
+                } else {
+                    self.close::<false>(risk, nodes, &sheet, probes);
+                }
+                sheet = Sheet::EMPTY;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the options of a strike to the sums, and counts their deltas and number.
+    #[inline(never)]
+    fn add_strike(
+        &self,
+        risk: &mut DatedRisk,
+        expiry: &Expiry,
+        nodes: &Nodes,
+        strike: &Strike,
+        sheet: &mut Sheet,
+        probes: &mut Probes,
+    ) -> Result<(), RiskError> {
+        let unit_price = expiry.forward.max(strike.price);
+        let (f, k) = normalise(expiry.forward.raw(), strike.price.raw(), expiry.excess);
+        let log = log_moneyness(expiry.log_forward, strike.log);
+        let sd = total_vol(strike.vol.bits(), expiry.root_years);
+        let delta = forward_delta(log, TotalVol::of(sd)) >> 2;
+        let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);
+        let (mut uncertain, mut both) = (Usd::ZERO, Usd::ZERO);
+        let mut held = |quantity: Quantity, delta: i64| {
+            let value = self.discounted(unit_price, quantity, expiry)?;
+            both += value;
+            let held = Weight::of(value);
+            let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(delta))).times_down(f));
+            uncertain += dollars;
+            self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
+            Ok(held)
+        };
+        let calls = if has_calls { Some(held(strike.calls, delta)?) } else { None };
+        let puts = if has_puts { Some(held(strike.puts, delta - Ratio::ONE.bits())?) } else { None };
+        risk.uncertain += uncertain.abs();
+        sheet.look(nodes, &View { f, k, log, calls, puts });
+        let count = match (has_calls, has_puts) {
+            (true, true) => strike.calls.checked_add(strike.puts)?,
+            (true, false) => strike.calls,
+            (false, _) => strike.puts,
+        };
+        if self.relief {
+            probes.options += i128::from(count.atoms());
+        } else {
+            self.add_naked(risk, count.atoms())?;
+        }
+        // A synthetic future has no time value, and nothing has at expiry.
+        if count == Quantity::ZERO || expiry.root_years == 0 {
+            return Ok(());
+        }
+        if has_calls && has_puts {
+            // Each is within the bound of a notional, so together they are within twice that.
+            both = unit_price.value_down(count, self.unit)?.mul_down(expiry.discount);
+        }
+        sheet.add_time_value(sd, Scaled::of(both), expiry, log);
+        Ok(())
+    }
+
+    /// Discounted dollars of `quantity` at `price`, rounded down.
+    fn discounted(&self, price: Price, quantity: Quantity, expiry: &Expiry) -> Result<Usd, RiskError> {
+        let value = price.value_down(quantity, self.unit)?;
+        if value.abs().micros() > MAX_NOTIONAL {
+            return Err(RiskError::ValueOutOfRange);
+        }
+        Ok(if expiry.discount == Ratio::ONE { value } else { value.mul_down(expiry.discount) })
+    }
+
+    /// Turns the sums of one book into profit and loss.
+    #[inline(never)]
+    fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sheet: &Sheet, probes: &mut Probes) {
+        let unchanged = &sheet.places[UNCHANGED_NODE];
+        let mark = unchanged.intrinsic + unchanged.time_value[SAME];
+        risk.mark += Usd::of_sum(mark);
+        // A long option's gains count only as far as they are its value.
+        let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
+        let (short_factor, long_factor) = (self.terms.short_factor, self.terms.long_factor);
+        let shaved =
+            |time_value: i64| Usd::of_sum(time_value).mul_down(if time_value < 0 { short_factor } else { long_factor });
+        let (core, outer) = sheet.places.split_at(CORE_NODES);
+        let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
+        for (place, cells) in core.iter().zip(core_cells.chunks_exact_mut(3)) {
+            let intrinsic = Usd::of_sum(place.intrinsic - mark);
+            for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
+                *cell += counted(intrinsic + shaved(*time_value));
+            }
+        }
+        let result = |place: &Place| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[UP]);
+        for (place, cell) in outer[..EDGES].iter().zip(&mut outer_cells[..EDGES]) {
+            *cell += counted(result(place));
+        }
+        for ((place, cell), weight) in outer[EDGES..].iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
+            *cell += counted(result(place).mul_down(*weight));
+        }
+        // The worse of one turn and the other.
+        let intrinsic = Usd::of_sum(unchanged.intrinsic - mark);
+        let [one, lifted, other, dropped] = &sheet.turned;
+        let [.., rotated_cell, lifted_cell] = &mut risk.cells;
+        *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
+        *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
+        let result = |place: &Place, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
+        probes.down += result(&sheet.places[UNCHANGED_NODE - probes.thirds], SAME);
+        probes.up += result(&sheet.places[UNCHANGED_NODE + probes.thirds], SAME);
+        probes.vol_down += result(unchanged, DOWN);
+        probes.vol_up += result(unchanged, UP);
+    }
+}
+
+/// The size of a loss, zero for a gain.
+fn loss(result: Usd) -> Usd {
+    (-result).max(Usd::ZERO)
+}

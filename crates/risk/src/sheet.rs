@@ -1,0 +1,190 @@
+//! What one strike sees of every price node, and the sums over the strikes of a book: the innermost loops, where one instruction
+//! counts 31 times per option.
+
+use crate::black76::{Distance, TotalVol, time_value};
+use crate::expiry::{NodeMove, UNCHANGED_NODE, shocked, times};
+use crate::{Expiry, NODES, Nodes, Ratio, Usd};
+
+/// An amount split at 2^20 for products with numbers in 2^-30 below 2^33.
+#[derive(Clone, Copy)]
+pub(crate) struct Weight {
+    high: i64,
+    low: i64,
+}
+
+impl Weight {
+    pub(crate) const fn of(amount: Usd) -> Self {
+        Self { high: amount.micros() >> 20, low: amount.micros() & ((1 << 20) - 1) }
+    }
+
+    /// Rounded down by less than two micro-dollars.
+    #[inline(always)]
+    pub(crate) const fn times_down(self, factor: i64) -> i64 {
+        (self.high.wrapping_mul(factor) >> 10).wrapping_add(self.low.wrapping_mul(factor) >> 30)
+    }
+}
+
+/// An amount with 33 bits of it left, rounded down, so that its product with a time value of at most one fits.
+#[derive(Clone, Copy)]
+pub(crate) struct Scaled {
+    amount: i64,
+    /// From the product with a number in 2^-30 to micro-dollars.
+    shift: Shift,
+}
+
+/// A number of bits that the compiler knows to be below 64.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(crate) enum Shift {
+    By14 = 14,
+    By18 = 18,
+    By22 = 22,
+    By26 = 26,
+    By30 = 30,
+}
+
+impl Scaled {
+    pub(crate) const fn of(amount: Usd) -> Self {
+        // Four bits at a time: the size is at most 2^48, and leading_zeros is forty instructions on the VM.
+        let size = amount.micros().unsigned_abs();
+        let shift = if size >> 33 == 0 {
+            Shift::By30
+        } else if size >> 37 == 0 {
+            Shift::By26
+        } else if size >> 41 == 0 {
+            Shift::By22
+        } else if size >> 45 == 0 {
+            Shift::By18
+        } else {
+            Shift::By14
+        };
+        Self { amount: amount.micros() >> (30 - shift as u64), shift }
+    }
+
+    /// Micro-dollars, rounded down, of a time value in 2^-62.
+    #[inline(always)]
+    pub(crate) const fn times_down(self, time_value: u64) -> i64 {
+        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift as u64
+    }
+}
+
+/// A price node as seen from the strike at hand, and the sums over the options there.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// The lesser and the greater of forward and strike, 2^-30.
+    pub(crate) lo: i64,
+    pub(crate) hi: i64,
+    /// |ln(F/K)|.
+    pub(crate) distance: Distance,
+    /// Sums in micro-dollars: intrinsic value, and time value by volatility ([`DOWN`], [`SAME`], [`UP`]).
+    pub(crate) intrinsic: i64,
+    pub(crate) time_value: [i64; 3],
+}
+
+/// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a
+/// turn.
+macro_rules! each {
+    ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
+}
+
+impl Place {
+    /// Sets what is seen of this node from a strike, and adds the intrinsic value of its options.
+    #[inline(always)]
+    pub(crate) fn see(&mut self, node: &NodeMove, view: &View) {
+        let moved = view.f.wrapping_mul(node.factor) >> 30;
+        let log = view.log.wrapping_add(node.log);
+        // At the strike the two roundings may disagree about the side; then the distance is none.
+        if moved >= view.k {
+            (self.lo, self.hi, self.distance) = (view.k, moved, Distance::of(log));
+            if let Some(calls) = &view.calls {
+                self.intrinsic = self.intrinsic.wrapping_add(calls.times_down(moved.wrapping_sub(view.k)));
+            }
+        } else {
+            (self.lo, self.hi, self.distance) = (moved, view.k, Distance::of(log.wrapping_neg()));
+            if let Some(puts) = &view.puts {
+                self.intrinsic = self.intrinsic.wrapping_add(puts.times_down(view.k.wrapping_sub(moved)));
+            }
+        }
+    }
+
+    /// Adds the options' time value here at a volatility, rounded down.
+    #[inline(always)]
+    pub(crate) fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
+            self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value.get()));
+        }
+    }
+}
+
+/// Places of the volatilities in a node's sums.
+pub(crate) const DOWN: usize = 0;
+pub(crate) const SAME: usize = 1;
+pub(crate) const UP: usize = 2;
+
+/// The options of one book of one expiry, being added up.
+pub(crate) struct Sheet {
+    pub(crate) places: [Place; NODES],
+    /// Time value with the smile rotated and lifted, then both the other way.
+    pub(crate) turned: [i64; 4],
+}
+
+impl Sheet {
+    pub(crate) const EMPTY: Self = Self {
+        places: [Place { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; 3] }; NODES],
+        turned: [0; 4],
+    };
+
+    /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
+    /// forward and strike.
+    #[inline(never)]
+    pub(crate) fn look(&mut self, nodes: &Nodes, view: &View) {
+        each!(node of 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14: self.places[node].see(&nodes.moves[node], view));
+    }
+
+    /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
+    /// registers, and without a loop, since a loop needs two of them.
+    #[inline(never)]
+    pub(crate) fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+        each!(node of 0 1 2 3 4 5 6: self.places[node].add::<VOL>(vol, options));
+    }
+
+    /// The same at the edges and tails.
+    #[inline(never)]
+    pub(crate) fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
+        each!(node of 7 8 9 10 11 12 13 14: self.places[node].add::<UP>(vol, options));
+    }
+
+    /// The options' time value at the unchanged price.
+    #[inline(never)]
+    pub(crate) fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
+        let place = &self.places[UNCHANGED_NODE];
+        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value.get()))
+    }
+
+    /// Adds the time value of a strike's options in every cell.
+    pub(crate) fn add_time_value(&mut self, sd: i64, options: Scaled, expiry: &Expiry, log: i64) {
+        self.sweep_core::<DOWN>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
+        self.sweep_core::<SAME>(TotalVol::of(sd), options);
+        let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
+        self.sweep_core::<UP>(up, options);
+        self.sweep_outer(up, options);
+
+        // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
+        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
+        let turned = |factor: i64| self.turn(TotalVol::of(shocked(sd, factor >> 2)), options);
+        let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
+        let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
+        for (sum, value) in self.turned.iter_mut().zip([one, lifted, other, dropped]) {
+            *sum = sum.wrapping_add(value);
+        }
+    }
+}
+
+/// A strike: forward and strike price over the greater of the two, ln(F/K), all in 2^-30, and what its options are worth there.
+pub(crate) struct View {
+    pub(crate) f: i64,
+    pub(crate) k: i64,
+    pub(crate) log: i64,
+    pub(crate) calls: Option<Weight>,
+    pub(crate) puts: Option<Weight>,
+}

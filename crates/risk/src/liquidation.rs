@@ -58,8 +58,9 @@ fn valuation_after(
 /// helps if none does; `None` when taking it over does not lower the account's risk (it is a hedge) or the account is
 /// at its liquidation end already.
 ///
-/// `rest` holds the account without this underlying and `others` the underlying without this position. The keeper and
-/// the program call this with the same numbers, so the size a keeper sees is the size the chain allows (I-23).
+/// For underlyings without futures and options. `rest` holds the account without this underlying, the members of its correlation
+/// group last, and `others` the underlying without this position. The keeper and the program call this with the same numbers, so
+/// the size a keeper sees is the size the chain allows (I-23).
 ///
 /// # Errors
 /// [`RiskError::ValueOutOfRange`] when a value is beyond [`Usd::MAX`].

@@ -37,7 +37,7 @@ impl Mode {
 pub struct Collateral {
     /// Value at the accepted price: rounded down if owned, away from zero if owed.
     pub value: Usd,
-    /// Off what is owned, on top of what is owed.
+    /// Off what is owned, on top of what is owed. From 0 to 1, which is checked where a bank sets them and not here.
     pub haircuts: Haircuts,
 }
 

@@ -54,7 +54,16 @@ const MUTANTS = [
   ["an isolated account owns elsewhere and owes nothing", "portfolio.rs", "shares || collateral.value.is_negative()", "shares || !collateral.value.is_negative()",
     "an_isolated_account_owes_its_debts_and_owns_nothing_elsewhere"],
 
+  // An underlying apart.
+  ["members of the group first", "portfolio.rs", "for members in [false, true]", "for members in [true, false]",
+    "an_account_split_is_worth_the_whole"],
+  ["the size that helps least", "liquidation.rs", "if left.1 < right.1 {", "if left.1 > right.1 {",
+    "a_takeover_reaches_the_liquidation_end_or_helps_most"],
+
   // Expiries.
+  ["two thirds are none", "expiry.rs", "u8::try_from(thirds & 3)", "u8::try_from(thirds & 1)", "what_is_stored_is_read_back"],
+  ["all moves when all is observed", "expiry.rs", "let unobserved = if years >= WINDOW {", "let unobserved = if years < WINDOW {",
+    "nothing_moves_at_expiry"],
   ["time value factors swapped", "dated.rs", "if time_value < 0 { short_factor }", "if time_value >= 0 { short_factor }",
     "merging_accounts_needs_no_more_margin"],
   ["long gains count and losses do not", "dated.rs", "if LONG { result.min(Usd::ZERO) }", "if LONG { result.max(Usd::ZERO) }",

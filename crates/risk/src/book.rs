@@ -236,7 +236,7 @@ impl Exposure {
 /// The scenario that sets a portfolio's scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorstCell {
-    /// Index of the underlying with the largest loss, in the order they were added.
+    /// Index of the underlying with the largest loss, the first of equal ones.
     pub underlying: u8,
     /// Its worst cell.
     pub cell: Cell,
@@ -302,9 +302,9 @@ impl Book {
         if self.items > MAX_ITEMS { Err(RiskError::TooManyItems) } else { Ok(()) }
     }
 
-    /// Leaves an underlying out, so that those after it keep their place in the list.
-    pub(crate) fn skip_underlying(&mut self) {
-        self.underlyings = self.underlyings.saturating_add(1);
+    /// The next underlying is the one at `index`, however many were added before.
+    pub(crate) fn name_next(&mut self, index: usize) {
+        self.underlyings = u8::try_from(index).unwrap_or(u8::MAX);
     }
 
     /// Adds cash in the quote currency at par, negative for a debt.
@@ -386,7 +386,9 @@ impl Book {
         {
             (cell, result) = (Cell::BASIS, -dated.basis);
         }
-        if self.worst.is_none_or(|(_, worst)| result < worst) {
+        let is_worse =
+            |(named, worst): (WorstCell, Usd)| result < worst || result == worst && self.underlyings < named.underlying;
+        if self.worst.is_none_or(is_worse) {
             self.worst = Some((WorstCell { underlying: self.underlyings, cell }, result));
         }
         self.underlyings = self.underlyings.saturating_add(1);

@@ -246,9 +246,10 @@ impl Context<'_> {
         sheet: &mut Sheet,
         probes: &mut Probes,
     ) -> Result<(), RiskError> {
-        let unit_price = expiry.forward.max(strike.price);
-        let (f, k) = normalise(expiry.forward.raw(), strike.price.raw(), expiry.excess);
-        let log = log_moneyness(expiry.log_forward, strike.log);
+        let at = &strike.at;
+        let unit_price = expiry.forward.max(at.price());
+        let (f, k) = normalise(expiry.forward.raw(), at.price().raw(), expiry.excess);
+        let log = log_moneyness(expiry.log_forward, at.log());
         let sd = total_vol(strike.vol.bits(), expiry.root_years);
         let delta = forward_delta(log, TotalVol::of(sd)) >> 2;
         let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);

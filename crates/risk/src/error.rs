@@ -33,6 +33,8 @@ pub enum RiskError {
     NodesOfAnotherRange,
     /// Positions on more than one underlying in an isolated account.
     IsolatedToOneUnderlying,
+    /// An underlying that is not in the list.
+    NoSuchUnderlying,
 }
 
 impl fmt::Display for RiskError {
@@ -55,6 +57,7 @@ impl fmt::Display for RiskError {
             Self::GroupsOutOfOrder => "the underlyings of one correlation group must follow one another",
             Self::NodesOfAnotherRange => "the grid nodes were prepared for another scan range",
             Self::IsolatedToOneUnderlying => "an isolated account holds positions on one underlying only",
+            Self::NoSuchUnderlying => "there is no such underlying in the portfolio",
         })
     }
 }

@@ -80,12 +80,17 @@ pub struct Expiry {
     pub(crate) years: Years,
 }
 
+/// A strike price and its logarithm, which is made of it here and nowhere else: a wrong one would price an option away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrikePrice {
+    price: Price,
+    log: Log,
+}
+
 /// The options of one strike.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strike {
-    pub(crate) price: Price,
-    /// Made of the price here and nowhere else: a wrong one would price the option away.
-    pub(crate) log: Log,
+    pub(crate) at: StrikePrice,
     /// Implied volatility now.
     pub vol: Vol,
     /// Calls held, signed.
@@ -197,15 +202,50 @@ impl OptionTerms {
     }
 }
 
+impl StrikePrice {
+    /// Words of the stored form.
+    pub const WORDS: usize = 2;
+
+    /// Takes the logarithm.
+    pub const fn new(price: Price) -> Self {
+        Self { price, log: Log::of_price(price) }
+    }
+
+    /// The price.
+    pub const fn price(&self) -> Price {
+        self.price
+    }
+
+    /// Its logarithm.
+    pub const fn log(&self) -> Log {
+        self.log
+    }
+
+    /// The stored form.
+    pub const fn to_words(&self) -> [i64; Self::WORDS] {
+        [self.price.raw(), self.log.bits()]
+    }
+
+    /// From the stored form. Only for words that [`StrikePrice::to_words`] made: they are not checked.
+    pub const fn from_words(&[price, log]: &[i64; Self::WORDS]) -> Self {
+        Self { price: Price::of_word(price), log: Log::of_word(log) }
+    }
+}
+
 impl Strike {
     /// The options at a strike price.
     pub const fn new(price: Price, vol: Vol, calls: Quantity, puts: Quantity) -> Self {
-        Self { price, log: Log::of_price(price), vol, calls, puts }
+        Self { at: StrikePrice::new(price), vol, calls, puts }
+    }
+
+    /// The same with the logarithm at hand.
+    pub const fn at(strike: &StrikePrice, vol: Vol, calls: Quantity, puts: Quantity) -> Self {
+        Self { at: *strike, vol, calls, puts }
     }
 
     /// Strike price.
     pub const fn price(&self) -> Price {
-        self.price
+        self.at.price
     }
 }
 
@@ -225,6 +265,35 @@ impl Nodes {
         });
         let weight = core::array::from_fn(|tail| grid.tail_weight_up(FIRST_TAIL_NODE + tail));
         Self { moves, weight, edge: grid.moves()[EDGE_NODE] }
+    }
+}
+
+impl Nodes {
+    /// Words of the stored form.
+    pub const WORDS: usize = 2 * FIRST_TAIL_NODE + TAILS;
+
+    /// The stored form: the moves within the edge, and the weights of the tails, whose moves are the same for every range.
+    pub fn to_words(&self) -> [i64; Self::WORDS] {
+        let mut words = [0; Self::WORDS];
+        let (moves, weights) = words.split_at_mut(2 * FIRST_TAIL_NODE);
+        for (pair, moved) in moves.chunks_exact_mut(2).zip(&self.moves) {
+            pair.copy_from_slice(&[moved.factor, moved.log]);
+        }
+        for (word, weight) in weights.iter_mut().zip(&self.weight) {
+            *word = weight.bits();
+        }
+        words
+    }
+
+    /// From the stored form. Only for words that [`Nodes::to_words`] made: they are not checked.
+    pub fn from_words(words: &[i64; Self::WORDS]) -> Self {
+        let moves = core::array::from_fn(|node| match node.checked_sub(FIRST_TAIL_NODE) {
+            Some(tail) => TAIL_MOVES[tail],
+            None => NodeMove { factor: words[2 * node], log: words[2 * node + 1] },
+        });
+        let weight = core::array::from_fn(|tail| Ratio::of_word(words[2 * FIRST_TAIL_NODE + tail]));
+        // The edge is a rise: no bound has changed its factor.
+        Self { moves, weight, edge: Ratio::of_word(words[2 * EDGE_NODE].wrapping_sub(Ratio::ONE.bits())) }
     }
 }
 
@@ -304,6 +373,53 @@ impl Expiry {
             excess: excess_bits(terms.forward.raw()),
             years: terms.years,
         })
+    }
+
+    /// Words of the stored form.
+    pub const WORDS: usize = 14;
+
+    /// The stored form.
+    pub fn to_words(&self) -> [i64; Self::WORDS] {
+        [
+            self.forward.raw(),
+            self.discount.bits(),
+            self.log_forward.bits(),
+            self.root_years,
+            self.vol_down,
+            self.vol_up,
+            self.floor,
+            self.skew_cap,
+            self.skew_slope,
+            self.unobserved.bits(),
+            self.basis.bits(),
+            self.thirds.into(),
+            self.excess.into(),
+            self.years.bits(),
+        ]
+    }
+
+    /// From the stored form. Only for words that [`Expiry::to_words`] made: they are not checked.
+    pub fn from_words(words: &[i64; Self::WORDS]) -> Self {
+        let [forward, discount, log_forward, root_years, vol_down, vol_up, floor, skew_cap, skew_slope, rest @ ..] =
+            *words;
+        let [unobserved, basis, thirds, excess, years] = rest;
+        Self {
+            forward: Price::of_word(forward),
+            discount: Ratio::of_word(discount),
+            log_forward: Log::of_word(log_forward),
+            root_years,
+            vol_down,
+            vol_up,
+            floor,
+            skew_cap,
+            skew_slope,
+            unobserved: Ratio::of_word(unobserved),
+            basis: Ratio::of_word(basis),
+            // Both are below these bounds.
+            thirds: u8::try_from(thirds & 3).unwrap_or(0),
+            excess: u32::try_from(excess & 63).unwrap_or(0),
+            years: Years::of_word(years),
+        }
     }
 
     /// What it was prepared for: whoever stores it compares before using it again.

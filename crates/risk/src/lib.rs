@@ -21,7 +21,7 @@
 //! | `black76`, `smile` | option values, greeks, implied volatility; SVI with arbitrage checks |
 //! | `grid`, `array`, `expiry`, `dated`, `sheet` | scenarios, arrays and their 64 bytes, what futures and options do in them |
 //! | `book`, `portfolio` | charges, groups, levels; modes and the whole evaluation |
-//! | `range`, `shortfall`, `stored`, `liquidation` | adaptive scan range, expected shortfall, scans of stored arrays, quotes |
+//! | `range`, `shortfall`, `stored`, `liquidation`, `interest` | adaptive scan range, expected shortfall, scans of stored arrays, quotes, growth |
 //!
 //! **Rounding:** what the account owns rounds down, what it owes or must post rounds up. Every operation that can round
 //! says which way in its name.
@@ -40,6 +40,7 @@ mod dated;
 mod error;
 mod expiry;
 mod grid;
+mod interest;
 mod liquidation;
 mod math;
 mod portfolio;
@@ -57,11 +58,12 @@ pub use book::{
 };
 pub use dated::{DatedBook, DatedRisk};
 pub use error::RiskError;
-pub use expiry::{Expiry, Nodes, OptionTerms, Strike, Terms};
+pub use expiry::{Expiry, Nodes, OptionTerms, Strike, StrikePrice, Terms};
 pub use grid::{CELLS, Cell, Grid, NODES, PriceMove, VolMove};
+pub use interest::growth_down;
 pub use liquidation::{LinearPosition, Takeover, quote_slice, quote_takeover};
 pub use math::{Log, Scaled, normal_cdf, normal_pdf, sqrt_down};
-pub use portfolio::{Collateral, Dated, Holdings, Mode, Portfolio, UnderlyingRisk};
+pub use portfolio::{Collateral, Dated, Holdings, Mode, Portfolio, Split, UnderlyingRisk};
 pub use range::{RangeTerms, ScanRange, Volatility};
 pub use shortfall::{CellWeights, Shortfall};
 pub use smile::{Smile, SmileParameters};

@@ -1,6 +1,6 @@
 //! How much of a position a liquidator takes over.
 
-use crate::{Book, Exposure, Levels, Market, Quantity, Ratio, RiskError, Usd, Valuation};
+use crate::{Exposure, Levels, Market, Quantity, Ratio, RiskError, Split, Usd, Valuation};
 
 /// A perp or future in an account that is being liquidated.
 #[derive(Clone, Copy, Debug)]
@@ -34,69 +34,73 @@ impl Takeover {
     }
 }
 
-/// Valuations one quote may cost. Books with lots worth a ten-thousandth of a dollar or more need fewer than ten.
+/// Valuations that the search for the last lot may cost. Books with lots worth a ten-thousandth of a dollar or more need fewer than
+/// ten.
 const MAX_SEARCH_STEPS: u32 = 48;
+/// The search for the size that helps most ends at this part of all that may be taken, after so many valuations.
+const HELPFUL_PART_BITS: u32 = 10;
+const MAX_HELPFUL_STEPS: u32 = 16;
 
-/// The account as it would be after a takeover: everything but the position's underlying is in `rest`.
+/// The account's health at its liquidation end after a takeover.
 #[inline(never)]
-fn valuation_after(
-    rest: &Book,
-    market: &Market,
+fn health_after(
+    split: &Split,
     others: &Exposure,
     position: &LinearPosition,
     takeover: &Takeover,
     levels: &Levels,
-) -> Result<Valuation, RiskError> {
-    let (mut book, mut exposure) = (*rest, *others);
+) -> Result<i64, RiskError> {
+    let mut exposure = *others;
     let left = Quantity::new(position.quantity.atoms() - takeover.quantity.atoms());
-    exposure.add_position(market, left, position.quote + takeover.price_paid)?;
-    book.add_underlying(market, &exposure)?;
-    Ok(book.valuation(levels))
+    exposure.add_position(&split.market, left, position.quote + takeover.price_paid)?;
+    Ok(split.valuation_with(&exposure, levels)?.liquidation_end_health().micros())
 }
 
-/// The least whole number of lots of `position` whose takeover brings the account to its liquidation end, or all that
-/// helps if none does; `None` when taking it over does not lower the account's risk (it is a hedge) or the account is
-/// at its liquidation end already.
+/// The least whole number of lots of a perp `position` whose takeover brings the account to its liquidation end, or the number that
+/// helps most if none does; `None` when taking it over does not help (it is a hedge) or the account is at its liquidation end
+/// already.
 ///
-/// For underlyings without futures and options. `rest` holds the account without this underlying, the members of its correlation
-/// group last, and `others` the underlying without this position. The keeper and the program call this with the same numbers, so
-/// the size a keeper sees is the size the chain allows (I-23).
+/// `split` is the whole account, the position's underlying apart and the position in it. An underlying with futures or options, or
+/// in a correlation group, may be hedged by the position in part: there the number that helps most is found to a thousandth of
+/// the position. Elsewhere it is where the net value is zero. The keeper and the program call this with the same numbers, so the
+/// size a keeper sees is the size the chain allows (I-23).
 ///
 /// # Errors
 /// [`RiskError::ValueOutOfRange`] when a value is beyond [`Usd::MAX`].
 #[inline(never)]
 pub fn quote_takeover(
-    rest: &Book,
-    market: &Market,
-    others: &Exposure,
+    split: &Split,
     position: &LinearPosition,
     lot: u32,
     fee_ppm: u32,
     levels: &Levels,
 ) -> Result<Option<Takeover>, RiskError> {
+    let market = &split.market;
+    let others = split.exposure.without_position(market, position)?;
     let sign = position.quantity.atoms().signum();
     let lot = i64::from(lot.max(1));
     let size = position.quantity.atoms().abs();
 
-    // Beyond the point where the net value changes sign a takeover unhedges.
-    let value = market.price.value_down(position.quantity, market.unit)?;
-    let net = (others.net + value).micros() * sign;
-    if net <= 0 {
-        return Ok(None);
-    }
-    let helpful = if net >= value.abs().micros() { size } else { share_down(size, net, value.abs().micros()) };
+    // Beyond the point where the net value changes sign a takeover unhedges; with options it may do so before or never.
+    let is_linear = split.dated.is_none() && split.group.id == 0;
+    let helpful = if is_linear {
+        let value = market.price.value_down(position.quantity, market.unit)?;
+        let net = split.exposure.net.micros() * sign;
+        if net <= 0 {
+            return Ok(None);
+        }
+        if net >= value.abs().micros() { size } else { share_down(size, net, value.abs().micros()) }
+    } else {
+        size
+    };
 
     let take = |lots: i64| {
         let quantity = Quantity::new(lots.saturating_mul(lot).min(size) * sign);
         Takeover::at_mark_less_fee(market, quantity, fee_ppm)
     };
-    let health = |lots: i64| -> Result<i64, RiskError> {
-        let after = valuation_after(rest, market, others, position, &take(lots)?, levels)?;
-        Ok(after.liquidation_end_health().micros())
-    };
+    let health = |lots: i64| health_after(split, &others, position, &take(lots)?, levels);
 
-    // Health at the liquidation end grows with the size taken; find the first whole lot at which it is not negative.
-    // `enough` always is (or is all that helps), `short` never is.
+    // Find the first whole lot at which health is not negative. `enough` always is (or helps most), `short` never is.
     let mut short = 0;
     let mut short_health = health(0)?;
     if short_health >= 0 {
@@ -107,6 +111,12 @@ pub fn quote_takeover(
         return Ok(None);
     }
     let mut enough_health = health(enough)?;
+    if enough_health < 0 && !is_linear {
+        (enough, enough_health) = most_helpful(enough, enough_health, health)?;
+        if enough_health <= short_health {
+            return Ok(None);
+        }
+    }
     if enough_health < 0 {
         return Ok(Some(take(enough)?));
     }
@@ -131,6 +141,35 @@ pub fn quote_takeover(
         step += 1;
     }
     Ok(Some(take(enough)?))
+}
+
+/// Of 0 to `all` lots those after which health is highest, or some after which it is not negative, and that health. Margin is
+/// convex in the size, so health has one peak: a golden section, unless it still rises at the end.
+fn most_helpful(
+    all: i64,
+    at_all: i64,
+    health: impl Fn(i64) -> Result<i64, RiskError>,
+) -> Result<(i64, i64), RiskError> {
+    let part = (all >> HELPFUL_PART_BITS).max(1);
+    if health(all - part)? <= at_all {
+        return Ok((all, at_all));
+    }
+    let look = |lots: i64| health(lots).map(|health| (lots, health));
+    let longer = |width: i64| width / 1_000 * 618 + width % 1_000 * 618 / 1_000;
+    let (mut low, mut high) = (0, all);
+    let (mut left, mut right) = (look(all - longer(all))?, look(longer(all))?);
+    let mut step = 0;
+    while high - low > part.max(2) && left.1.max(right.1) < 0 && step < MAX_HELPFUL_STEPS {
+        if left.1 < right.1 {
+            (low, left) = (left.0, right);
+            right = look(low + longer(high - low))?;
+        } else {
+            (high, right) = (right.0, left);
+            left = look(high - longer(high - low))?;
+        }
+        step += 1;
+    }
+    Ok(if left.1 > right.1 { left } else { right })
 }
 
 /// The least share of a whole portfolio, hedges intact, whose sale brings the account to its liquidation end when the buyer pays

@@ -16,7 +16,8 @@
 mod tables;
 
 use crate::{Price, RiskError};
-use tables::{CDF, EXP, EXP_PIECES_PER_LN_2, LN_2, LN_10, LOG, PEAK_OF_PDF};
+pub(crate) use tables::EXP;
+use tables::{CDF, EXP_PIECES_PER_LN_2, LN_2, LN_10, LOG, PEAK_OF_PDF};
 
 /// A natural logarithm in steps of 2^-48, below 2^62 in size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,11 @@ impl Log {
     /// [`RiskError::LogOutOfRange`] at 2^62 and beyond.
     pub const fn from_bits(bits: i64) -> Result<Self, RiskError> {
         if bits >= 1 << 62 || bits <= -(1 << 62) { Err(RiskError::LogOutOfRange) } else { Ok(Self(bits)) }
+    }
+
+    /// From the engine's own words.
+    pub(crate) const fn of_word(bits: i64) -> Self {
+        Self(bits)
     }
 
     /// ln n.

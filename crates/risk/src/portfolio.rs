@@ -74,7 +74,8 @@ impl Holdings<'_> {
     }
 }
 
-/// A portfolio. Underlyings of one correlation group follow one another.
+/// A portfolio. Underlyings of one correlation group follow one another, in any order otherwise; verdicts name an underlying by its
+/// place in the list, so whoever numbers them in another way keeps the numbers beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Portfolio<'a> {
     /// How much of it offsets the rest.
@@ -110,6 +111,35 @@ impl UnderlyingRisk<'_> {
     }
 }
 
+/// A portfolio with one underlying apart, for quotes that change that one only: each look at it costs the adding of one underlying.
+/// A program that adds it up itself gives `rest` the members of the underlying's group last, its balances too, and names no worst
+/// underlying by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Split {
+    /// All other underlyings, cash, and all collateral.
+    pub rest: Book,
+    /// The underlying's market.
+    pub market: Market,
+    /// What it offsets with in the portfolio's mode.
+    pub group: Group,
+    /// Its grid.
+    pub grid: Grid,
+    /// Its perps and own collateral.
+    pub exposure: Exposure,
+    /// Its futures and options, if it has expiries.
+    pub dated: Option<DatedRisk>,
+}
+
+/// One underlying added up, before it is in a book.
+#[derive(Clone, Copy)]
+struct Sums<'a> {
+    market: &'a Market,
+    group: Group,
+    grid: &'a Grid,
+    exposure: &'a Exposure,
+    dated: Option<&'a DatedRisk>,
+}
+
 impl Portfolio<'_> {
     /// The verdict. `visit` is given each underlying's place in the list and its part.
     ///
@@ -117,36 +147,95 @@ impl Portfolio<'_> {
     /// [`RiskError::TooManyItems`], [`RiskError::IsolatedToOneUnderlying`], [`RiskError::TimeValueFactorsOutOfRange`], and what the
     /// parts refuse ([`DatedBook::add_expiry`], [`Book::add_underlying_with`]).
     pub fn evaluate(&self, mut visit: impl FnMut(usize, &UnderlyingRisk)) -> Result<Valuation, RiskError> {
+        let mut book = Book::default();
+        self.start(&mut book)?;
+        for (index, held) in self.underlyings.iter().enumerate() {
+            self.add(&mut book, index, held, |risk| visit(index, risk))?;
+        }
+        Ok(book.valuation(&self.levels))
+    }
+
+    /// The portfolio with the underlying at `index` apart.
+    ///
+    /// # Errors
+    /// [`RiskError::NoSuchUnderlying`], and as [`Portfolio::evaluate`].
+    #[inline(never)]
+    pub fn split(&self, index: usize) -> Result<Split, RiskError> {
+        let apart = self.underlyings.get(index).ok_or(RiskError::NoSuchUnderlying)?;
+        let mut split = Split {
+            rest: Book::default(),
+            market: apart.market,
+            group: self.group(apart),
+            grid: Grid::new(apart.market.scan_range)?,
+            exposure: Exposure::default(),
+            dated: None,
+        };
+        let Split { rest, group, exposure, dated, .. } = &mut split;
+        self.start(rest)?;
+        for members in [false, true] {
+            for (other, held) in self.underlyings.iter().enumerate() {
+                let member = group.id != 0 && self.group(held).id == group.id;
+                if other != index && member == members {
+                    self.add(rest, other, held, |_| ())?;
+                }
+            }
+        }
+        self.sum(rest, index, apart, |_, sums| {
+            (*exposure, *dated) = (*sums.exposure, sums.dated.copied());
+            Ok(())
+        })?;
+        Ok(split)
+    }
+
+    /// What it offsets with in this mode.
+    fn group(&self, held: &Holdings) -> Group {
+        if self.mode.offsets_between_underlyings() { held.market.group } else { Group::ALONE }
+    }
+
+    /// Adds cash and the collateral that is no underlying's own, if the portfolio is one that can be valued.
+    fn start(&self, book: &mut Book) -> Result<(), RiskError> {
         self.options.require_valid()?;
         let shares = self.mode.shares_collateral();
         if !shares && self.underlyings.iter().filter(|held| held.has_positions()).count() > 1 {
             return Err(RiskError::IsolatedToOneUnderlying);
         }
-        let mut book = Book::default();
         book.add_cash(self.cash);
         let counted = |collateral: &&Collateral| shares || collateral.value.is_negative();
-        add_collateral(&mut book, self.collateral.iter().filter(counted))?;
-        for (index, held) in self.underlyings.iter().enumerate() {
-            let counts = |collateral: &&Collateral| shares || held.has_positions() || collateral.value.is_negative();
-            if shares || held.has_positions() || held.collateral.iter().any(|collateral| counts(&collateral)) {
-                self.add(&mut book, held, counts, |risk| visit(index, risk))?;
-            } else {
-                book.skip_underlying();
-            }
-        }
-        Ok(book.valuation(&self.levels))
+        add_collateral(book, self.collateral.iter().filter(counted))
     }
 
-    /// Adds one underlying with the collateral that `counts`.
+    /// Adds one underlying, unless it is none of the account's.
+    #[inline(never)]
     fn add(
         &self,
         book: &mut Book,
+        index: usize,
         held: &Holdings,
-        counts: impl Fn(&&Collateral) -> bool,
         visit: impl FnOnce(&UnderlyingRisk),
     ) -> Result<(), RiskError> {
-        let market = &held.market;
-        let group = if self.mode.offsets_between_underlyings() { market.group } else { Group::ALONE };
+        self.sum(book, index, held, |book, Sums { market, group, grid, exposure, dated }| {
+            let UnderlyingArray { linear, worst } = book.add_underlying_with(market, group, grid, exposure, dated)?;
+            visit(&UnderlyingRisk { linear, worst, exposure, dated });
+            Ok(())
+        })
+    }
+
+    /// Adds one underlying's balances to the book and its items up, unless it is none of the account's.
+    #[inline(always)]
+    fn sum(
+        &self,
+        book: &mut Book,
+        index: usize,
+        held: &Holdings,
+        then: impl FnOnce(&mut Book, Sums) -> Result<(), RiskError>,
+    ) -> Result<(), RiskError> {
+        let shares = self.mode.shares_collateral();
+        let counts = |collateral: &&Collateral| shares || held.has_positions() || collateral.value.is_negative();
+        if !(shares || held.has_positions() || held.collateral.iter().any(|collateral| counts(&collateral))) {
+            return Ok(());
+        }
+        book.name_next(index);
+        let (market, group) = (&held.market, self.group(held));
         let mut exposure = Exposure::default();
         count(book, held.perps.len())?;
         for perp in held.perps {
@@ -157,10 +246,9 @@ impl Portfolio<'_> {
             exposure.add_collateral(collateral.value);
         }
         let grid = Grid::new(market.scan_range)?;
+        let sums = Sums { market, group, grid: &grid, exposure: &exposure, dated: None };
         if held.expiries.is_empty() {
-            let UnderlyingArray { linear, worst } = book.add_underlying_with(market, group, &grid, &exposure, None)?;
-            visit(&UnderlyingRisk { linear, worst, exposure: &exposure, dated: None });
-            return Ok(());
+            return then(book, sums);
         }
         let prepared;
         let nodes = match held.nodes {
@@ -176,11 +264,28 @@ impl Portfolio<'_> {
             count(book, futures.len() + strikes.len())?;
             dated.add_expiry(expiry, futures, strikes)?;
         }
-        let dated = dated.risk();
-        let UnderlyingArray { linear, worst } =
-            book.add_underlying_with(market, group, &grid, &exposure, Some(dated))?;
-        visit(&UnderlyingRisk { linear, worst, exposure: &exposure, dated: Some(dated) });
-        Ok(())
+        then(book, Sums { dated: Some(dated.risk()), ..sums })
+    }
+}
+
+impl Split {
+    /// The whole account's verdict: that of [`Portfolio::evaluate`].
+    ///
+    /// # Errors
+    /// As [`Book::add_underlying_with`].
+    pub fn valuation(&self, levels: &Levels) -> Result<Valuation, RiskError> {
+        self.valuation_with(&self.exposure, levels)
+    }
+
+    /// The verdict with other perps or own collateral on the underlying apart; what is owned counts as equity as before.
+    ///
+    /// # Errors
+    /// As [`Book::add_underlying_with`].
+    #[inline(never)]
+    pub fn valuation_with(&self, exposure: &Exposure, levels: &Levels) -> Result<Valuation, RiskError> {
+        let mut book = self.rest;
+        book.add_underlying_with(&self.market, self.group, &self.grid, exposure, self.dated.as_ref())?;
+        Ok(book.valuation(levels))
     }
 }
 

@@ -144,6 +144,11 @@ impl Price {
         Ok(Self(raw))
     }
 
+    /// From the engine's own words.
+    pub(crate) const fn of_word(raw: i64) -> Self {
+        Self(raw)
+    }
+
     /// 10^-10 dollars.
     pub const fn raw(self) -> i64 {
         self.0
@@ -301,6 +306,14 @@ impl Ratio {
         Self::from_bits((((ppm as u64) << Self::BITS).div_ceil(1_000_000)).cast_signed())
     }
 
+    /// A ratio given in millionths, rounded down.
+    ///
+    /// # Errors
+    /// [`RiskError::RatioOutOfRange`] at 8 or more.
+    pub const fn from_ppm_down(ppm: u32) -> Result<Self, RiskError> {
+        Self::from_bits((((ppm as u64) << Self::BITS) / 1_000_000).cast_signed())
+    }
+
     /// `numerator / denominator` rounded up, both non-negative; used for a confidence as a share of its price.
     ///
     /// # Errors
@@ -330,6 +343,11 @@ impl Ratio {
             return Err(RiskError::RatioOutOfRange);
         }
         Ok(Self(bits))
+    }
+
+    /// From the engine's own words.
+    pub(crate) const fn of_word(bits: i64) -> Self {
+        Self(bits)
     }
 
     /// This many thirds, away from zero: `scan range x thirds / 3`. For |thirds| <= 4 and ranges below 6 stays a ratio.
@@ -397,6 +415,11 @@ impl Years {
     /// [`RiskError::TimeOutOfRange`] below zero or above [`Years::MAX`].
     pub const fn from_bits(bits: i64) -> Result<Self, RiskError> {
         if bits < 0 || bits > Self::MAX.0 { Err(RiskError::TimeOutOfRange) } else { Ok(Self(bits)) }
+    }
+
+    /// From the engine's own words.
+    pub(crate) const fn of_word(bits: i64) -> Self {
+        Self(bits)
     }
 
     /// So many seconds, rounded down to a step.

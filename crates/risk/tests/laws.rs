@@ -400,6 +400,55 @@ fn negative(quantity: Quantity) -> Quantity {
     Quantity::new(-quantity.atoms())
 }
 
+/// I-10: what is stored of an expiry, a grid and a strike is read back as it was.
+#[test]
+fn what_is_stored_is_read_back() {
+    law("words", |rng| {
+        let market = market(rng);
+        let expiry = Expiry::new(&terms(rng, market.price), &option_terms(rng)).unwrap();
+        ensure!(Expiry::from_words(&expiry.to_words()) == expiry, "{expiry:?}");
+        let nodes = Nodes::new(&Grid::new(market.scan_range).unwrap());
+        ensure!(Nodes::from_words(&nodes.to_words()) == nodes, "{nodes:?}");
+        let (strike, vol) = (StrikePrice::new(strike_price(rng, market.price)), vol(rng.within(50_000..=2_000_000)));
+        ensure!(StrikePrice::from_words(&strike.to_words()) == strike, "{strike:?}");
+        let (one, other) = (Quantity::new(rng.integer(ITEM)), Quantity::new(rng.integer(ITEM)));
+        ensure!(Strike::at(&strike, vol, one, other) == Strike::new(strike.price(), vol, one, other), "{strike:?}");
+        Ok(())
+    });
+}
+
+/// I-14: with no time left options are worth what they pay, and neither they nor futures move in any cell; nothing is charged for
+/// expiries moving apart.
+#[test]
+fn nothing_moves_at_expiry() {
+    law_of("expired", any_account, |account, _| {
+        let mut account = account.clone();
+        for dates in account.underlyings.iter_mut().flat_map(|underlying| &mut underlying.expiries) {
+            dates.terms.years = Years::from_seconds(0).unwrap();
+        }
+        for part in account.evaluate().parts {
+            let Some(dated) = part.dated else { continue };
+            let Underlying { market, expiries, .. } = &account.underlyings[part.index];
+            ensure!(dated.cells == [Usd::ZERO; CELLS] && dated.futures == Usd::ZERO, "{dated:?}");
+            ensure!(dated.basis == Usd::ZERO && dated.vega == Usd::ZERO, "{dated:?}");
+            let (mut paid, mut rounding) = (0, 2);
+            for Dates { terms, strikes, .. } in expiries {
+                for strike in strikes {
+                    let over = terms.forward.raw() - strike.price().raw();
+                    let quantity = if over > 0 { strike.calls } else { strike.puts };
+                    let exact = i128::from(over.abs()) * i128::from(quantity.atoms())
+                        / 10i128.pow(u32::from(market.unit.digits()) + 4);
+                    paid += (exact * bits(terms.discount)) >> 30;
+                    rounding += 6;
+                }
+            }
+            let off = (micros(dated.mark) - paid).abs();
+            ensure!(off <= rounding + (account.underlyings[part.index].notional() >> 28), "{off} off {paid}");
+        }
+        Ok(())
+    });
+}
+
 /// I-13: a long call, a short put of its strike and a short future are worth the same in every cell, at any time left, whatever
 /// the volatility. To 2^-30 of the notional for each of forward, strike and their product with a price up to five times as high,
 /// and 8 micro-dollars.
@@ -856,6 +905,90 @@ fn an_isolated_account_owes_its_debts_and_owns_nothing_elsewhere() {
             Ok(())
         },
     );
+}
+
+/// I-23: an account with one underlying apart is worth what it is worth whole, in every mode and group.
+#[test]
+fn an_account_split_is_worth_the_whole() {
+    law_of("split", any_account, |account, rng| {
+        let verdict = account.evaluate();
+        let Some(part) = verdict.parts.get(rng.upto(verdict.parts.len().max(1) - 1)) else { return Ok(()) };
+        let split = account.with_portfolio(|portfolio| portfolio.split(part.index)).unwrap();
+        let valuation = split.valuation(&account.levels).unwrap();
+        ensure!(valuation == verdict.valuation, "{valuation:#?}, not {:#?}", verdict.valuation);
+        ensure!(split.dated == part.dated, "{:?}", split.dated);
+        Ok(())
+    });
+}
+
+/// I-23: a takeover is whole lots or all of a position at the mark less the fee; it brings an account with options, groups and
+/// any mode to its liquidation end and one lot less does not, or it raises health there and no tenth of the position raises it by
+/// more than a hundredth of the difference. What is left alone is at its end, or is helped by no tenth.
+#[test]
+fn a_takeover_reaches_the_liquidation_end_or_helps_most() {
+    const FEE_PPM: u32 = 5_000;
+    let account = |rng: &mut Rng| {
+        let mut account = any_account(rng).plain();
+        for underlying in &mut account.underlyings {
+            if underlying.perps.is_empty() {
+                underlying.perps.push(linear(rng, underlying.market.price, underlying.market.unit));
+            }
+            if account.mode == Mode::Isolated {
+                break;
+            }
+        }
+        let end = account.evaluate().healths()[1];
+        let margin = account.evaluate().margins()[1];
+        let cash = micros(account.cash) - end - margin * i128::from(rng.within(-100..=1_500)) / 1_000;
+        account.cash = usd(i64::try_from(cash.clamp(-(1 << 50), 1 << 50)).unwrap());
+        account
+    };
+    law_of("takeover", account, |account, rng| {
+        let index = rng.upto(account.underlyings.len().max(1) - 1);
+        let Some(underlying) = account.underlyings.get(index) else { return Ok(()) };
+        let Some(position) = underlying.perps.first() else { return Ok(()) };
+        let size = position.quantity.atoms().abs();
+        let lot = u32::try_from(size >> rng.within(0..=40)).unwrap_or(1).max(1);
+        let after = |taken: &Takeover| {
+            let mut after = account.clone();
+            let position = &mut after.underlyings[index].perps[0];
+            position.quantity = Quantity::new(position.quantity.atoms() - taken.quantity.atoms());
+            position.quote += taken.price_paid;
+            after.evaluate().healths()[1]
+        };
+        let take = |lots: i64| {
+            let quantity = lots.saturating_mul(lot.into()).min(size) * position.quantity.atoms().signum();
+            Takeover::at_mark_less_fee(&underlying.market, Quantity::new(quantity), FEE_PPM).unwrap()
+        };
+        let quote = account.with_portfolio(|portfolio| {
+            quote_takeover(&portfolio.split(index)?, position, lot, FEE_PPM, &account.levels)
+        });
+        let (quote, before, all) = (quote.unwrap(), account.evaluate().healths()[1], size / i64::from(lot));
+        let tenth = |tenths: i128| after(&take(i64::try_from(i128::from(all) * tenths / 10).unwrap()));
+        // Not of few lots, where a tenth may flip the side of what is left, nor of cents, which rounding makes steps of.
+        let few = all >> 14 == 0 || take(all).price_paid.abs() < usd(1_000_000);
+        let best = if few { before } else { (1..=10).map(tenth).max().unwrap() };
+        let slack = account.roundings();
+        let Some(quote) = quote else {
+            let left_alone = before >= 0 || best <= before + slack + (best - before) / 100;
+            ensure!(left_alone, "{before}, though {best} is possible");
+            return Ok(());
+        };
+        let lots = quote.quantity.atoms().abs() / i64::from(lot);
+        let whole = quote.quantity.atoms().abs() == size || quote.quantity.atoms().abs() % i64::from(lot) == 0;
+        ensure!(before < 0 && whole, "{before}, {quote:?} in lots of {lot}");
+        let (reached, short) =
+            (after(&quote), after(&take(lots - i64::from(quote.quantity.atoms().abs() % i64::from(lot) == 0))));
+        if reached >= 0 {
+            let visible =
+                micros(underlying.market.price.value_up(Quantity::new(lot.into()), underlying.market.unit).unwrap())
+                    >= 100;
+            ensure!(!visible || short < 0, "{quote:?}: a lot less gives {short}");
+        } else {
+            ensure!(reached >= best - slack - (best - before).abs() / 100, "{before} to {reached}, not {best}");
+        }
+        Ok(())
+    });
 }
 
 /// I-14: the cell named is the worst of the worst underlying, and its loss is in the array, or is the basis charge.

@@ -262,10 +262,16 @@ impl Liquidation {
     }
 
     fn quote(&self) -> Option<Takeover> {
-        let (market, position) = (self.underlying().listing.market, self.position());
-        let others = self.underlying().exposure().without_position(&market, &position).unwrap();
-        let (rest, levels) = (self.account.book(Some(self.underlying)), &self.account.levels);
-        quote_takeover(&rest, &market, &others, &position, self.lot, self.fee_ppm, levels).unwrap()
+        let market = self.underlying().listing.market;
+        let split = Split {
+            rest: self.account.book(Some(self.underlying)),
+            market,
+            group: market.group,
+            grid: Grid::new(market.scan_range).unwrap(),
+            exposure: self.underlying().exposure(),
+            dated: None,
+        };
+        quote_takeover(&split, &self.position(), self.lot, self.fee_ppm, &self.account.levels).unwrap()
     }
 
     /// Value and fee of `taken` of the position, by the formulas.
@@ -542,7 +548,24 @@ proptest! {
             exact.filter(|exact| *exact < RATIO_LIMIT.into()).ok_or(RiskError::RatioOutOfRange)
         };
         prop_assert_eq!(Ratio::from_ppm_up(ppm).map(bits), expected(ppm.into(), 1_000_000));
+        let below = i128::from(ppm) * ONE / 1_000_000;
+        let below = if below < RATIO_LIMIT.into() { Ok(below) } else { Err(RiskError::RatioOutOfRange) };
+        prop_assert_eq!(Ratio::from_ppm_down(ppm).map(bits), below);
         prop_assert_eq!(Ratio::of_up(numerator, denominator).map(bits), expected(numerator, denominator));
+    }
+
+    /// I-12: interest accrued in two steps is that of one, to 2^-46.9, and grows with rate and time.
+    #[test]
+    fn growth_is_multiplicative_and_monotone(rate in 0..=8i64 << 30, first in integer(315_360_000), second in integer(315_360_000)) {
+        let (first, second) = (first.abs(), second.abs());
+        let Ok(whole) = growth_down(rate, first + second) else { return Ok(()) };
+        let parts = [first, second].map(|seconds| u128::from(growth_down(rate, seconds).unwrap()));
+        let product = (parts[0] * parts[1]) >> 48;
+        // The step that the product's own division drops, and the bound.
+        let bound = 1 + ((u128::from(whole) * 54 / 100) >> 46);
+        prop_assert!(product.abs_diff(whole.into()) <= bound, "{} of {}", product.abs_diff(whole.into()), whole);
+        prop_assert!(parts.iter().all(|part| *part <= whole.into() && *part >= 1 << 48));
+        prop_assert!(rate == 0 || growth_down(rate - 1, first + second).unwrap() <= whole);
     }
 
     /// I-14: thirds of the scan range rounded away from zero; tails, within 2^-30, the lesser of their size and the

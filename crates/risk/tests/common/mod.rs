@@ -241,6 +241,17 @@ impl Underlying {
 
 impl Account {
     pub fn try_evaluate(&self) -> Result<Verdict, RiskError> {
+        self.with_portfolio(|portfolio| {
+            let mut parts = Vec::with_capacity(portfolio.underlyings.len());
+            let valuation = portfolio.evaluate(|index, risk| {
+                parts.push(Part { index, array: risk.array(), worst: risk.worst, dated: risk.dated.copied() });
+            })?;
+            Ok(Verdict { valuation, parts })
+        })
+    }
+
+    /// The engine's form of the account.
+    pub fn with_portfolio<T>(&self, then: impl FnOnce(&Portfolio) -> Result<T, RiskError>) -> Result<T, RiskError> {
         let prepare = |dates: &Dates| Expiry::new(&dates.terms, &self.options);
         let expiries: Vec<Vec<Expiry>> = (self.underlyings.iter())
             .map(|underlying| underlying.expiries.iter().map(prepare).collect())
@@ -260,19 +271,14 @@ impl Account {
                 expiries,
             })
             .collect();
-        let portfolio = Portfolio {
+        then(&Portfolio {
             mode: self.mode,
             cash: self.cash,
             collateral: &self.collateral,
             underlyings: &holdings,
             options: &self.options,
             levels: self.levels,
-        };
-        let mut parts = Vec::with_capacity(holdings.len());
-        let valuation = portfolio.evaluate(|index, risk| {
-            parts.push(Part { index, array: risk.array(), worst: risk.worst, dated: risk.dated.copied() });
-        })?;
-        Ok(Verdict { valuation, parts })
+        })
     }
 
     pub fn evaluate(&self) -> Verdict {
@@ -420,7 +426,7 @@ impl Account {
 
 /// The largest value of one item: a quarter of a million dollars, so that sixteen-fold portfolios and strikes of twenty times the
 /// forward stay within the engine's bounds.
-const ITEM: i64 = 1 << 38;
+pub const ITEM: i64 = 1 << 38;
 
 pub fn quantity(rng: &mut Rng, at: Price, unit: Decimals) -> Quantity {
     let value = if rng.one_in(4) { rng.pick(&[-1, 1]) * 1_000_000_000 } else { rng.integer(ITEM) };
@@ -522,7 +528,7 @@ fn dates(rng: &mut Rng, market: &Market) -> Dates {
     Dates { terms, futures, strikes }
 }
 
-fn linear(rng: &mut Rng, at: Price, unit: Decimals) -> LinearPosition {
+pub fn linear(rng: &mut Rng, at: Price, unit: Decimals) -> LinearPosition {
     LinearPosition { quantity: quantity(rng, at, unit), quote: usd(rng.integer(ITEM)) }
 }
 

@@ -27,6 +27,7 @@ pub fn market(spot: Price) -> Market {
     Market {
         price: spot,
         confidence: ppm(500),
+        stable_gap: Ratio::ZERO,
         unit: Decimals::new(9).unwrap(),
         scan_range: ppm(180_000),
         net_charge: ppm(20_000),
@@ -88,6 +89,7 @@ pub fn random_underlying(rng: &mut Rng, group: Group) -> Underlying {
     };
     let market = Market {
         confidence: ratio(rng, 20_000),
+        stable_gap: Ratio::ZERO,
         unit: Decimals::new(digits).unwrap(),
         scan_range: ppm(if rng.bool() { rng.u32(1..=750_000) } else { rng.u32(1..=3_000_000) }),
         net_charge: ppm(rng.u32(25_000..=50_000)),

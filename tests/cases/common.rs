@@ -51,7 +51,7 @@ impl Market {
         let world = &mut self.world;
         let first = (world.group, world.usdc_bank, world.sol_bank, world.sol);
         world.create_group(1).unwrap();
-        world.list_sol(default_terms()).unwrap();
+        world.list_sol(terms::risk_terms()).unwrap();
         world.refresh().unwrap();
         let trader = world.funded("stranger", 5_000 * DOLLAR, SOL);
         let other = OtherGroup { group: world.group, usdc_bank: world.usdc_bank, sol: world.sol, trader };

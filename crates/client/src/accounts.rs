@@ -1,7 +1,7 @@
 //! A cache of decoded accounts, and the same valuation the program makes of them.
 
 use anchor_lang::{ZeroCopy, error, prelude::*};
-use margrave::{error::MargraveError, instructions::takeover_of, portfolio::*, state::*};
+use margrave::{error::MargraveError, instructions::takeover_of, oracle::Action, portfolio::*, state::*};
 use margrave_risk::{Takeover, Valuation};
 use std::{collections::HashMap, ops::Deref};
 
@@ -10,24 +10,28 @@ use std::{collections::HashMap, ops::Deref};
 pub struct Accounts {
     pub groups: HashMap<Pubkey, Group>,
     pub banks: HashMap<Pubkey, Bank>,
-    pub underlyings: HashMap<Pubkey, Underlying>,
+    pub underlyings: HashMap<Pubkey, Box<Underlying>>,
     pub margin_accounts: HashMap<Pubkey, MarginAccount>,
 }
 
 impl Accounts {
     /// Decodes an account of the program and keeps it. Returns whether the data is of a known type.
     pub fn insert(&mut self, key: Pubkey, data: &[u8]) -> bool {
-        fn keep<T: ZeroCopy + bytemuck::Pod>(map: &mut HashMap<Pubkey, T>, key: Pubkey, data: &[u8]) -> bool {
-            let known = is_type::<T>(data);
-            if known {
-                map.insert(key, bytemuck::pod_read_unaligned(&data[8..8 + size_of::<T>()]));
-            }
-            known
+        fn read<T: ZeroCopy + bytemuck::Pod>(data: &[u8]) -> Option<T> {
+            is_type::<T>(data).then(|| bytemuck::pod_read_unaligned(&data[8..8 + size_of::<T>()]))
         }
-        keep(&mut self.groups, key, data)
-            || keep(&mut self.banks, key, data)
-            || keep(&mut self.underlyings, key, data)
-            || keep(&mut self.margin_accounts, key, data)
+        if let Some(group) = read(data) {
+            self.groups.insert(key, group);
+        } else if let Some(bank) = read(data) {
+            self.banks.insert(key, bank);
+        } else if let Some(underlying) = read(data) {
+            self.underlyings.insert(key, Box::new(underlying));
+        } else if let Some(account) = read(data) {
+            self.margin_accounts.insert(key, account);
+        } else {
+            return false;
+        }
+        true
     }
 
     /// A margin account by address.
@@ -42,24 +46,29 @@ impl Accounts {
         self.groups.get(&account.group).ok_or_else(|| error!(MargraveError::GroupMismatch))
     }
 
+    /// The account as plain numbers, for an action at unix time `now`.
+    fn arranged(&self, account: &MarginAccount, action: Action, now: i64) -> Result<Arranged> {
+        let mut arranged = Arranged::new(self.group_of(account)?)?;
+        arranged.read(account, self, action, now)?;
+        Ok(arranged)
+    }
+
     /// What the chain would find at unix time `now`: equity, margin levels, worst scenario.
     ///
     /// # Errors
     /// As the program: a price that is too old, an account that is not in the cache.
     pub fn value(&self, key: &Pubkey, now: i64) -> Result<Valuation> {
-        let account = self.margin_account(key)?;
-        let levels = self.group_of(account)?.levels()?;
-        arrange(account, self, Purpose::Risk(now))?.valuation(&levels)
+        self.arranged(self.margin_account(key)?, Action::AddRisk, now)?.valuation()
     }
 
     /// The account as the chain would store it if it valued it at unix time `now`: margin numbers and risk arrays.
     ///
     /// # Errors
     /// As [`Accounts::value`].
-    pub fn revalued(&self, key: &Pubkey, now: i64) -> Result<MarginAccount> {
-        let mut account = *self.margin_account(key)?;
-        let levels = self.group_of(&account)?.levels()?;
-        revalue(&mut account, self, &levels, Purpose::Risk(now), now)?;
+    pub fn revalued(&self, key: &Pubkey, now: i64) -> Result<Box<MarginAccount>> {
+        let mut account = Box::new(*self.margin_account(key)?);
+        let mut arranged = Arranged::new(self.group_of(&account)?)?;
+        revalue(&mut account, &mut arranged, self, Action::AddRisk, now)?;
         Ok(account)
     }
 
@@ -70,14 +79,12 @@ impl Accounts {
     /// As the program: a price that is too old, an account that is not in the cache.
     pub fn takeover(&self, key: &Pubkey, underlying: &Pubkey, now: i64) -> Result<Option<Takeover>> {
         let account = self.margin_account(key)?;
-        let levels = self.group_of(account)?.levels()?;
-        let portfolio = arrange(account, self, Purpose::Liquidation(now))?;
-        let valuation = portfolio.valuation(&levels)?;
-        if !account.is_liquidatable(&valuation, now) {
+        let arranged = self.arranged(account, Action::Liquidate, now)?;
+        if !account.is_liquidatable(&arranged.valuation()?, now) {
             return Ok(None);
         }
         let sheet = self.underlying(underlying)?;
-        match takeover_of(account, &portfolio, *underlying, &sheet, &levels, u64::MAX) {
+        match takeover_of(account, &arranged, *underlying, &sheet, u64::MAX) {
             Ok(takeover) => Ok(Some(takeover)),
             Err(error)
                 if is(&error, MargraveError::LiquidationWouldNotHelp) || is(&error, MargraveError::NoPosition) =>
@@ -99,6 +106,9 @@ impl Directory for Accounts {
     }
 
     fn underlying(&self, key: &Pubkey) -> Result<impl Deref<Target = Underlying>> {
-        self.underlyings.get(key).ok_or_else(|| error!(MargraveError::UnderlyingMissing))
+        self.underlyings
+            .get(key)
+            .map(|underlying| &**underlying)
+            .ok_or_else(|| error!(MargraveError::UnderlyingMissing))
     }
 }

@@ -1,4 +1,4 @@
-//! Events as they stand in transaction logs.
+//! Events as they stand in transaction logs and inner instructions.
 
 use anchor_lang::{AnchorDeserialize, Discriminator};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -7,6 +7,7 @@ use margrave::events::*;
 macro_rules! events {
     ($($name:ident),*) => {
         /// Any event of the program.
+        #[allow(clippy::large_enum_variant)]
         pub enum Event {
             $($name($name),)*
         }
@@ -23,16 +24,43 @@ macro_rules! events {
 
 events!(
     GroupCreated,
+    GroupLaunched,
     BankListed,
     UnderlyingListed,
-    PerpListed,
+    ExpiryListed,
+    StrikesListed,
+    ExpiryClosed,
+    SurfaceSet,
+    ChangeQueued,
+    ChangeExecuted,
+    ChangeCancelled,
+    ChangedNow,
+    PausedBits,
+    DepegUpdated,
     MarginAccountOpened,
+    MarginAccountClosed,
+    DelegateSet,
+    ModeSet,
+    QuotesCancelled,
     Deposited,
     Withdrawn,
+    CollateralTransferred,
+    InterestAccrued,
     PriceAccepted,
     Traded,
+    QuoteTraded,
+    PnlSettled,
+    ExpirySettled,
+    FeesSwept,
+    FeesCollected,
     PositionLiquidated
 );
+
+/// The event that an instruction of the program to itself carries: how money and positions are reported. They are among a
+/// transaction's inner instructions.
+pub fn event_in(data: &[u8]) -> Option<Event> {
+    decode(data.strip_prefix(anchor_lang::event::EVENT_IX_TAG_LE)?)
+}
 
 /// The events in a transaction's log, in order.
 ///

@@ -10,14 +10,18 @@ use anchor_lang::{
         system_program,
     },
 };
-use anchor_spl::token;
-use margrave::{accounts, instruction as data, instructions::*, state::*};
+use margrave::{
+    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, state::*, surface::Surface, trading::Leg,
+};
 
 fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData, rest: Vec<AccountMeta>) -> Instruction {
     let mut metas = accounts.to_account_metas(None);
     metas.extend(rest);
     Instruction { program_id: margrave::ID, accounts: metas, data: data.data() }
 }
+
+/// An account of the program by its address.
+pub type Keyed<'a, T> = (Pubkey, &'a T);
 
 /// The banks and underlyings that valuing `margin_accounts` reads, each once, without those already `named`.
 pub fn valuation_accounts(margin_accounts: &[&MarginAccount], named: &[Pubkey]) -> Vec<AccountMeta> {
@@ -34,50 +38,187 @@ pub fn valuation_accounts(margin_accounts: &[&MarginAccount], named: &[Pubkey]) 
     keys.into_iter().map(|key| AccountMeta::new_readonly(key, false)).collect()
 }
 
+/// A leg with the address of its underlying.
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedLeg {
+    pub underlying: Pubkey,
+    pub leg: Leg,
+}
+
+/// The accounts of a trade besides the two margin accounts, and the place of each leg's underlying among them. Everything that
+/// may change is passed as writable; `bank` is the quote bank if a premium may be paid from or into a loan.
+fn trade_accounts(
+    margin_accounts: &[&MarginAccount],
+    underlyings: &[Pubkey],
+    quote_bank: Pubkey,
+    writable_bank: bool,
+) -> (Vec<AccountMeta>, Vec<u8>) {
+    let mut metas: Vec<AccountMeta> = Vec::new();
+    let mut sheets = Vec::new();
+    for key in underlyings {
+        let place = metas.iter().position(|meta| meta.pubkey == *key).unwrap_or_else(|| {
+            metas.push(AccountMeta::new(*key, false));
+            metas.len() - 1
+        });
+        sheets.push(u8::try_from(place).unwrap_or(u8::MAX));
+    }
+    let mut bank = AccountMeta::new_readonly(quote_bank, false);
+    bank.is_writable = writable_bank;
+    metas.push(bank);
+    let named: Vec<Pubkey> = metas.iter().map(|meta| meta.pubkey).collect();
+    metas.extend(valuation_accounts(margin_accounts, &named));
+    (metas, sheets)
+}
+
+fn event_authority() -> Pubkey {
+    EVENT_AUTHORITY_AND_BUMP.0
+}
+
 /// Signed by the program's upgrade authority.
 pub fn create_group(upgrade_authority: Pubkey, quote_mint: Pubkey, args: CreateGroupArgs) -> Instruction {
+    let group = pda::group(args.id);
     let accounts = accounts::CreateGroup {
         upgrade_authority,
         program_data: pda::program_data(),
-        group: pda::group(args.id),
+        group,
+        outflow_limit: pda::outflow_limit(&group),
         quote_mint,
         system_program: system_program::ID,
     };
     instruction(accounts, data::CreateGroup { args }, vec![])
 }
 
-/// Signed by the group's admin. `underlying` is left out for the quote token.
+/// Signed by the admin.
+pub fn launch(admin: Pubkey, group: Pubkey) -> Instruction {
+    instruction(accounts::Launch { admin, group }, data::Launch {}, vec![])
+}
+
+/// Signed by the manager. `underlying` is left out for the quote token.
 pub fn list_bank(
-    admin: Pubkey,
+    manager: Pubkey,
     group: Pubkey,
     mint: Pubkey,
     underlying: Option<Pubkey>,
-    args: ListBankArgs,
+    token_program: Pubkey,
 ) -> Instruction {
     let bank = pda::bank(&group, &mint);
     let accounts = accounts::ListBank {
-        admin,
+        manager,
         group,
         mint,
         bank,
         vault: pda::vault(&bank),
         underlying,
-        token_program: token::ID,
+        token_program,
         system_program: system_program::ID,
     };
-    instruction(accounts, data::ListBank { args }, vec![])
+    instruction(accounts, data::ListBank {}, vec![])
 }
 
-/// Signed by the group's admin.
-pub fn list_underlying(admin: Pubkey, group: Pubkey, args: ListUnderlyingArgs) -> Instruction {
+/// Signed by the manager. Two of these make room for `list_underlying`.
+pub fn grow_underlying(manager: Pubkey, group: Pubkey, symbol: [u8; 16]) -> Instruction {
+    let underlying = pda::underlying(&group, &symbol);
+    let accounts = accounts::GrowUnderlying { manager, group, underlying, system_program: system_program::ID };
+    instruction(accounts, data::GrowUnderlying { symbol }, vec![])
+}
+
+/// Signed by the manager.
+pub fn list_underlying(manager: Pubkey, group: Pubkey, args: ListUnderlyingArgs) -> Instruction {
     let underlying = pda::underlying(&group, &args.symbol);
-    let accounts = accounts::ListUnderlying { admin, group, underlying, system_program: system_program::ID };
-    instruction(accounts, data::ListUnderlying { args }, vec![])
+    instruction(accounts::ListUnderlying { manager, group, underlying }, data::ListUnderlying { args }, vec![])
 }
 
-/// Signed by the group's admin.
-pub fn list_perp(admin: Pubkey, group: Pubkey, underlying: Pubkey, args: ListPerpArgs) -> Instruction {
-    instruction(accounts::ListPerp { admin, group, underlying }, data::ListPerp { args }, vec![])
+/// Signed by the operator.
+pub fn list_expiry(operator: Pubkey, group: Pubkey, underlying: Pubkey, args: ListExpiryArgs) -> Instruction {
+    instruction(accounts::ListExpiry { operator, group, underlying }, data::ListExpiry { args }, vec![])
+}
+
+/// Signed by the operator. `expiry` is the slot's index; prices in 10^-10 dollars.
+pub fn list_strikes(operator: Pubkey, group: Pubkey, underlying: Pubkey, expiry: u8, prices: Vec<i64>) -> Instruction {
+    instruction(accounts::ListStrikes { operator, group, underlying }, data::ListStrikes { expiry, prices }, vec![])
+}
+
+/// Signed by nobody in particular.
+pub fn close_expiry(group: Pubkey, underlying: Pubkey, expiry: u8) -> Instruction {
+    instruction(accounts::CloseExpiry { group, underlying }, data::CloseExpiry { expiry }, vec![])
+}
+
+/// Signed by the operator.
+pub fn set_surface(
+    operator: Pubkey,
+    group: Pubkey,
+    underlying: Pubkey,
+    (expiry, series): (u8, u32),
+    surface: Surface,
+) -> Instruction {
+    let accounts = accounts::SetSurface { operator, group, underlying };
+    instruction(accounts, data::SetSurface { expiry, series, surface }, vec![])
+}
+
+/// What a change is of: the bank and the underlying to pass with it. `bank_underlying` is the underlying of a changed bank.
+fn targets(change: &Change, bank_underlying: Option<Pubkey>) -> (Option<Pubkey>, Option<Pubkey>) {
+    match change {
+        Change::Bank { bank, .. } => (Some(*bank), bank_underlying),
+        Change::Underlying { underlying, .. } | Change::Resume { underlying } => (None, Some(*underlying)),
+        _ => (None, None),
+    }
+}
+
+/// Signed by the admin or the manager, as the change demands; `id` is the group's `proposals`.
+pub fn queue_change(proposer: Pubkey, group: Pubkey, id: u64, change: Change) -> Instruction {
+    let proposal = pda::proposal(&group, id);
+    let accounts = accounts::QueueChange { proposer, group, proposal, system_program: system_program::ID };
+    instruction(accounts, data::QueueChange { change }, vec![])
+}
+
+/// Signed by nobody in particular. `bank_underlying` is the underlying of a changed bank.
+pub fn execute_change(proposal: Keyed<Proposal>, bank_underlying: Option<Pubkey>) -> Instruction {
+    let (key, proposal) = proposal;
+    let (bank, underlying) = targets(&proposal.change, bank_underlying);
+    let Proposal { group, proposer, .. } = *proposal;
+    let accounts = accounts::ExecuteChange { group, proposal: key, proposer, bank, underlying };
+    instruction(accounts, data::ExecuteChange {}, vec![])
+}
+
+/// Signed by the guardian or the admin; by anyone once the proposal has expired.
+pub fn cancel_change(guardian: Pubkey, proposal: Keyed<Proposal>) -> Instruction {
+    let (key, Proposal { group, proposer, .. }) = proposal;
+    let accounts = accounts::CancelChange { guardian, group: *group, proposal: key, proposer: *proposer };
+    instruction(accounts, data::CancelChange {}, vec![])
+}
+
+/// Signed by the admin or the manager, as the change demands.
+pub fn change_now(proposer: Pubkey, group: Pubkey, change: Change, bank_underlying: Option<Pubkey>) -> Instruction {
+    let (bank, underlying) = targets(&change, bank_underlying);
+    instruction(accounts::ChangeNow { proposer, group, bank, underlying }, data::ChangeNow { change }, vec![])
+}
+
+/// Signed by the guardian or the admin. With an underlying only that one is stopped.
+pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32) -> Instruction {
+    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits }, vec![])
+}
+
+/// Signed by the admin.
+pub fn collect_fees(
+    admin: Pubkey,
+    bank: Keyed<Bank>,
+    destination: Pubkey,
+    token_program: Pubkey,
+    amount: u64,
+) -> Instruction {
+    let accounts = accounts::CollectFees {
+        admin,
+        group: bank.1.group,
+        bank: bank.0,
+        outflow_limit: pda::outflow_limit(&bank.1.group),
+        vault: bank.1.vault,
+        mint: bank.1.mint,
+        destination,
+        token_program,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    instruction(accounts, data::CollectFees { amount }, vec![])
 }
 
 /// Signed by payer and owner.
@@ -88,32 +229,63 @@ pub fn open_margin_account(payer: Pubkey, owner: Pubkey, group: Pubkey, number: 
     instruction(accounts, data::OpenMarginAccount { number }, vec![])
 }
 
+/// Signed by the owner.
+pub fn close_margin_account(owner: Pubkey, margin_account: Pubkey) -> Instruction {
+    instruction(accounts::CloseMarginAccount { owner, margin_account }, data::CloseMarginAccount {}, vec![])
+}
+
+/// Signed by the owner.
+pub fn set_delegate(
+    owner: Pubkey,
+    margin_account: Pubkey,
+    place: u8,
+    delegate: Pubkey,
+    expires_at: i64,
+) -> Instruction {
+    let accounts = accounts::SetDelegate { owner, margin_account };
+    instruction(accounts, data::SetDelegate { place, delegate, expires_at }, vec![])
+}
+
+/// Signed by the owner.
+pub fn set_mode(margin_account: Keyed<MarginAccount>, mode: Mode) -> Instruction {
+    let (key, account) = margin_account;
+    let accounts = accounts::SetMode { owner: account.owner, group: account.group, margin_account: key };
+    instruction(accounts, data::SetMode { mode }, valuation_accounts(&[account], &[]))
+}
+
 /// Signed by the owner, who also owns `source`. `amount` in the token's smallest units.
 pub fn deposit(
     owner: Pubkey,
     margin_account: Pubkey,
-    bank: (Pubkey, &Bank),
+    bank: Keyed<Bank>,
     source: Pubkey,
+    token_program: Pubkey,
     amount: u64,
 ) -> Instruction {
     let accounts = accounts::Deposit {
         owner,
         margin_account,
+        group: bank.1.group,
         bank: bank.0,
+        outflow_limit: pda::outflow_limit(&bank.1.group),
         vault: bank.1.vault,
         mint: bank.1.mint,
         source,
-        token_program: token::ID,
+        token_program,
+        event_authority: event_authority(),
+        program: margrave::ID,
     };
     instruction(accounts, data::Deposit { amount }, vec![])
 }
 
-/// Signed by the owner. `u64::MAX` withdraws everything.
+/// Signed by the owner. `u64::MAX` withdraws the whole deposit; with `borrow` more than it may be taken.
 pub fn withdraw(
-    margin_account: (Pubkey, &MarginAccount),
-    bank: (Pubkey, &Bank),
+    margin_account: Keyed<MarginAccount>,
+    bank: Keyed<Bank>,
     destination: Pubkey,
+    token_program: Pubkey,
     amount: u64,
+    borrow: bool,
 ) -> Instruction {
     let (key, account) = margin_account;
     let accounts = accounts::Withdraw {
@@ -121,43 +293,164 @@ pub fn withdraw(
         margin_account: key,
         group: account.group,
         bank: bank.0,
+        outflow_limit: pda::outflow_limit(&account.group),
         vault: bank.1.vault,
         mint: bank.1.mint,
         destination,
-        token_program: token::ID,
+        token_program,
+        event_authority: event_authority(),
+        program: margrave::ID,
     };
-    instruction(accounts, data::Withdraw { amount }, valuation_accounts(&[account], &[bank.0]))
+    let mut rest = valuation_accounts(&[account], &[bank.0]);
+    // A first loan brings in the token's own underlying.
+    let underlying = bank.1.underlying;
+    if underlying != Pubkey::default() && rest.iter().all(|meta| meta.pubkey != underlying) {
+        rest.push(AccountMeta::new_readonly(underlying, false));
+    }
+    instruction(accounts, data::Withdraw { amount, borrow }, rest)
 }
 
-/// Signed by both owners. `quantity` is what the taker receives.
+/// Signed by the owner of both.
+pub fn transfer_collateral(from: Keyed<MarginAccount>, to: Pubkey, bank: Keyed<Bank>, amount: u64) -> Instruction {
+    let accounts = accounts::TransferCollateral {
+        owner: from.1.owner,
+        group: from.1.group,
+        from: from.0,
+        to,
+        bank: bank.0,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    instruction(accounts, data::TransferCollateral { amount }, valuation_accounts(&[from.1], &[bank.0]))
+}
+
+/// The parties of a trade, and who signs for each.
+#[derive(Clone, Copy)]
+pub struct Parties<'a> {
+    pub taker: Keyed<'a, MarginAccount>,
+    pub taker_authority: Pubkey,
+    pub maker: Keyed<'a, MarginAccount>,
+}
+
+/// Signed by an owner or delegate of each side. Legs are from the taker's side. With `writable_bank` a premium may be paid from or
+/// into a loan.
 pub fn trade(
-    taker: (Pubkey, &MarginAccount),
-    maker: (Pubkey, &MarginAccount),
-    underlying: Pubkey,
-    quantity: i64,
-    price: i64,
+    parties: Parties,
+    maker_authority: Pubkey,
+    quote_bank: Pubkey,
+    legs: &[PlacedLeg],
+    writable_bank: bool,
 ) -> Instruction {
+    let Parties { taker, taker_authority, maker } = parties;
+    let underlyings: Vec<Pubkey> = legs.iter().map(|leg| leg.underlying).collect();
+    let (rest, sheets) = trade_accounts(&[taker.1, maker.1], &underlyings, quote_bank, writable_bank);
     let accounts = accounts::Trade {
         group: taker.1.group,
-        taker_owner: taker.1.owner,
-        maker_owner: maker.1.owner,
+        taker_authority,
+        maker_authority,
         taker: taker.0,
         maker: maker.0,
-        underlying,
+        event_authority: event_authority(),
+        program: margrave::ID,
     };
-    let rest = valuation_accounts(&[taker.1, maker.1], &[underlying]);
-    instruction(accounts, data::Trade { args: TradeArgs { quantity, price } }, rest)
+    let args = TradeArgs { legs: legs.iter().map(|placed| placed.leg).collect(), sheets };
+    instruction(accounts, data::Trade { args }, rest)
+}
+
+/// Signed by the taker's authority. The ed25519 instruction of [`crate::SignedQuote`] must be number `signature_index` of the
+/// transaction; `underlyings` are those of the quote's legs, in order.
+pub fn fill_quote(
+    parties: Parties,
+    quote_bank: Pubkey,
+    underlyings: &[Pubkey],
+    signature_index: u16,
+    units: u64,
+    writable_bank: bool,
+) -> Instruction {
+    let Parties { taker, taker_authority, maker } = parties;
+    let (rest, sheets) = trade_accounts(&[taker.1, maker.1], underlyings, quote_bank, writable_bank);
+    let accounts = accounts::FillQuote {
+        group: taker.1.group,
+        taker_authority,
+        taker: taker.0,
+        maker: maker.0,
+        instructions: solana_instructions_sysvar::ID,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let args = FillQuoteArgs { units, signature_index, sheets };
+    instruction(accounts, data::FillQuote { args }, rest)
+}
+
+/// Signed by the owner or a delegate.
+pub fn cancel_quotes(authority: Pubkey, margin_account: Pubkey, nonce: u64, all_below: bool) -> Instruction {
+    let accounts = accounts::CancelQuotes { authority, margin_account };
+    instruction(accounts, data::CancelQuotes { nonce, all_below }, vec![])
 }
 
 /// Signed by nobody in particular.
-pub fn refresh_price(group: Pubkey, underlying: Pubkey, price_update: Pubkey) -> Instruction {
-    instruction(accounts::RefreshPrice { group, underlying, price_update }, data::RefreshPrice {}, vec![])
+pub fn refresh_price(group: Pubkey, underlying: Pubkey, price_account: Pubkey) -> Instruction {
+    instruction(accounts::RefreshPrice { group, underlying, price_account }, data::RefreshPrice {}, vec![])
+}
+
+/// Signed by nobody in particular.
+pub fn accrue_interest(bank: Keyed<Bank>) -> Instruction {
+    let underlying = (!bank.1.is_quote()).then_some(bank.1.underlying);
+    instruction(accounts::AccrueInterest { bank: bank.0, underlying }, data::AccrueInterest {}, vec![])
+}
+
+/// Signed by nobody in particular.
+pub fn update_depeg(group: Pubkey, underlying: Pubkey) -> Instruction {
+    instruction(accounts::UpdateDepeg { group, underlying }, data::UpdateDepeg {}, vec![])
+}
+
+/// Signed by nobody in particular. With `borrow` a loss beyond the deposit becomes a loan.
+pub fn settle_pnl(
+    margin_account: Keyed<MarginAccount>,
+    underlying: Pubkey,
+    quote_bank: Pubkey,
+    borrow: bool,
+) -> Instruction {
+    let (key, account) = margin_account;
+    let accounts = accounts::SettlePnl {
+        group: account.group,
+        margin_account: key,
+        underlying,
+        quote_bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = if borrow { valuation_accounts(&[account], &[underlying, quote_bank]) } else { vec![] };
+    instruction(accounts, data::SettlePnl { borrow }, rest)
+}
+
+/// Signed by nobody in particular.
+pub fn settle_expiry(margin_account: Pubkey, underlying: Pubkey, expiry: u8) -> Instruction {
+    let accounts = accounts::SettleExpiry {
+        margin_account,
+        underlying,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    instruction(accounts, data::SettleExpiry { expiry }, vec![])
+}
+
+/// Signed by nobody in particular.
+pub fn sweep_fees(group: Pubkey, underlying: Pubkey, quote_bank: Pubkey) -> Instruction {
+    let accounts = accounts::SweepFees {
+        group,
+        underlying,
+        quote_bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    instruction(accounts, data::SweepFees {}, vec![])
 }
 
 /// Signed by the liquidator's owner.
 pub fn liquidate(
-    liquidator: (Pubkey, &MarginAccount),
-    liquidatee: (Pubkey, &MarginAccount),
+    liquidator: Keyed<MarginAccount>,
+    liquidatee: Keyed<MarginAccount>,
     underlying: Pubkey,
     max_quantity: u64,
 ) -> Instruction {
@@ -167,7 +460,53 @@ pub fn liquidate(
         liquidator: liquidator.0,
         liquidatee: liquidatee.0,
         underlying,
+        event_authority: event_authority(),
+        program: margrave::ID,
     };
     let rest = valuation_accounts(&[liquidator.1, liquidatee.1], &[underlying]);
     instruction(accounts, data::Liquidate { max_quantity }, rest)
+}
+
+/// To be simulated: what the account's margin would be. Balances are changes of banks by their address, in atoms.
+pub fn preview(margin_account: Keyed<MarginAccount>, legs: &[PlacedLeg], balances: &[(Pubkey, i64)]) -> Instruction {
+    let (key, account) = margin_account;
+    let mut rest = valuation_accounts(&[account], &[]);
+    let mut place = |key: Pubkey| {
+        let index = rest.iter().position(|meta| meta.pubkey == key).unwrap_or_else(|| {
+            rest.push(AccountMeta::new_readonly(key, false));
+            rest.len() - 1
+        });
+        u8::try_from(index).unwrap_or(u8::MAX)
+    };
+    let args = PreviewArgs {
+        sheets: legs.iter().map(|leg| place(leg.underlying)).collect(),
+        legs: legs.iter().map(|placed| placed.leg).collect(),
+        balances: balances.iter().map(|(bank, amount)| BalanceChange { bank: place(*bank), amount: *amount }).collect(),
+    };
+    let accounts = accounts::PreviewChange { group: account.group, margin_account: key };
+    instruction(accounts, data::Preview { args }, rest)
+}
+
+/// To be simulated: every number behind the account's margin, and those of one risk slot.
+pub fn explain(margin_account: Keyed<MarginAccount>, slot: u8) -> Instruction {
+    let (key, account) = margin_account;
+    let accounts = accounts::Explain { group: account.group, margin_account: key };
+    instruction(accounts, data::Explain { slot }, valuation_accounts(&[account], &[]))
+}
+
+/// Fails unless the account's health is at least `least` micro-dollars.
+pub fn health_check(margin_account: Keyed<MarginAccount>, level: Level, least: i64) -> Instruction {
+    let (key, account) = margin_account;
+    let accounts = accounts::HealthCheck { group: account.group, margin_account: key };
+    instruction(accounts, data::HealthCheck { level, least }, valuation_accounts(&[account], &[]))
+}
+
+/// Fails when the account has changed.
+pub fn sequence_check(margin_account: Pubkey, expected: u64) -> Instruction {
+    instruction(accounts::SequenceCheck { margin_account }, data::SequenceCheck { expected }, vec![])
+}
+
+/// To be simulated: a bank's balance sheet.
+pub fn solvency(bank: Keyed<Bank>) -> Instruction {
+    instruction(accounts::CheckSolvency { bank: bank.0, vault: bank.1.vault }, data::Solvency {}, vec![])
 }

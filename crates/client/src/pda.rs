@@ -8,6 +8,16 @@ pub fn group(id: u16) -> Pubkey {
     find(&[GROUP_SEED, &id.to_le_bytes()])
 }
 
+/// What a group's outflow is counted in.
+pub fn outflow_limit(group: &Pubkey) -> Pubkey {
+    find(&[OUTFLOW_SEED, group.as_ref()])
+}
+
+/// A queued change by its number.
+pub fn proposal(group: &Pubkey, id: u64) -> Pubkey {
+    find(&[PROPOSAL_SEED, group.as_ref(), &id.to_le_bytes()])
+}
+
 /// A bank by its group and mint.
 pub fn bank(group: &Pubkey, mint: &Pubkey) -> Pubkey {
     find(&[BANK_SEED, group.as_ref(), mint.as_ref()])

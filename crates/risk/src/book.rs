@@ -13,6 +13,9 @@ pub struct Market {
     pub price: Price,
     /// The oracle's confidence as a share of the price, rounded up. Charged to initial margin only (I-19).
     pub confidence: Ratio,
+    /// How much a dollar of net value loses if a slower price counts: `(price - slower) / price`, signed, times what margin leaves
+    /// of a dollar. Charged to initial margin where it goes against the book (I-19); within -1 and 1.
+    pub stable_gap: Ratio,
     /// Decimals of a position's smallest unit.
     pub unit: Decimals,
     /// The scan range R: the price move the core of the grid covers.
@@ -38,7 +41,7 @@ impl Market {
     ///
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] when the scan range or the ramp is not positive, the range above 3, kappa not 0 to 0.8, the
-    /// group above 63, a cap or another ratio negative, a haircut above one, the initial one below the maintenance one,
+    /// group above 63, the stable gap beyond one, a cap or another ratio negative, a haircut above one, the initial one below the maintenance one,
     /// or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
     pub fn require_valid(&self) -> Result<(), RiskError> {
         let charges = [
@@ -53,6 +56,7 @@ impl Market {
         let Haircuts { maintenance, initial } = self.profit;
         let Group { id, kappa } = self.group;
         let valid = charges.iter().all(|ratio| *ratio >= Ratio::ZERO)
+            && self.stable_gap.clamp_to(Ratio::ONE) == self.stable_gap
             && self.scan_range > Ratio::ZERO
             && self.scan_range.bits() <= 3 * Ratio::ONE.bits()
             && self.ramp > Ratio::ZERO
@@ -147,6 +151,8 @@ pub struct Charges {
     pub naked_initial: Usd,
     /// On the oracle's confidence; initial margin only.
     pub confidence: Usd,
+    /// On a price that has run ahead of its slower one; initial margin only.
+    pub stable: Usd,
     /// Initial less maintenance haircuts of collateral and profit; initial margin only.
     pub collateral: Usd,
     /// On the quote token's peg; initial margin only.
@@ -161,7 +167,7 @@ impl Charges {
 
     /// What initial margin adds to that.
     pub fn initial(&self) -> Usd {
-        self.naked_initial + self.confidence + self.collateral + self.depeg
+        self.naked_initial + self.confidence + self.stable + self.collateral + self.depeg
     }
 }
 
@@ -410,6 +416,9 @@ impl Book {
         }
         self.charges.delta += market.delta_charge(exposure, dated);
         self.charges.confidence += exposure.gross.mul_up(market.confidence);
+        if exposure.net.is_negative() == (market.stable_gap < Ratio::ZERO) {
+            self.charges.stable += exposure.net.abs().mul_up(market.stable_gap.abs());
+        }
         self.charges.size += market.size.on(exposure.gross);
         if exposure.profit > Usd::ZERO {
             self.add_collateral(exposure.profit.min(market.profit_cap), market.profit);

@@ -71,14 +71,14 @@ fn health_after(
 pub fn quote_takeover(
     split: &Split,
     position: &LinearPosition,
-    lot: u32,
+    lot: u64,
     fee_ppm: u32,
     levels: &Levels,
 ) -> Result<Option<Takeover>, RiskError> {
     let market = &split.market;
     let others = split.exposure.without_position(market, position)?;
     let sign = position.quantity.atoms().signum();
-    let lot = i64::from(lot.max(1));
+    let lot = i64::try_from(lot.max(1)).unwrap_or(i64::MAX);
     let size = position.quantity.atoms().abs();
 
     // Beyond the point where the net value changes sign a takeover unhedges; with options it may do so before or never.

@@ -372,6 +372,10 @@ impl Ratio {
         Self(2 * self.0)
     }
 
+    pub(crate) const fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
     pub(crate) const fn clamp_to(self, bound: Self) -> Self {
         if self.0 > bound.0 {
             bound

@@ -18,6 +18,7 @@ fn market(dollars: i64, decimals: u8) -> Market {
     Market {
         price: price(dollars),
         confidence: Ratio::ZERO,
+        stable_gap: Ratio::ZERO,
         unit: Decimals::new(decimals).unwrap(),
         scan_range: ratio(180_000),
         net_charge: ratio(20_000),

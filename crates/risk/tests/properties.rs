@@ -387,6 +387,7 @@ fn undated() -> Market {
     Market {
         price: Price::MAX,
         confidence: Ratio::ZERO,
+        stable_gap: Ratio::ZERO,
         unit: Decimals::new(0).unwrap(),
         scan_range: Ratio::ONE,
         net_charge: Ratio::ZERO,
@@ -664,6 +665,7 @@ fn a_full_account_at_every_bound_is_worth_what_the_formulas_say() {
         let market = Market {
             price: Price::new(10_000_000_000).unwrap(),
             confidence: widest,
+            stable_gap: Ratio::ZERO,
             unit: Decimals::new(6).unwrap(),
             scan_range: Ratio::from_ppm_up(3_000_000).unwrap(),
             net_charge: widest,

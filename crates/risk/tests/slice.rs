@@ -10,6 +10,7 @@ fn valuation(size: i64, cash: i64) -> Valuation {
     let market = Market {
         price: price(350_000_000_000),
         confidence: ratio(1_000),
+        stable_gap: Ratio::ZERO,
         unit: Decimals::new(9).unwrap(),
         scan_range: ratio(180_000),
         net_charge: ratio(20_000),

@@ -1,72 +1,119 @@
 //! The conservation laws, checked over every account of the chain.
 
 use crate::World;
-use anchor_lang::prelude::Pubkey;
+use margrave::state::{InstrumentKind, PositionSlot, Underlying};
 use std::collections::BTreeMap;
 
 /// What [`check_books`] has added up.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Books {
-    /// Per bank: tokens in the vault, and what depositors own together rounded up.
+    /// Per bank: tokens in the vault and lent, and what the bank owes together rounded up.
     pub vaults: BTreeMap<String, (u64, u64)>,
     /// Sum of all positions, smallest units. Zero.
     pub net_position: i128,
-    /// Half the sum of their sizes.
+    /// Half the sum of the perps' sizes.
     pub open_interest: u64,
-    /// Sum of all positions' quotes and the unsettled fees, micro-dollars. Zero.
+    /// Quotes, claims, fees and clearing less what the pools hold, micro-dollars. Zero.
     pub net_quote: i128,
-    pub unsettled_fees: i64,
+    /// What the pools hold, micro-dollars.
+    pub pools: u64,
 }
 
-/// Adds up every account: I-01 vaults cover claims, I-02 positions sum to zero and open interest is half their sizes,
-/// I-03 payments and fees sum to zero, I-06 shares sum to the bank's total.
+/// Adds up every account: I-01 vaults and loans cover claims, I-02 positions of every instrument sum to zero and open interest is
+/// half their sizes, I-03 payments, claims, fees, clearing and pools sum to zero, I-06 shares sum to the bank's totals.
 ///
 /// # Errors
 /// Names the law that does not hold, and by how much.
 pub fn check_books(world: &World) -> anyhow::Result<Books> {
     let accounts = world.accounts();
     let mut books = Books::default();
-    for (key, bank) in &accounts.banks {
-        let shares: i128 = accounts
-            .margin_accounts
-            .values()
-            .flat_map(|account| account.collateral.iter().filter(|slot| slot.bank == *key))
-            .map(|slot| i128::from(slot.shares))
-            .sum();
-        anyhow::ensure!(
-            shares == i128::from(bank.deposit_shares),
-            "I-06: accounts hold {shares} shares of bank {key}, the bank counts {}",
-            bank.deposit_shares
-        );
-        let vault = world.tokens(&bank.vault);
-        let claims = bank.claims_up()?;
-        anyhow::ensure!(vault >= claims, "I-01: vault of {key} holds {vault}, owes {claims}");
-        books.vaults.insert(key.to_string(), (vault, claims));
-    }
+    let mut pools = BTreeMap::<String, u64>::new();
     for (key, underlying) in &accounts.underlyings {
-        let (mut net, mut size, mut quote) = (0i128, 0i128, 0i128);
+        let (mut sizes, mut net) = (BTreeMap::new(), BTreeMap::<_, i128>::new());
+        let (mut quotes, mut claims) = (0i128, 0i128);
         for account in accounts.margin_accounts.values() {
-            for slot in account.positions.iter().filter(|slot| !slot.is_empty()) {
-                let on: Pubkey = account.risk[usize::from(slot.risk_slot)].underlying;
-                if on == *key {
-                    net += i128::from(slot.quantity);
-                    size += i128::from(slot.quantity).abs();
-                    quote += i128::from(slot.quote);
+            for (index, slot) in account.risk.iter().enumerate().filter(|(_, slot)| slot.underlying == *key) {
+                claims += i128::from(slot.claim) + i128::from(slot.fees) + i128::from(slot.funding);
+                let mine = |position: &&PositionSlot| !position.is_empty() && usize::from(position.risk_slot) == index;
+                for position in account.positions.iter().filter(mine) {
+                    let id = (position.kind, position.expiry, position.strike);
+                    *net.entry(id).or_default() += i128::from(position.quantity);
+                    *sizes.entry(id).or_insert(0i128) += i128::from(position.quantity).abs();
+                    quotes += i128::from(position.quote);
                 }
             }
         }
-        let fees = underlying.perp.unsettled_fees;
-        anyhow::ensure!(net == 0, "I-02: positions on {key} sum to {net}");
+        for (id, sum) in &net {
+            anyhow::ensure!(*sum == 0, "I-02: positions in {id:?} on {key} sum to {sum}");
+        }
+        check_interest(underlying, &sizes)?;
+        let pool = &underlying.pool;
+        let sum = quotes + claims + i128::from(pool.unsettled_fees) + i128::from(pool.clearing);
         anyhow::ensure!(
-            size == 2 * i128::from(underlying.perp.open_interest),
-            "I-02: position sizes on {key} sum to {size}, open interest is {}",
-            underlying.perp.open_interest
+            sum == i128::from(pool.balance),
+            "I-03: quotes {quotes}, claims {claims}, fees {} and clearing {} on {key} are not the pool's {}",
+            pool.unsettled_fees,
+            pool.clearing,
+            pool.balance
         );
-        anyhow::ensure!(quote + i128::from(fees) == 0, "I-03: quotes on {key} sum to {quote}, fees are {fees}");
-        books.net_position += net;
-        books.net_quote += quote + i128::from(fees);
+        books.net_position += net.values().sum::<i128>();
+        books.net_quote += sum - i128::from(pool.balance);
         books.open_interest += underlying.perp.open_interest;
-        books.unsettled_fees += fees;
+        books.pools += pool.balance;
+        *pools.entry(underlying.group.to_string()).or_default() += pool.balance;
+    }
+    for (key, bank) in &accounts.banks {
+        let (mut deposits, mut loans) = (0i128, 0i128);
+        for account in accounts.margin_accounts.values() {
+            for slot in account.collateral.iter().filter(|slot| slot.bank == *key) {
+                deposits += i128::from(slot.shares.max(0));
+                loans -= i128::from(slot.shares.min(0));
+            }
+        }
+        anyhow::ensure!(
+            (deposits, loans) == (bank.deposit_shares.into(), bank.borrow_shares.into()),
+            "I-06: accounts hold {deposits} and owe {loans} shares of bank {key}, the bank counts {} and {}",
+            bank.deposit_shares,
+            bank.borrow_shares
+        );
+        let held = world.tokens(&bank.vault) + bank.debts_down()?;
+        let owed = bank.claims_up()? + bank.reserves()?;
+        anyhow::ensure!(held >= owed, "I-01: vault and loans of {key} are {held}, it owes {owed}");
+        if bank.is_quote() {
+            let pools = pools.get(&bank.group.to_string()).copied().unwrap_or(0);
+            anyhow::ensure!(bank.pools == pools, "I-03: pools hold {pools}, the quote bank counts {}", bank.pools);
+        }
+        books.vaults.insert(key.to_string(), (held, owed));
     }
     Ok(books)
+}
+
+/// I-02: stored open interest is half the sum of sizes, of every instrument.
+fn check_interest(underlying: &Underlying, sizes: &BTreeMap<(u8, u8, u16), i128>) -> anyhow::Result<()> {
+    let half = |kind: InstrumentKind, expiry: usize, strike: usize| {
+        let id = (kind as u8, u8::try_from(expiry).unwrap_or(u8::MAX), u16::try_from(strike).unwrap_or(u16::MAX));
+        sizes.get(&id).copied().unwrap_or(0) / 2
+    };
+    let mut counted = vec![(half(InstrumentKind::Perp, 0, 0), underlying.perp.open_interest)];
+    let mut by_expiry = vec![0i128; underlying.expiries.len()];
+    for (index, slot) in underlying.expiries.iter().enumerate() {
+        let future = half(InstrumentKind::Future, index, 0);
+        counted.push((future, slot.future_interest));
+        by_expiry[index] += future;
+    }
+    for (index, slot) in underlying.strikes.iter().enumerate().filter(|(_, slot)| !slot.is_free()) {
+        let expiry = usize::from(slot.expiry) - 1;
+        for (kind, stored) in [(InstrumentKind::Call, slot.calls), (InstrumentKind::Put, slot.puts)] {
+            let held = half(kind, expiry, index);
+            counted.push((held, stored));
+            by_expiry[expiry] += held;
+        }
+    }
+    for (index, slot) in underlying.expiries.iter().enumerate() {
+        counted.push((by_expiry[index], slot.interest));
+    }
+    for (held, stored) in counted {
+        anyhow::ensure!(held == i128::from(stored), "I-02: open interest is {held}, the sheet counts {stored}");
+    }
+    Ok(())
 }

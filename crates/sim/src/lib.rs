@@ -8,8 +8,9 @@
 
 mod books;
 mod pyth;
+pub mod terms;
 mod world;
 
 pub use books::{Books, check_books};
 pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, VerificationLevel, price_update_account};
-pub use world::{Receipt, Refusal, Token, Trader, World, default_terms, program_path, sol_listing};
+pub use world::{Outcome, Receipt, Refusal, Token, Trader, World, flat_surface, keypair, program_path};

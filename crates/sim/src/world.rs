@@ -1,9 +1,13 @@
-use crate::pyth::*;
+use crate::{pyth::*, terms::*};
 use anchor_lang::{error::ERROR_CODE_OFFSET, prelude::Pubkey, solana_program::bpf_loader_upgradeable};
-use litesvm::LiteSVM;
+use litesvm::{LiteSVM, types::TransactionMetadata};
 use litesvm_token::{CreateAssociatedTokenAccount, MintTo, get_spl_account, spl_token};
-use margrave::{error::MargraveError, instructions::*, state::*};
-use margrave_client::{Accounts, Event, Instruction, events_in, instruction, pda};
+use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
+use margrave_client::{
+    Accounts, Event, Instruction, SignedQuote, event_in, events_in,
+    instruction::{self, Parties, PlacedLeg},
+    pda,
+};
 use pyth_solana_receiver_sdk::price_update::VerificationLevel;
 use solana_account::Account;
 use solana_clock::Clock;
@@ -58,11 +62,17 @@ impl Trader {
 pub struct Receipt {
     pub compute_units: u64,
     pub logs: Vec<String>,
+    /// Data of the instructions that programs sent.
+    pub inner: Vec<Vec<u8>>,
+    pub return_data: Vec<u8>,
 }
 
 impl Receipt {
+    /// Those in the log, then those the program sent to itself.
     pub fn events(&self) -> Vec<Event> {
-        events_in(&self.logs)
+        let mut events = events_in(&self.logs);
+        events.extend(self.inner.iter().filter_map(|data| event_in(data)));
+        events
     }
 
     /// Compute units that programs called by ours have used, from the log.
@@ -103,7 +113,11 @@ pub type Outcome = Result<Receipt, Refusal>;
 /// A chain with the program, one group, a USDC and a SOL bank, and the SOL underlying with its perp.
 pub struct World {
     pub svm: LiteSVM,
+    /// Upgrade authority, admin, and payer of every transaction.
     pub admin: Keypair,
+    pub manager: Keypair,
+    pub operator: Keypair,
+    pub guardian: Keypair,
     pub group: Pubkey,
     pub usdc_mint: Pubkey,
     pub sol_mint: Pubkey,
@@ -113,35 +127,6 @@ pub struct World {
     pub price_update: Pubkey,
     traders: u64,
     mints: u64,
-}
-
-/// The terms the SOL underlying is listed with: 18 % scan range, 2 % on net and 1 % on hedged value, profit at 90 % where
-/// risk is added, trades within 5 % of the index, 1 % liquidation fee.
-pub fn default_terms() -> RiskTerms {
-    RiskTerms {
-        version: 0,
-        scan_range_ppm: 180_000,
-        net_charge_ppm: 20_000,
-        hedged_charge_ppm: 10_000,
-        profit_haircut_maintenance_ppm: 0,
-        profit_haircut_initial_ppm: 100_000,
-        max_trade_deviation_ppm: 50_000,
-        liquidation_fee_ppm: 10_000,
-    }
-}
-
-/// An underlying with nine decimals on the SOL feed: prices up to a minute old, 15 seconds for liquidations, 2 % confidence.
-pub fn sol_listing(symbol: [u8; 16], terms: RiskTerms) -> ListUnderlyingArgs {
-    ListUnderlyingArgs {
-        symbol,
-        decimals: 9,
-        feed_id: SOL_FEED,
-        max_confidence_ppm: 20_000,
-        max_age_secs: 60,
-        max_future_secs: 5,
-        liquidation_max_age_secs: 15,
-        terms,
-    }
 }
 
 impl World {
@@ -157,11 +142,16 @@ impl World {
         let mut svm = LiteSVM::new();
         svm.add_program(margrave::ID, &program)
             .map_err(|error| anyhow::anyhow!("the program does not load: {error}"))?;
-        let admin = keypair(0);
-        airdrop(&mut svm, &admin.pubkey());
+        let [admin, manager, operator, guardian] = [0, 2, 3, 4].map(keypair);
+        for key in [&admin, &manager, &operator, &guardian] {
+            airdrop(&mut svm, &key.pubkey());
+        }
         let mut world = Self {
             svm,
             admin,
+            manager,
+            operator,
+            guardian,
             group: pda::group(0),
             usdc_mint: Pubkey::default(),
             sol_mint: Pubkey::default(),
@@ -188,47 +178,109 @@ impl World {
     pub fn with_market_at(price: i64, unix_time: i64) -> anyhow::Result<Self> {
         let mut world = Self::empty(unix_time)?;
         world.create_group(0)?;
-        world.list_sol(default_terms())?;
+        world.list_sol(risk_terms())?;
+        world.launch()?;
         world.set_price(price)?;
         Ok(world)
     }
 
-    /// Creates group `id` with the standard levels.
-    pub fn create_group(&mut self, id: u16) -> Outcome {
-        let args = CreateGroupArgs {
-            id,
+    pub fn roles(&self) -> Roles {
+        Roles {
             admin: self.admin.pubkey(),
-            receivers: [RECEIVER, Pubkey::default(), Pubkey::default(), Pubkey::default()],
-            maintenance_scan_ppm: 800_000,
-            liquidation_buffer_ppm: 150_000,
-        };
+            manager: self.manager.pubkey(),
+            operator: self.operator.pubkey(),
+            guardian: self.guardian.pubkey(),
+        }
+    }
+
+    /// Creates group `id` with the standard terms.
+    pub fn create_group(&mut self, id: u16) -> Outcome {
         self.group = pda::group(id);
+        let args = group_args(id, self.roles());
         self.send(&[instruction::create_group(self.admin.pubkey(), self.usdc_mint, args)], &[])
     }
 
+    /// Opens the current group for deposits.
+    pub fn launch(&mut self) -> Outcome {
+        self.send(&[instruction::launch(self.admin.pubkey(), self.group)], &[])
+    }
+
     /// Lists the SOL underlying and perp and both banks in the current group.
-    pub fn list_sol(&mut self, terms: RiskTerms) -> Outcome {
-        let (admin, group) = (self.admin.pubkey(), self.group);
-        let symbol = pda::symbol("SOL");
-        self.sol = pda::underlying(&group, &symbol);
-        self.usdc_bank = pda::bank(&group, &self.usdc_mint);
-        self.sol_bank = pda::bank(&group, &self.sol_mint);
-        let underlying = sol_listing(symbol, terms);
-        let perp = ListPerpArgs {
-            lot: 10_000_000,
-            maker_fee_ppm: 200,
-            taker_fee_ppm: 500,
-            open_interest_cap: 10_000_000_000_000_000,
+    pub fn list_sol(&mut self, risk: RiskTerms) -> Outcome {
+        self.usdc_bank = pda::bank(&self.group, &self.usdc_mint);
+        self.sol_bank = pda::bank(&self.group, &self.sol_mint);
+        self.sol = self.list_underlying("SOL", oracle_terms(SOL_FEED), risk, market_terms())?;
+        self.list_bank(self.usdc_mint, None, quote_terms())?;
+        self.list_bank(self.sol_mint, Some(self.sol), collateral_terms())
+    }
+
+    /// Lists an underlying with nine decimals and sets its terms, which works at once until the launch.
+    pub fn list_underlying(
+        &mut self,
+        symbol: &str,
+        oracle: OracleTerms,
+        risk: RiskTerms,
+        market: MarketTerms,
+    ) -> Result<Pubkey, Refusal> {
+        let (manager, group, symbol) = (self.manager.pubkey(), self.group, pda::symbol(symbol));
+        let underlying = pda::underlying(&group, &symbol);
+        let grow = instruction::grow_underlying(manager, group, symbol);
+        let args = ListUnderlyingArgs { symbol, decimals: 9, oracle, risk };
+        self.send(&[grow.clone(), grow, instruction::list_underlying(manager, group, args)], &[])?;
+        self.change(Change::Underlying { underlying, oracle, risk, market }, None)?;
+        Ok(underlying)
+    }
+
+    /// Lists a bank for an SPL mint and sets its terms.
+    pub fn list_bank(&mut self, mint: Pubkey, underlying: Option<Pubkey>, terms: BankTerms) -> Outcome {
+        self.list_bank_of(mint, underlying, terms, spl_token::ID)
+    }
+
+    /// Lists a bank for a mint of either token program and sets its terms.
+    pub fn list_bank_of(
+        &mut self,
+        mint: Pubkey,
+        underlying: Option<Pubkey>,
+        terms: BankTerms,
+        token_program: Pubkey,
+    ) -> Outcome {
+        let list = instruction::list_bank(self.manager.pubkey(), self.group, mint, underlying, token_program);
+        self.send(&[list], &[])?;
+        self.change(Change::Bank { bank: pda::bank(&self.group, &mint), terms }, underlying)
+    }
+
+    /// Makes a change by whatever way the group's state asks for: at once before the launch and for what tightens, else through
+    /// the queue, waiting as long as it takes. `bank_underlying` is the underlying of a changed bank.
+    pub fn change(&mut self, change: Change, bank_underlying: Option<Pubkey>) -> Outcome {
+        let proposer = match change.proposer() {
+            Proposer::Admin => self.admin.pubkey(),
+            Proposer::Manager => self.manager.pubkey(),
         };
-        let usdc = ListBankArgs { deposit_cap: u64::MAX, haircut_maintenance_ppm: 0, haircut_initial_ppm: 0 };
-        let sol = ListBankArgs { deposit_cap: u64::MAX, haircut_maintenance_ppm: 50_000, haircut_initial_ppm: 100_000 };
-        let instructions = [
-            instruction::list_underlying(admin, group, underlying),
-            instruction::list_perp(admin, group, self.sol, perp),
-            instruction::list_bank(admin, group, self.usdc_mint, None, usdc),
-            instruction::list_bank(admin, group, self.sol_mint, Some(self.sol), sol),
-        ];
-        self.send(&instructions, &[])
+        let now = instruction::change_now(proposer, self.group, change.clone(), bank_underlying);
+        match self.send(&[now], &[]) {
+            Err(refusal) if refusal.is(MargraveError::ChangeMustBeQueued) => {}
+            outcome => return outcome,
+        }
+        let key = self.queue(change)?;
+        let proposal = self.proposal(&key);
+        self.set_time(proposal.executable_at);
+        self.send(&[instruction::execute_change((key, &proposal), bank_underlying)], &[])
+    }
+
+    /// Queues a change and returns its proposal.
+    pub fn queue(&mut self, change: Change) -> Result<Pubkey, Refusal> {
+        let proposer = match change.proposer() {
+            Proposer::Admin => self.admin.pubkey(),
+            Proposer::Manager => self.manager.pubkey(),
+        };
+        let id = self.load::<Group>(&self.group).proposals;
+        self.send(&[instruction::queue_change(proposer, self.group, id, change)], &[])?;
+        Ok(pda::proposal(&self.group, id))
+    }
+
+    pub fn proposal(&self, key: &Pubkey) -> Proposal {
+        let account = self.svm.get_account(key).expect("the proposal exists");
+        anchor_lang::AccountDeserialize::try_deserialize(&mut &account.data[..]).expect("a proposal")
     }
 
     /// Rewrites the program's upgrade authority, as a deployment would have set it.
@@ -293,19 +345,124 @@ impl World {
     /// Lists a bank for a new token priced by `underlying`, and returns its mint.
     pub fn list_bank_on(&mut self, underlying: Pubkey, deposit_cap: u64) -> Result<Pubkey, Refusal> {
         let mint = self.create_mint(9);
-        let args = ListBankArgs { deposit_cap, haircut_maintenance_ppm: 50_000, haircut_initial_ppm: 100_000 };
-        self.send(&[instruction::list_bank(self.admin.pubkey(), self.group, mint, Some(underlying), args)], &[])?;
+        self.list_bank(mint, Some(underlying), BankTerms { deposit_cap, ..collateral_terms() })?;
+        self.refresh_now();
         Ok(mint)
+    }
+
+    /// Posts SOL again at the price it has, in case time has passed.
+    fn refresh_now(&mut self) {
+        let price = self.underlying().oracle.price;
+        if price != 0 {
+            self.set_price(price).expect("the old price is accepted again");
+        }
     }
 
     /// Lists another underlying on the SOL feed and refreshes it once.
     pub fn list_other_underlying(&mut self, symbol: &str) -> Result<Pubkey, Refusal> {
-        let symbol = pda::symbol(symbol);
-        let underlying = pda::underlying(&self.group, &symbol);
-        let list = instruction::list_underlying(self.admin.pubkey(), self.group, sol_listing(symbol, default_terms()));
-        let refresh = instruction::refresh_price(self.group, underlying, self.price_update);
-        self.send(&[list, refresh], &[])?;
+        let underlying = self.list_underlying(symbol, oracle_terms(SOL_FEED), risk_terms(), market_terms())?;
+        self.refresh_now();
+        self.send(&[instruction::refresh_price(self.group, underlying, self.price_update)], &[])?;
         Ok(underlying)
+    }
+
+    /// Lists an expiry so many days from now with flat volatility and no carry, and the strikes (10^-10 dollars). Returns the
+    /// slot's index and series.
+    pub fn list_expiry(
+        &mut self,
+        underlying: Pubkey,
+        days: i64,
+        vol_percent: i64,
+        strikes: &[i64],
+    ) -> Result<(u8, u32), Refusal> {
+        let (operator, group) = (self.operator.pubkey(), self.group);
+        let time = self.now() + days * 86_400;
+        let args = ListExpiryArgs { time, surface: flat_surface(vol_percent, days * 86_400) };
+        self.send(&[instruction::list_expiry(operator, group, underlying, args)], &[])?;
+        let sheet = self.sheet(&underlying);
+        let slot = sheet.expiries.iter().position(|slot| slot.time == time).expect("it was listed");
+        let expiry = u8::try_from(slot).expect("twelve slots");
+        for some in strikes.chunks(16) {
+            let list = instruction::list_strikes(operator, group, underlying, expiry, some.to_vec());
+            self.send(&[list], &[])?;
+        }
+        Ok((expiry, sheet.expiries[slot].series))
+    }
+
+    /// An instrument of an underlying by its expiry and strike price (10^-10 dollars; zero for a future).
+    pub fn instrument(&self, underlying: &Pubkey, kind: InstrumentKind, expiry: u8, strike: i64) -> Instrument {
+        let sheet = self.sheet(underlying);
+        let at = |slot: &StrikeSlot| slot.expiry == expiry + 1 && slot.price[0] == strike;
+        let index = sheet.strikes.iter().position(at).filter(|_| kind.is_option()).unwrap_or(0);
+        let series = sheet.expiries[usize::from(expiry)].series;
+        Instrument { kind, expiry, strike: u16::try_from(index).expect("256 slots"), series }
+    }
+
+    /// What an instrument is worth by the sheet, 10^-10 dollars per whole unit.
+    pub fn mark(&self, underlying: &Pubkey, instrument: &Instrument) -> i64 {
+        margrave::trading::mark(*underlying, &self.sheet(underlying), instrument, self.now()).expect("it is listed")
+    }
+
+    pub fn sheet(&self, underlying: &Pubkey) -> Box<Underlying> {
+        Box::new(self.load(underlying))
+    }
+
+    /// A leg of a trade at the mark.
+    pub fn leg(&self, underlying: Pubkey, instrument: Instrument, quantity: i64) -> PlacedLeg {
+        let index = self.sheet(&underlying).index;
+        let price = self.mark(&underlying, &instrument);
+        PlacedLeg { underlying, leg: Leg { underlying: index, instrument, quantity, price } }
+    }
+
+    /// Trades the legs from the taker's side; both sign, and everything that may be written is writable.
+    pub fn trade_legs(&mut self, taker: &Trader, maker: &Trader, legs: &[PlacedLeg]) -> Outcome {
+        let trade = self.trade_legs_instruction(taker, maker, legs);
+        self.send(&[trade], &[&taker.keypair, &maker.keypair])
+    }
+
+    pub fn trade_legs_instruction(&self, taker: &Trader, maker: &Trader, legs: &[PlacedLeg]) -> Instruction {
+        let (a, b) = (self.account(taker), self.account(maker));
+        let parties = Parties {
+            taker: (taker.margin_account, &a),
+            taker_authority: taker.key(),
+            maker: (maker.margin_account, &b),
+        };
+        instruction::trade(parties, maker.key(), self.usdc_bank, legs, true)
+    }
+
+    /// The two instructions that fill some units of a quote: the signature's check first.
+    pub fn fill_instructions(
+        &self,
+        taker: &Trader,
+        maker: &Trader,
+        signed: &SignedQuote,
+        units: u64,
+    ) -> [Instruction; 2] {
+        let accounts = self.accounts();
+        let by_index = |index: u16| {
+            let mut all = accounts.underlyings.iter();
+            let found = all.find(|(_, sheet)| sheet.index == index && sheet.group == self.group);
+            found.map_or(Pubkey::default(), |(key, _)| *key)
+        };
+        let underlyings: Vec<Pubkey> = signed.quote.legs.iter().map(|leg| by_index(leg.underlying)).collect();
+        let (a, b) = (self.account(taker), self.account(maker));
+        let parties = Parties {
+            taker: (taker.margin_account, &a),
+            taker_authority: taker.key(),
+            maker: (maker.margin_account, &b),
+        };
+        let fill = instruction::fill_quote(parties, self.usdc_bank, &underlyings, 0, units, true);
+        [signed.instruction(), fill]
+    }
+
+    pub fn settle_pnl(&mut self, trader: &Trader, underlying: Pubkey, borrow: bool) -> Outcome {
+        let account = self.account(trader);
+        let settle = instruction::settle_pnl((trader.margin_account, &account), underlying, self.usdc_bank, borrow);
+        self.send(&[settle], &[])
+    }
+
+    pub fn settle_expiry(&mut self, trader: &Trader, underlying: Pubkey, expiry: u8) -> Outcome {
+        self.send(&[instruction::settle_expiry(trader.margin_account, underlying, expiry)], &[])
     }
 
     /// Opens a trader's token account for a mint and puts tokens into it.
@@ -333,8 +490,9 @@ impl World {
 
     pub fn deposit(&mut self, trader: &Trader, token: Token, amount: u64) -> Outcome {
         let (key, bank) = self.bank(token);
+        let wallet = trader.wallet(token);
         let deposit =
-            instruction::deposit(trader.key(), trader.margin_account, (key, &bank), trader.wallet(token), amount);
+            instruction::deposit(trader.key(), trader.margin_account, (key, &bank), wallet, spl_token::ID, amount);
         self.send(&[deposit], &[&trader.keypair])
     }
 
@@ -344,9 +502,21 @@ impl World {
     }
 
     pub fn withdraw_instruction(&self, trader: &Trader, token: Token, amount: u64) -> Instruction {
+        self.borrow_instruction(trader, token, amount, false)
+    }
+
+    /// Withdraws, and with `borrow` more than the deposit.
+    pub fn borrow_instruction(&self, trader: &Trader, token: Token, amount: u64, borrow: bool) -> Instruction {
         let (key, bank) = self.bank(token);
         let account = self.account(trader);
-        instruction::withdraw((trader.margin_account, &account), (key, &bank), trader.wallet(token), amount)
+        let (holder, wallet) = ((trader.margin_account, &account), trader.wallet(token));
+        instruction::withdraw(holder, (key, &bank), wallet, spl_token::ID, amount, borrow)
+    }
+
+    /// Takes a loan in a token.
+    pub fn borrow(&mut self, trader: &Trader, token: Token, amount: u64) -> Outcome {
+        let borrow = self.borrow_instruction(trader, token, amount, true);
+        self.send(&[borrow], &[&trader.keypair])
     }
 
     /// The taker receives `quantity` at `price`; both sign.
@@ -356,8 +526,8 @@ impl World {
     }
 
     pub fn trade_instruction(&self, taker: &Trader, maker: &Trader, quantity: i64, price: i64) -> Instruction {
-        let (a, b) = (self.account(taker), self.account(maker));
-        instruction::trade((taker.margin_account, &a), (maker.margin_account, &b), self.sol, quantity, price)
+        let leg = Leg { underlying: self.underlying().index, instrument: Instrument::PERP, quantity, price };
+        self.trade_legs_instruction(taker, maker, &[PlacedLeg { underlying: self.sol, leg }])
     }
 
     pub fn liquidate(&mut self, liquidator: &Trader, liquidatee: &Trader, max_quantity: u64) -> Outcome {
@@ -415,7 +585,7 @@ impl World {
     /// Sends a transaction paid for by the admin, who signs with `signers`.
     pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Outcome {
         self.svm.expire_blockhash();
-        let mut all = vec![&self.admin];
+        let mut all = vec![&self.admin, &self.manager, &self.operator, &self.guardian];
         for signer in signers {
             if !all.iter().any(|known| known.pubkey() == signer.pubkey()) {
                 all.push(signer);
@@ -428,7 +598,7 @@ impl World {
         let present: Vec<&Keypair> = all.into_iter().filter(|signer| needed.contains(&signer.pubkey())).collect();
         transaction.partial_sign(&present, self.svm.latest_blockhash());
         match self.svm.send_transaction(transaction) {
-            Ok(meta) => Ok(Receipt { compute_units: meta.compute_units_consumed, logs: meta.logs }),
+            Ok(meta) => Ok(receipt(meta)),
             Err(failed) => {
                 let code = custom_code(&format!("{:?}", failed.err));
                 Err(Refusal { code, error: failed.err.to_string(), logs: failed.meta.logs })
@@ -503,12 +673,28 @@ impl World {
     }
 }
 
+fn receipt(meta: TransactionMetadata) -> Receipt {
+    Receipt {
+        compute_units: meta.compute_units_consumed,
+        logs: meta.logs,
+        inner: meta.inner_instructions.into_iter().flatten().map(|inner| inner.instruction.data).collect(),
+        return_data: meta.return_data.data,
+    }
+}
+
+/// A smile that is the same volatility at every strike, for an expiry so many seconds away.
+pub fn flat_surface(vol_percent: i64, seconds: i64) -> Surface {
+    // a = vol^2 T in 2^-48.
+    let variance = i128::from(vol_percent * vol_percent) * i128::from(seconds) * (1 << 48) / (10_000 * 31_536_000);
+    Surface { carry: 0, smile: [i64::try_from(variance).expect("a sane volatility"), 0, 0, 0, 1 << 40] }
+}
+
 fn bytemuck_copy<T: anchor_lang::ZeroCopy>(bytes: &[u8]) -> Box<T> {
     Box::new(anchor_lang::__private::bytemuck::pod_read_unaligned(bytes))
 }
 
 /// A keypair that is the same in every run.
-fn keypair(number: u64) -> Keypair {
+pub fn keypair(number: u64) -> Keypair {
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&number.to_le_bytes());
     Keypair::new_from_array(seed)

@@ -31,6 +31,30 @@ pub enum MargraveError {
     WrongAccountType,
     #[msg("A party cannot deal with itself")]
     SelfDealing,
+    #[msg("The signer is neither the group's manager nor its admin")]
+    SignerIsNotManager,
+    #[msg("The signer is neither the group's operator nor its manager")]
+    SignerIsNotOperator,
+    #[msg("The signer is neither the group's guardian nor its admin")]
+    SignerIsNotGuardian,
+    #[msg("The signer is neither the account's owner nor a delegate whose time has not run out")]
+    SignerMayNotTrade,
+    #[msg("The account must be passed as writable")]
+    AccountMustBeWritable,
+    #[msg("The quote bank must be passed as writable: a premium is paid from or into a loan")]
+    QuoteBankMustBeWritable,
+    #[msg("Both margin accounts must have the same owner")]
+    OwnersDiffer,
+    #[msg("A guardian has paused this")]
+    Paused,
+    #[msg("The group is not launched yet")]
+    NotLaunched,
+    #[msg("The group is launched already")]
+    AlreadyLaunched,
+    #[msg("The margin account still holds a balance, a position or a claim")]
+    MarginAccountNotEmpty,
+    #[msg("The account has grown to its full size already")]
+    AlreadyGrown,
 
     // Amounts and limits: 6100
     #[msg("The amount must be more than zero")]
@@ -51,6 +75,16 @@ pub enum MargraveError {
     QuantityNotInLots,
     #[msg("A number exceeds what the engine can value; see the bound in the log")]
     ValueOutOfRange,
+    #[msg("The loan would exceed the bank's borrow_cap")]
+    BorrowCapExceeded,
+    #[msg("More would leave in a day than outflow_cap allows; try less, or later")]
+    OutflowLimitExceeded,
+    #[msg("The vault does not hold enough tokens that are not lent or reserved")]
+    VaultIlliquid,
+    #[msg("A trade needs 1 to 8 legs and one sheet for each")]
+    LegsOutOfRange,
+    #[msg("A delegate may be appointed for at most a year")]
+    DelegationTooLong,
 
     // Prices: 6200
     #[msg("The price account's owner is not one of the group's receiver programs")]
@@ -75,16 +109,48 @@ pub enum MargraveError {
     PriceOutOfRange,
     #[msg("No price has been accepted yet; refresh it first")]
     PriceNotInitialized,
+    #[msg("The change is faster than vol_rate_ppm or carry_rate_ppm allow")]
+    SurfaceMovesTooFast,
+    #[msg("The expiry's surface is older than max_surface_age_secs; nothing may be opened on it")]
+    SurfaceTooOld,
+    #[msg("The settlement price is not known yet; refresh the price after the expiry")]
+    NotSettledYet,
 
-    // Trading and margin: 6300
+    // Trading and margin: 6300; quotes: 6320
     #[msg("The account would be below its initial margin; see the numbers in the log")]
     InitialMarginNotMet = 300,
     #[msg("The trade price is further than max_trade_deviation_ppm from the index")]
     PriceOutsideBand,
-    #[msg("The underlying has no perp listed")]
-    PerpNotListed,
+    #[msg("The instrument is not listed")]
+    InstrumentNotListed,
     #[msg("The trade would exceed the market's open_interest_cap")]
     OpenInterestCapExceeded,
+    #[msg("The position would be more than concentration_ppm of the open interest and above position_allowance")]
+    PositionTooConcentrated,
+    #[msg("The expiry has passed")]
+    ExpiryHasPassed,
+    #[msg("Health is below what health_check demands")]
+    HealthTooLow,
+    #[msg("The account has changed: its sequence is not the expected one")]
+    SequenceMoved,
+    #[msg("The bytes are not a quote of this program")]
+    NotAQuote = 320,
+    #[msg("The instruction at this index does not verify exactly one signature of its own bytes")]
+    QuoteNotSigned,
+    #[msg("The quote was signed neither by the maker's owner nor by its delegate")]
+    QuoteSignerMayNotTrade,
+    #[msg("The quote is for another group, maker or taker")]
+    QuoteOfOthers,
+    #[msg("The quote has expired")]
+    QuoteExpired,
+    #[msg("A quote may live for at most a day")]
+    QuoteLivesTooLong,
+    #[msg("The quote was cancelled")]
+    QuoteCancelled,
+    #[msg("The quote has fewer units left")]
+    QuoteFilled,
+    #[msg("Another living quote is remembered in this nonce's slot; cancel below a nonce to free it")]
+    QuoteSlotTaken,
 
     // Liquidation: 6400
     #[msg("The account is at or above its maintenance margin")]
@@ -101,8 +167,20 @@ pub enum MargraveError {
     ParameterOutOfBounds = 500,
     #[msg("The token's program or one of its extensions is not allowed")]
     TokenNotAllowed,
-    #[msg("The perp is listed already")]
+    #[msg("This is listed already")]
     AlreadyListed,
+    #[msg("The underlying has no free slot for an expiry or strike")]
+    NoFreeSlot,
+    #[msg("The expiry still has open positions")]
+    ExpiryInUse,
+    #[msg("The change loosens a limit and must be queued")]
+    ChangeMustBeQueued,
+    #[msg("The change may not be executed before its time")]
+    ChangeMustWait,
+    #[msg("The change was not executed in time and is void")]
+    ChangeExpired,
+    #[msg("The rent of a proposal goes back to its proposer")]
+    ProposerMismatch,
 
     // State: 6900
     #[msg("An account's invariant does not hold; nothing was changed")]

@@ -1,14 +1,60 @@
 //! One event per thing an indexer must know. Dollars are micro-dollars, prices 10^-10 dollars, quantities smallest units.
+//!
+//! Events of money and positions are sent as an instruction to the program itself, which no node cuts from its logs; the others
+//! are log lines. A published event never changes: what must be said differently gets a new name (`TradedV2`), and
+//! `tests/cases/events.rs` holds every layout.
 
-use crate::state::MarginAccount;
-use anchor_lang::prelude::*;
+use crate::{instructions::Numbers, state::*, surface::Surface, trading::Leg};
+use anchor_lang::{
+    Discriminator,
+    prelude::*,
+    solana_program::{instruction::Instruction as Call, program::invoke_signed_unchecked},
+};
 use margrave_risk::Valuation;
+
+/// An event that is sent as an instruction to this program.
+pub trait EmitBySelf: AnchorSerialize + Discriminator + Sized {
+    /// Sends it, signed by the program's event authority. As `emit_cpi!`, with one buffer and without copies of accounts.
+    #[inline(never)]
+    fn emit_by(self, authority: &AccountInfo) -> Result<()> {
+        let mut data = Vec::with_capacity(384);
+        data.extend_from_slice(anchor_lang::event::EVENT_IX_TAG_LE);
+        data.extend_from_slice(Self::DISCRIMINATOR);
+        self.serialize(&mut data)?;
+        let call =
+            Call { program_id: crate::ID, accounts: vec![AccountMeta::new_readonly(*authority.key, true)], data };
+        let seeds: &[&[u8]] = &[b"__event_authority", &[crate::EVENT_AUTHORITY_AND_BUMP.1]];
+        invoke_signed_unchecked(&call, core::slice::from_ref(authority), &[seeds]).map_err(Into::into)
+    }
+}
+
+macro_rules! emitted_by_self {
+    ($($event:ident),* $(,)?) => { $(impl EmitBySelf for $event {})* };
+}
+
+emitted_by_self!(
+    Deposited,
+    Withdrawn,
+    CollateralTransferred,
+    Traded,
+    QuoteTraded,
+    PnlSettled,
+    ExpirySettled,
+    FeesSwept,
+    FeesCollected,
+    PositionLiquidated,
+);
 
 #[event]
 pub struct GroupCreated {
     pub group: Pubkey,
-    pub admin: Pubkey,
+    pub roles: Roles,
     pub quote_mint: Pubkey,
+}
+
+#[event]
+pub struct GroupLaunched {
+    pub group: Pubkey,
 }
 
 #[event]
@@ -30,9 +76,85 @@ pub struct UnderlyingListed {
 }
 
 #[event]
-pub struct PerpListed {
+pub struct ExpiryListed {
     pub underlying: Pubkey,
-    pub lot: u32,
+    pub index: u8,
+    pub series: u32,
+    pub time: i64,
+}
+
+#[event]
+pub struct StrikesListed {
+    pub underlying: Pubkey,
+    pub expiry: u8,
+    pub series: u32,
+    pub prices: Vec<i64>,
+}
+
+#[event]
+pub struct ExpiryClosed {
+    pub underlying: Pubkey,
+    pub index: u8,
+    pub series: u32,
+}
+
+#[event]
+pub struct SurfaceSet {
+    pub underlying: Pubkey,
+    pub expiry: u8,
+    pub series: u32,
+    pub surface: Surface,
+    pub forward: i64,
+}
+
+#[event]
+pub struct ChangeQueued {
+    pub group: Pubkey,
+    pub proposal: Pubkey,
+    pub id: u64,
+    pub proposer: Pubkey,
+    pub executable_at: i64,
+    pub expires_at: i64,
+    pub change: Change,
+}
+
+#[event]
+pub struct ChangeExecuted {
+    pub group: Pubkey,
+    pub proposal: Pubkey,
+    pub id: u64,
+    pub change: Change,
+}
+
+#[event]
+pub struct ChangeCancelled {
+    pub group: Pubkey,
+    pub proposal: Pubkey,
+    pub id: u64,
+}
+
+#[event]
+pub struct ChangedNow {
+    pub group: Pubkey,
+    pub proposer: Pubkey,
+    pub change: Change,
+}
+
+#[event]
+pub struct PausedBits {
+    pub group: Pubkey,
+    /// Of one underlying, or of the whole group.
+    pub underlying: Option<Pubkey>,
+    pub bits: u32,
+    pub guardian: Pubkey,
+}
+
+#[event]
+pub struct DepegUpdated {
+    pub group: Pubkey,
+    pub price: i64,
+    /// On the scan in initial margin, 2^-30.
+    pub surcharge: i64,
 }
 
 #[event]
@@ -44,12 +166,42 @@ pub struct MarginAccountOpened {
 }
 
 #[event]
+pub struct MarginAccountClosed {
+    pub margin_account: Pubkey,
+    pub owner: Pubkey,
+}
+
+#[event]
+pub struct DelegateSet {
+    pub margin_account: Pubkey,
+    pub place: u8,
+    pub delegate: Pubkey,
+    pub expires_at: i64,
+}
+
+#[event]
+pub struct ModeSet {
+    pub margin_account: Pubkey,
+    pub mode: Mode,
+    pub sequence: u64,
+}
+
+#[event]
+pub struct QuotesCancelled {
+    pub margin_account: Pubkey,
+    pub nonce: u64,
+    /// Every lower nonce, or this one.
+    pub all_below: bool,
+}
+
+#[event]
 pub struct Deposited {
     pub margin_account: Pubkey,
     pub bank: Pubkey,
     /// What arrived in the vault, atoms.
     pub amount: u64,
-    pub shares: u64,
+    /// The balance afterwards, in shares; negative: still a loan.
+    pub shares: i64,
     pub sequence: u64,
 }
 
@@ -57,9 +209,31 @@ pub struct Deposited {
 pub struct Withdrawn {
     pub margin_account: Pubkey,
     pub bank: Pubkey,
+    /// What left the vault, atoms.
     pub amount: u64,
-    pub shares: u64,
+    /// The balance afterwards, in shares; negative: a loan.
+    pub shares: i64,
     pub sequence: u64,
+}
+
+#[event]
+pub struct CollateralTransferred {
+    pub from: Pubkey,
+    pub to: Pubkey,
+    pub bank: Pubkey,
+    pub amount: u64,
+    pub from_sequence: u64,
+    pub to_sequence: u64,
+}
+
+#[event]
+pub struct InterestAccrued {
+    pub bank: Pubkey,
+    /// I80F48.
+    pub deposit_index: [u8; 16],
+    pub borrow_index: [u8; 16],
+    /// From now on, 2^-30 a year.
+    pub borrow_rate: i64,
 }
 
 #[event]
@@ -69,17 +243,68 @@ pub struct PriceAccepted {
     pub confidence: i64,
     pub publish_time: i64,
     pub posted_slot: u64,
+    pub stable_price: i64,
+    /// 2^-30.
+    pub scan_range: i64,
 }
 
 #[event]
 pub struct Traded {
-    pub underlying: Pubkey,
     pub taker: SideSummary,
     pub maker: SideSummary,
-    /// What the taker received.
-    pub quantity: i64,
-    pub price: i64,
-    pub index_price: i64,
+    /// From the taker's side.
+    pub legs: Vec<Leg>,
+}
+
+#[event]
+pub struct QuoteTraded {
+    pub taker: SideSummary,
+    pub maker: SideSummary,
+    pub nonce: u64,
+    pub units: u64,
+    /// From the taker's side, all units.
+    pub legs: Vec<Leg>,
+}
+
+#[event]
+pub struct PnlSettled {
+    pub margin_account: Pubkey,
+    pub underlying: Pubkey,
+    /// Into the pool; negative: out of it.
+    pub paid: i64,
+    /// What is still owed to the account, or by it.
+    pub claim: i64,
+    /// What the pool holds.
+    pub pool: u64,
+    pub sequence: u64,
+}
+
+#[event]
+pub struct ExpirySettled {
+    pub margin_account: Pubkey,
+    pub underlying: Pubkey,
+    pub expiry: u8,
+    pub settlement_price: i64,
+    pub positions: u8,
+    /// What the positions were worth; what futures had paid or received is not in it.
+    pub paid: i64,
+    pub sequence: u64,
+}
+
+#[event]
+pub struct FeesSwept {
+    pub underlying: Pubkey,
+    pub amount: u64,
+    /// What the quote bank holds then, atoms.
+    pub insurance: u64,
+    pub fees: u64,
+}
+
+#[event]
+pub struct FeesCollected {
+    pub bank: Pubkey,
+    pub amount: u64,
+    pub destination: Pubkey,
 }
 
 #[event]
@@ -104,24 +329,13 @@ pub struct PositionLiquidated {
 pub struct SideSummary {
     pub margin_account: Pubkey,
     pub sequence: u64,
-    pub equity: i64,
-    pub initial_margin: i64,
-    pub maintenance_margin: i64,
-    /// Risk slot and cell of the worst scenario; 255 without exposure.
-    pub worst_slot: u8,
-    pub worst_cell: u8,
+    /// None when the account only reduced its risk while a price was too old to value it.
+    pub numbers: Option<Numbers>,
 }
 
 impl SideSummary {
-    pub fn of(key: Pubkey, account: &MarginAccount, valuation: &Valuation) -> Self {
-        Self {
-            margin_account: key,
-            sequence: account.sequence,
-            equity: valuation.equity.micros(),
-            initial_margin: valuation.initial_margin.micros(),
-            maintenance_margin: valuation.maintenance_margin.micros(),
-            worst_slot: valuation.worst.map_or(u8::MAX, |worst| worst.underlying),
-            worst_cell: valuation.worst.map_or(u8::MAX, |worst| worst.cell.index()),
-        }
+    pub fn of(margin_account: Pubkey, account: &MarginAccount, valuation: Option<Valuation>) -> Self {
+        let numbers = valuation.map(|valuation| Numbers::of(&valuation));
+        Self { margin_account, sequence: account.sequence, numbers }
     }
 }

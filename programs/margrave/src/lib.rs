@@ -1,7 +1,9 @@
 //! Margrave: portfolio margin accounts on Solana.
 //!
-//! Accounts are in [`state`], one instruction per file in [`instructions`], the way from accounts to the margin engine in
-//! [`portfolio`]. The engine itself is the crate `margrave-risk` and knows nothing of Solana.
+//! Accounts are in [`state`], one instruction per file in [`instructions`]. Between them: [`oracle`] and [`snapshot`] bring a
+//! price in, [`surface`] volatilities; [`portfolio`] is the way from accounts to the margin engine; [`trading`] and [`quote`]
+//! move positions, [`settlement`] their profit and loss, [`vault`] tokens. The engine itself is the crate `margrave-risk` and
+//! knows nothing of Solana.
 
 #![deny(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
@@ -11,64 +13,224 @@ pub mod events;
 pub mod instructions;
 pub mod oracle;
 pub mod portfolio;
+pub mod quote;
+pub mod settlement;
+pub mod snapshot;
 pub mod state;
+pub mod surface;
+pub mod trading;
+pub mod vault;
 
 use anchor_lang::prelude::*;
 use instructions::*;
+use state::{Change, Mode};
+use surface::Surface;
 
 declare_id!("MrgRzbsnUSP8PnfKcAvr5Hu96M8U4D21h3agp2hiJpu");
+
+#[cfg(not(feature = "no-entrypoint"))]
+solana_security_txt::security_txt! {
+    name: "Margrave",
+    project_url: "https://margrave.invalid",
+    contacts: "link:SECURITY.md in the source repository",
+    policy: "Report privately to the deployer before publishing. Not audited.",
+    auditors: "None"
+}
 
 #[program]
 pub mod margrave {
     use super::*;
 
-    /// Creates a deployment with its own admin, money and price sources. Only the program's upgrade authority.
+    // Governance.
+
+    /// Creates a deployment with its own roles, money and price sources. Only the program's upgrade authority.
     pub fn create_group(ctx: Context<CreateGroup>, args: CreateGroupArgs) -> Result<()> {
-        admin::create_group::create_group(ctx, args)
+        governance::create_group::create_group(ctx, args)
     }
 
-    /// Lists a collateral token and creates its vault.
-    pub fn list_bank(ctx: Context<ListBank>, args: ListBankArgs) -> Result<()> {
-        admin::list_bank::list_bank(ctx, args)
+    /// Opens the group for deposits; from then on loosening changes wait.
+    pub fn launch(ctx: Context<Launch>) -> Result<()> {
+        governance::launch::launch(ctx)
     }
 
-    /// Lists a price risk factor.
+    /// Lists a collateral token and creates its vault, with all caps at zero.
+    pub fn list_bank(ctx: Context<ListBank>) -> Result<()> {
+        governance::list_bank::list_bank(ctx)
+    }
+
+    /// Makes room for an underlying's sheet; call until it has its size.
+    pub fn grow_underlying(ctx: Context<GrowUnderlying>, symbol: [u8; 16]) -> Result<()> {
+        governance::grow_underlying::grow_underlying(ctx, symbol)
+    }
+
+    /// Lists a price risk factor, with all caps at zero.
     pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -> Result<()> {
-        admin::list_underlying::list_underlying(ctx, args)
+        governance::list_underlying::list_underlying(ctx, args)
     }
 
-    /// Lists the perpetual future of an underlying.
-    pub fn list_perp(ctx: Context<ListPerp>, args: ListPerpArgs) -> Result<()> {
-        admin::list_perp::list_perp(ctx, args)
+    /// Lists an expiry with its future.
+    pub fn list_expiry(ctx: Context<ListExpiry>, args: ListExpiryArgs) -> Result<()> {
+        governance::list_expiry::list_expiry(ctx, args)
     }
+
+    /// Lists calls and puts on an expiry.
+    pub fn list_strikes(ctx: Context<ListStrikes>, expiry: u8, prices: Vec<i64>) -> Result<()> {
+        governance::list_strikes::list_strikes(ctx, expiry, prices)
+    }
+
+    /// Frees the slots of an expiry that is past and empty. Anyone.
+    pub fn close_expiry(ctx: Context<CloseExpiry>, expiry: u8) -> Result<()> {
+        governance::close_expiry::close_expiry(ctx, expiry)
+    }
+
+    /// Sets the carry and the volatilities of an expiry, within bounds on their rate of change.
+    pub fn set_surface(ctx: Context<SetSurface>, expiry: u8, series: u32, surface: Surface) -> Result<()> {
+        governance::set_surface::set_surface(ctx, expiry, series, surface)
+    }
+
+    /// Announces a change of parameters.
+    pub fn queue_change(ctx: Context<QueueChange>, change: Change) -> Result<()> {
+        governance::queue_change::queue_change(ctx, change)
+    }
+
+    /// Makes an announced change whose time has come. Anyone.
+    pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
+        governance::execute_change::execute_change(ctx)
+    }
+
+    /// Withdraws an announced change.
+    pub fn cancel_change(ctx: Context<CancelChange>) -> Result<()> {
+        governance::cancel_change::cancel_change(ctx)
+    }
+
+    /// Makes a change that only tightens, or any before the launch.
+    pub fn change_now(ctx: Context<ChangeNow>, change: Change) -> Result<()> {
+        governance::change_now::change_now(ctx, change)
+    }
+
+    /// Stops what a guardian may stop.
+    pub fn pause(ctx: Context<PauseGroup>, bits: u32) -> Result<()> {
+        governance::pause::pause(ctx, bits)
+    }
+
+    /// Pays out fees that a bank has earned.
+    pub fn collect_fees(ctx: Context<CollectFees>, amount: u64) -> Result<()> {
+        governance::collect_fees::collect_fees(ctx, amount)
+    }
+
+    // Traders.
 
     /// Opens an empty margin account.
     pub fn open_margin_account(ctx: Context<OpenMarginAccount>, number: u16) -> Result<()> {
         user::open_margin_account::open_margin_account(ctx, number)
     }
 
-    /// Deposits collateral.
+    /// Closes a margin account that holds nothing.
+    pub fn close_margin_account(ctx: Context<CloseMarginAccount>) -> Result<()> {
+        user::close_margin_account::close_margin_account(ctx)
+    }
+
+    /// Lets another key trade for the account, until a time.
+    pub fn set_delegate(ctx: Context<SetDelegate>, place: u8, delegate: Pubkey, expires_at: i64) -> Result<()> {
+        user::set_delegate::set_delegate(ctx, place, delegate, expires_at)
+    }
+
+    /// Changes how much of the portfolio offsets the rest.
+    pub fn set_mode<'info>(ctx: Context<'info, SetMode<'info>>, mode: Mode) -> Result<()> {
+        user::set_mode::set_mode(ctx, mode)
+    }
+
+    /// Deposits collateral, or repays a loan.
     pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
         user::deposit::deposit(ctx, amount)
     }
 
-    /// Withdraws collateral that the account's margin does not need.
-    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
-        user::withdraw::withdraw(ctx, amount)
+    /// Withdraws collateral that the account's margin does not need, or borrows against it.
+    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow: bool) -> Result<()> {
+        user::withdraw::withdraw(ctx, amount, borrow)
     }
 
-    /// Moves a perp position between two accounts whose owners both sign.
+    /// Moves a deposit to another account of the same owner.
+    pub fn transfer_collateral<'info>(ctx: Context<'info, TransferCollateral<'info>>, amount: u64) -> Result<()> {
+        user::transfer_collateral::transfer_collateral(ctx, amount)
+    }
+
+    /// Trades between two accounts that both sign.
     pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Result<()> {
         user::trade::trade(ctx, args)
     }
 
-    /// Accepts a Pyth price. Anyone.
+    /// Trades units of a quote that its maker has signed.
+    pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteArgs) -> Result<()> {
+        user::fill_quote::fill_quote(ctx, args)
+    }
+
+    /// Cancels signed quotes.
+    pub fn cancel_quotes(ctx: Context<CancelQuotes>, nonce: u64, all_below: bool) -> Result<()> {
+        user::cancel_quotes::cancel_quotes(ctx, nonce, all_below)
+    }
+
+    // Keepers: anyone.
+
+    /// Accepts a Pyth price.
     pub fn refresh_price(ctx: Context<RefreshPrice>) -> Result<()> {
         keeper::refresh_price::refresh_price(ctx)
+    }
+
+    /// Adds interest to a bank.
+    pub fn accrue_interest(ctx: Context<AccrueInterest>) -> Result<()> {
+        keeper::accrue_interest::accrue_interest(ctx)
+    }
+
+    /// Takes the surcharge on initial margin from the price of the quote token.
+    pub fn update_depeg(ctx: Context<UpdateDepeg>) -> Result<()> {
+        keeper::update_depeg::update_depeg(ctx)
+    }
+
+    /// Realises an account's profit and loss on one underlying and pays it into or out of the pool.
+    pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) -> Result<()> {
+        keeper::settle_pnl::settle_pnl(ctx, borrow)
+    }
+
+    /// Turns an account's positions of a settled expiry into a claim.
+    pub fn settle_expiry(ctx: Context<SettleExpiry>, expiry: u8) -> Result<()> {
+        keeper::settle_expiry::settle_expiry(ctx, expiry)
+    }
+
+    /// Moves fees from a pool to insurance and fees of the quote bank.
+    pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
+        keeper::sweep_fees::sweep_fees(ctx)
     }
 
     /// Takes over part of a position of an account below its maintenance margin. Anyone with margin for it.
     pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64) -> Result<()> {
         keeper::liquidate::liquidate(ctx, max_quantity)
+    }
+
+    // Views: nothing is written.
+
+    /// What an account's margin would be after a trade, deposits and withdrawals.
+    pub fn preview<'info>(ctx: Context<'info, PreviewChange<'info>>, args: PreviewArgs) -> Result<PreviewAnswer> {
+        views::preview::preview(ctx, args)
+    }
+
+    /// Every number behind an account's margin.
+    pub fn explain<'info>(ctx: Context<'info, Explain<'info>>, slot: u8) -> Result<Explanation> {
+        views::explain::explain(ctx, slot)
+    }
+
+    /// Fails when an account's equity is less than so much above a margin level.
+    pub fn health_check<'info>(ctx: Context<'info, HealthCheck<'info>>, level: Level, least: i64) -> Result<()> {
+        views::health_check::health_check(ctx, level, least)
+    }
+
+    /// Fails when an account has changed since.
+    pub fn sequence_check(ctx: Context<SequenceCheck>, expected: u64) -> Result<()> {
+        views::sequence_check::sequence_check(ctx, expected)
+    }
+
+    /// A bank's balance sheet; fails when it does not balance.
+    pub fn solvency(ctx: Context<CheckSolvency>) -> Result<SolvencyStatement> {
+        views::solvency::solvency(ctx)
     }
 }

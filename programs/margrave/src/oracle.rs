@@ -1,62 +1,163 @@
-//! Pyth price account to accepted price. Every check of I-18 is here, in the order of the invariant's sentence.
+//! Pyth price account to accepted price: every check of I-18, and what a price of which age may be used for.
 
 use crate::{
     constants::PPM,
     error::*,
-    state::{Group, Oracle},
+    state::{Group, Oracle, OracleKind, OracleTerms},
 };
 use anchor_lang::prelude::*;
 use margrave_risk::{Price, Ratio};
+use pyth_sdk_solana::state::{PriceStatus, load_price_account};
 use pyth_solana_receiver_sdk::price_update::{PriceUpdateV2, VerificationLevel};
 
 /// Decimals of a pyth exponent of zero in 10^-10 dollars.
 const PRICE_DECIMALS: i32 = 10;
 
-/// Reads a `PriceUpdateV2` account of one of the group's receiver programs.
+/// A price as a receiver program wrote it, of the feed that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation {
+    /// Times 10^exponent dollars.
+    pub price: i64,
+    pub confidence: u64,
+    pub exponent: i32,
+    /// Unix seconds.
+    pub publish_time: i64,
+    pub posted_slot: u64,
+}
+
+/// Reads the price account that `terms` ask for, whichever kind it is.
 ///
-/// Not checked here: the write authority (anybody may post), the account's address (any account of the receiver will do,
-/// the content is signed).
-pub fn read_price_update(group: &Group, info: &AccountInfo<'_>) -> Result<PriceUpdateV2> {
+/// Not checked here: the write authority of a `PriceUpdateV2` (anybody may post) and its address (any account of the receiver
+/// will do, the content is signed).
+pub fn read_price(group: &Group, terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
     require!(group.accepts_receiver(info.owner), MargraveError::ReceiverNotAllowed);
+    if terms.kind == OracleKind::Legacy as u32 {
+        return read_legacy(terms, info);
+    }
     let data = info.try_borrow_data()?;
-    PriceUpdateV2::try_deserialize(&mut &data[..]).map_err(|_| error!(MargraveError::NotAPriceUpdate))
+    let update = PriceUpdateV2::try_deserialize(&mut &data[..]).map_err(|_| error!(MargraveError::NotAPriceUpdate))?;
+    let message = &update.price_message;
+    require!(message.feed_id == terms.feed_id, MargraveError::FeedMismatch);
+    require!(update.verification_level == VerificationLevel::Full, MargraveError::PriceNotFullyVerified);
+    Ok(Observation {
+        price: message.price,
+        confidence: message.conf,
+        exponent: message.exponent,
+        publish_time: message.publish_time,
+        posted_slot: update.posted_slot,
+    })
+}
+
+/// A legacy account is its feed: there is one per product, written by the oracle program itself.
+fn read_legacy(terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
+    require!(info.key.to_bytes() == terms.feed_id, MargraveError::FeedMismatch);
+    let data = info.try_borrow_data()?;
+    let account = load_price_account::<32, ()>(&data).map_err(|_| error!(MargraveError::NotAPriceUpdate))?;
+    require!(account.agg.status == PriceStatus::Trading, MargraveError::PriceNotFullyVerified);
+    Ok(Observation {
+        price: account.agg.price,
+        confidence: account.agg.conf,
+        exponent: account.expo,
+        publish_time: account.timestamp,
+        posted_slot: account.agg.pub_slot,
+    })
+}
+
+/// How good the last accepted price is now. A price that is too uncertain is never accepted, so an uncertain feed grows old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quality {
+    /// No price was ever accepted.
+    Missing,
+    /// Older than `max_age_secs`.
+    Stale,
+    /// Older than `liquidation_max_age_secs`.
+    Recent,
+    Fresh,
+}
+
+/// What a price is wanted for. The one table of action by price quality; docs/prices.md prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Trade, withdraw, borrow, transfer, change the mode.
+    AddRisk,
+    /// Take over somebody's position: within this window the caller can choose the price.
+    Liquidate,
+    /// Realise profit and loss.
+    Settle,
+    /// Make a position smaller, or look.
+    Reduce,
+}
+
+impl Action {
+    /// The least quality that will do.
+    pub const fn needs(self) -> Quality {
+        match self {
+            Self::AddRisk | Self::Settle => Quality::Recent,
+            Self::Liquidate => Quality::Fresh,
+            Self::Reduce => Quality::Stale,
+        }
+    }
 }
 
 impl Oracle {
     /// Accepts `update` as the price, or refuses it and changes nothing. Returns whether the price is a new one: an update
     /// with the publish time of the accepted price changes nothing either, so that two transactions may carry the same.
-    pub fn accept(&mut self, update: &PriceUpdateV2, now: i64) -> Result<bool> {
-        let message = &update.price_message;
-        require!(message.feed_id == self.feed_id, MargraveError::FeedMismatch);
-        require!(update.verification_level == VerificationLevel::Full, MargraveError::PriceNotFullyVerified);
-
+    pub fn accept(&mut self, update: &Observation, now: i64) -> Result<bool> {
+        let terms = &self.terms;
         // Publish times come from outside: nothing is assumed about their size.
-        let (publish_time, now) = (i128::from(message.publish_time), i128::from(now));
-        require!(now - publish_time <= i128::from(self.max_age_secs), MargraveError::PriceTooOld);
-        require!(publish_time - now <= i128::from(self.max_future_secs), MargraveError::PriceFromTheFuture);
-        require!(message.publish_time >= self.publish_time, MargraveError::PriceWentBack);
+        let (publish_time, now) = (i128::from(update.publish_time), i128::from(now));
+        require!(now - publish_time <= i128::from(terms.max_age_secs), MargraveError::PriceTooOld);
+        require!(publish_time - now <= i128::from(terms.max_future_secs), MargraveError::PriceFromTheFuture);
+        require!(update.publish_time >= self.publish_time, MargraveError::PriceWentBack);
 
-        require!(message.price > 0, MargraveError::PriceMustBePositive);
-        let price = normalise_down(message.price.unsigned_abs(), message.exponent)?;
-        let confidence = normalise_up(message.conf, message.exponent)?;
+        require!(update.price > 0, MargraveError::PriceMustBePositive);
+        let price = normalise_down(update.price.unsigned_abs(), update.exponent)?;
+        let confidence = normalise_up(update.confidence, update.exponent)?;
         Price::new(price).or_refuse()?;
-        let widest = i128::from(price) * i128::from(self.max_confidence_ppm);
+        let widest = i128::from(price) * i128::from(terms.max_confidence_ppm);
         require!(i128::from(confidence) * i128::from(PPM) <= widest, MargraveError::PriceTooUncertain);
 
-        if message.publish_time == self.publish_time {
+        if update.publish_time == self.publish_time {
             return Ok(false);
         }
+        self.stable_price = self.stable_after(price, update.publish_time);
         self.confidence_ratio = Ratio::of_up(confidence, price).or_refuse()?.bits();
         (self.price, self.confidence) = (price, confidence);
-        (self.publish_time, self.posted_slot) = (message.publish_time, update.posted_slot);
+        (self.publish_time, self.posted_slot) = (update.publish_time, update.posted_slot);
         Ok(true)
     }
 
-    /// Refuses a price that is older than `max_age_secs`.
-    pub fn require_fresh(&self, now: i64, max_age_secs: u32) -> Result<()> {
-        require!(self.price != 0, MargraveError::PriceNotInitialized);
+    /// The stable price goes toward the price by at most `stable_rate_ppm` of itself an hour; a silence counts as an hour.
+    fn stable_after(&self, price: i64, time: i64) -> i64 {
+        if self.price == 0 {
+            return price;
+        }
+        let elapsed = time.saturating_sub(self.publish_time).clamp(0, 3_600);
+        let most = i128::from(self.stable_price) * i128::from(self.terms.stable_rate_ppm) * i128::from(elapsed)
+            / (3_600 * i128::from(PPM));
+        let apart = i128::from(price) - i128::from(self.stable_price);
+        let moved = i128::from(self.stable_price) + apart.clamp(-most, most);
+        i64::try_from(moved).unwrap_or(price).max(1)
+    }
+
+    pub fn quality(&self, now: i64) -> Quality {
         let age = i128::from(now) - i128::from(self.publish_time);
-        require!(age <= i128::from(max_age_secs), MargraveError::PriceTooOld);
+        if self.price == 0 {
+            Quality::Missing
+        } else if age > i128::from(self.terms.max_age_secs) {
+            Quality::Stale
+        } else if age > i128::from(self.terms.liquidation_max_age_secs) {
+            Quality::Recent
+        } else {
+            Quality::Fresh
+        }
+    }
+
+    /// Refuses a price that is not good enough for `action`.
+    pub fn require_good_for(&self, action: Action, now: i64) -> Result<()> {
+        let quality = self.quality(now);
+        require!(quality > Quality::Missing, MargraveError::PriceNotInitialized);
+        require!(quality >= action.needs(), MargraveError::PriceTooOld);
         Ok(())
     }
 }

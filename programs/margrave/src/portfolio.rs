@@ -1,13 +1,16 @@
 //! The one bridge from accounts to the margin engine. The program, the client and the keeper cross it with the same code;
 //! they differ only in where accounts come from, which is what [`Directory`] abstracts.
 //!
-//! Three steps: [`arrange`] reads the accounts into plain numbers, [`Portfolio::evaluate`] asks the engine,
-//! the caller decides.
+//! Three steps: [`Arranged::read`] turns the accounts into plain numbers, [`Arranged::evaluate`] asks the engine, the caller
+//! decides.
 
-use crate::{constants::*, error::*, state::*};
+use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Book, Decimals, Exposure, Levels, Market, UnderlyingArray, Usd, Valuation};
-use std::ops::Deref;
+use margrave_risk::{
+    Collateral, Dated, Decimals, Expiry, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
+    Portfolio, Quantity, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+};
+use std::{cell::Cell, cell::RefMut, ops::Deref, ops::Range};
 
 /// Where the banks and underlyings of a margin account are found, by the keys the account has recorded.
 pub trait Directory {
@@ -15,25 +18,43 @@ pub trait Directory {
     fn underlying(&self, key: &Pubkey) -> Result<impl Deref<Target = Underlying>>;
 }
 
-/// The accounts of one instruction. Order does not matter; a missing or repeated account is refused.
+/// The accounts of one instruction, found by key. Neither their order nor what else is among them matters; a missing one is
+/// refused.
 pub struct InstructionAccounts<'a, 'info> {
     named: &'a [&'a AccountInfo<'info>],
     remaining: &'a [AccountInfo<'info>],
+    /// Where the last search ended: the next account is usually the next one.
+    next: Cell<usize>,
 }
 
 impl<'a, 'info> InstructionAccounts<'a, 'info> {
     /// `named` are banks and underlyings that the instruction knows by name; `remaining` the rest.
-    pub fn new(named: &'a [&'a AccountInfo<'info>], remaining: &'a [AccountInfo<'info>]) -> Result<Self> {
-        for (index, info) in remaining.iter().enumerate() {
-            require_keys_eq!(*info.owner, crate::ID, MargraveError::UnexpectedAccount);
-            let before = named.iter().copied().chain(&remaining[..index]);
-            require!(before.into_iter().all(|other| !same_key(other.key, info.key)), MargraveError::DuplicateAccount);
-        }
-        Ok(Self { named, remaining })
+    pub fn new(named: &'a [&'a AccountInfo<'info>], remaining: &'a [AccountInfo<'info>]) -> Self {
+        Self { named, remaining, next: Cell::new(0) }
     }
 
     fn find(&self, key: &Pubkey) -> Option<&'a AccountInfo<'info>> {
-        self.named.iter().copied().chain(self.remaining).find(|info| same_key(info.key, key))
+        let (before, after) = self.remaining.split_at(self.next.get().min(self.remaining.len()));
+        if let Some(index) = after.iter().position(|info| same_key(info.key, key)) {
+            self.next.set(before.len() + index + 1);
+            return Some(&after[index]);
+        }
+        self.named.iter().copied().chain(before).find(|info| same_key(info.key, key))
+    }
+
+    /// The account at a place in the list.
+    pub fn at(&self, index: u8) -> Result<&'a AccountInfo<'info>> {
+        self.remaining.get(usize::from(index)).ok_or_else(|| error!(MargraveError::UnderlyingMissing))
+    }
+
+    /// The bank with `key`, to be written.
+    pub fn bank_mut(&self, key: &Pubkey) -> Result<RefMut<'a, Bank>> {
+        view_mut(self.find(key).ok_or(MargraveError::BankMissing)?)
+    }
+
+    /// Whether the bank with `key` may be written.
+    pub fn is_writable(&self, key: &Pubkey) -> bool {
+        self.find(key).is_some_and(|info| info.is_writable)
     }
 }
 
@@ -49,7 +70,7 @@ impl Directory for InstructionAccounts<'_, '_> {
 }
 
 /// Key equality in four word comparisons; the derived one is a call with a system call inside.
-fn same_key(a: &Pubkey, b: &Pubkey) -> bool {
+pub fn same_key(a: &Pubkey, b: &Pubkey) -> bool {
     let (a, b) = (a.as_array(), b.as_array());
     a.chunks_exact(8).zip(b.chunks_exact(8)).all(|(a, b)| word(a) == word(b))
 }
@@ -58,158 +79,322 @@ fn word(bytes: &[u8]) -> u64 {
     bytes.try_into().map_or(0, u64::from_le_bytes)
 }
 
-/// One underlying of a margin account as the engine's plain numbers.
-#[derive(Clone, Copy)]
-pub struct Line {
-    pub market: Market,
-    pub exposure: Exposure,
-    /// Stored beside the risk array: when the price was published and which terms it was computed with.
-    pub publish_time: i64,
-    pub terms_version: u32,
+/// A margin account as the engine's plain numbers: lists that underlyings and expiries have ranges of. It can be filled again
+/// and again without asking for more memory.
+pub struct Arranged {
+    mode: RiskMode,
+    cash: Usd,
+    options: OptionTerms,
+    levels: margrave_risk::Levels,
+    lines: Vec<Line>,
+    dated: Vec<DatedLine>,
+    linear: Vec<LinearPosition>,
+    strikes: Vec<Strike>,
+    collateral: Vec<Collateral>,
 }
 
-/// A margin account as the engine's plain numbers.
-pub struct Portfolio {
-    /// Cash and collateral, without the underlyings.
-    pub balances: Book,
-    /// One per risk slot of the account; `None` for an empty slot, and for collateral that does not count.
-    pub lines: [Option<Line>; MAX_UNDERLYINGS],
+/// One underlying of it.
+struct Line {
+    /// The risk slot.
+    slot: usize,
+    market: Market,
+    nodes: Option<Nodes>,
+    publish_time: i64,
+    terms_version: u32,
+    perps: Range<usize>,
+    dated: Range<usize>,
+    collateral: Range<usize>,
 }
 
-/// What a valuation is for, which decides how old its prices may be. Positions always need a fresh price; collateral
-/// whose price is too old must neither add risk nor, being merely uncertain, liquidate anyone (I-19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Adding risk at this unix time: collateral with a stale price counts as zero.
-    Risk(i64),
-    /// Liquidating at this unix time: collateral with a stale price counts at its last one, and positions need a price no
-    /// older than the underlying's `liquidation_max_age_secs`.
-    Liquidation(i64),
-    /// Display: every underlying at its last price.
-    Display,
+/// One expiry of it.
+struct DatedLine {
+    expiry: Expiry,
+    futures: Range<usize>,
+    strikes: Range<usize>,
 }
 
-impl Purpose {
-    /// The underlying's line at this purpose's price, `None` when it counts as nothing.
-    fn line(self, underlying: &Underlying, has_position: bool) -> Result<Option<Line>> {
-        let oracle = &underlying.oracle;
-        let fresh = match self {
-            Self::Risk(now) => oracle.require_fresh(now, oracle.max_age_secs),
-            Self::Liquidation(now) => oracle.require_fresh(now, oracle.liquidation_max_age_secs),
-            Self::Display => Ok(()),
-        };
-        if has_position {
-            fresh?;
-        } else if oracle.price == 0 || (fresh.is_err() && matches!(self, Self::Risk(_))) {
-            return Ok(None);
-        }
-        Ok(Some(Line {
-            market: underlying.market()?,
-            exposure: Exposure::default(),
-            publish_time: oracle.publish_time,
-            terms_version: underlying.terms.version,
-        }))
+/// Reads one account after another into the same memory.
+impl Arranged {
+    /// With the group's terms.
+    pub fn new(group: &Group) -> Result<Self> {
+        Ok(Self {
+            mode: RiskMode::Portfolio,
+            cash: Usd::ZERO,
+            options: group.options.terms()?,
+            levels: group.levels()?,
+            lines: Vec::with_capacity(MAX_UNDERLYINGS),
+            dated: Vec::with_capacity(MAX_EXPIRIES),
+            linear: Vec::with_capacity(MAX_POSITIONS),
+            strikes: Vec::with_capacity(MAX_POSITIONS),
+            collateral: Vec::with_capacity(MAX_COLLATERALS),
+        })
     }
-}
 
-/// Reads `account` and everything it refers to. Every non-empty slot is counted exactly once (I-11).
-#[inline(never)]
-pub fn arrange(account: &MarginAccount, directory: &impl Directory, purpose: Purpose) -> Result<Portfolio> {
-    let mut has_position = [false; MAX_UNDERLYINGS];
-    for slot in account.positions.iter().filter(|slot| !slot.is_empty()) {
-        has_position[usize::from(slot.risk_slot)] = true;
-    }
-    let mut portfolio = Portfolio { balances: Book::default(), lines: [const { None }; MAX_UNDERLYINGS] };
-    for (index, slot) in account.risk.iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
-        let underlying = directory.underlying(&slot.underlying)?;
-        portfolio.lines[index] = purpose.line(&underlying, has_position[index])?;
-    }
-    for slot in account.collateral.iter().filter(|slot| !slot.is_empty()) {
-        portfolio.balances.count(1).or_refuse()?;
-        let bank = directory.bank(&slot.bank)?;
-        let atoms = bank.atoms_down(slot.deposit_shares()?)?;
-        if bank.is_quote() {
-            let cash = i64::try_from(atoms).ok().and_then(|micros| Usd::new(micros).ok());
-            portfolio.balances.add_cash(cash.unwrap_or(Usd::MAX));
-        } else if let Some(line) = portfolio.lines[slot.risk_slot()?].as_mut() {
-            let unit = Decimals::new(bank.decimals).or_refuse()?;
-            let value = line.market.price.collateral_value_down(atoms, unit);
-            line.exposure.add_collateral(value);
-            portfolio.balances.add_collateral(value, bank.haircuts()?);
-        }
-    }
-    for slot in account.positions.iter().filter(|slot| !slot.is_empty()) {
-        portfolio.balances.count(1).or_refuse()?;
-        let line = portfolio.lines[usize::from(slot.risk_slot)].as_mut().ok_or(MargraveError::InvariantViolated)?;
-        line.exposure.add_position(&line.market, slot.quantity(), slot.quote()?).or_refuse()?;
-    }
-    Ok(portfolio)
-}
+    /// Reads `account` and everything it refers to, for an action now. Every non-empty slot is counted exactly once (I-11).
+    ///
+    /// # Errors
+    /// A missing account, or a price that is not good enough for the action. Where risk is added, collateral with a stale price
+    /// counts as nothing; where an account is liquidated it counts at its last price (I-19).
+    pub fn read(
+        &mut self,
+        account: &MarginAccount,
+        directory: &impl Directory,
+        action: Action,
+        now: i64,
+    ) -> Result<()> {
+        (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
+        self.lines.clear();
+        self.dated.clear();
+        self.linear.clear();
+        self.strikes.clear();
+        self.collateral.clear();
 
-impl Portfolio {
-    /// The engine's verdict. `keep` is given each underlying's slot index, line and risk array.
-    #[inline(never)]
-    pub fn evaluate(&self, levels: &Levels, mut keep: impl FnMut(usize, &Line, &UnderlyingArray)) -> Result<Valuation> {
-        let mut book = self.balances;
-        let mut slots = [0u8; MAX_UNDERLYINGS];
-        let mut count = 0;
-        for (index, line) in self.lines.iter().enumerate() {
-            if let Some(line) = line {
-                let added = book.add_underlying(&line.market, &line.exposure).or_refuse()?;
-                keep(index, line, &added);
-                slots[count] = u8::try_from(index).unwrap_or(u8::MAX);
-                count += 1;
+        for slot in account.collateral.iter().filter(|slot| slot.risk_slot == 0 && !slot.is_empty()) {
+            let bank = directory.bank(&slot.bank)?;
+            let shares = slot.shares.unsigned_abs();
+            let atoms = if slot.shares < 0 { bank.debt_up_at(shares, now)? } else { bank.atoms_down(shares)? };
+            let cash = i64::try_from(atoms).ok().and_then(|micros| Usd::new(micros).ok()).unwrap_or(Usd::MAX);
+            if slot.shares < 0 {
+                self.cash -= cash;
+            } else {
+                self.cash += cash;
             }
         }
-        let mut valuation = book.valuation(levels);
+        let mut position = 0;
+        for (index, slot) in account.risk.iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
+            let underlying = directory.underlying(&slot.underlying)?;
+            let of_slot = |position: &&PositionSlot| !position.is_empty() && usize::from(position.risk_slot) == index;
+            // Positions are sorted by risk slot.
+            let end = position + account.positions[position..].iter().take_while(of_slot).count();
+            let positions = &account.positions[position..end];
+            position = end;
+            self.read_underlying(account, index, slot, positions, &underlying, directory, action, now)?;
+        }
+        // Members of one correlation group follow one another.
+        self.lines.sort_by_key(|line| line.market.group.id);
+        Ok(())
+    }
+
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    fn read_underlying(
+        &mut self,
+        account: &MarginAccount,
+        index: usize,
+        slot: &RiskSlot,
+        positions: &[PositionSlot],
+        underlying: &Underlying,
+        directory: &impl Directory,
+        action: Action,
+        now: i64,
+    ) -> Result<()> {
+        let own = |balance: &&CollateralSlot| !balance.is_empty() && usize::from(balance.risk_slot) == index + 1;
+        let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
+        let good = underlying.oracle.require_good_for(action, now);
+        if !positions.is_empty() || owes {
+            good?;
+        } else if underlying.oracle.price == 0 || (good.is_err() && action == Action::AddRisk) {
+            // What was lost here is owed all the same.
+            self.cash += Usd::new(slot.claim.min(0)).or_refuse()?;
+            return Ok(());
+        }
+        let market = underlying.market()?;
+
+        let first_collateral = self.collateral.len();
+        let asked = underlying.largest_requirement_ppm();
+        for balance in account.collateral.iter().filter(own) {
+            let bank = directory.bank(&balance.bank)?;
+            let unit = Decimals::new(bank.decimals).or_refuse()?;
+            let shares = balance.shares.unsigned_abs();
+            self.collateral.push(if balance.shares < 0 {
+                let atoms = i64::try_from(bank.debt_up_at(shares, now)?).map_err(|_| MargraveError::ValueOutOfRange)?;
+                let value = market.price.value_up(Quantity::new(atoms), unit).or_refuse()?;
+                Collateral { value: -value, haircuts: bank.surcharges()? }
+            } else {
+                let value = market.price.collateral_value_down(bank.atoms_down(shares)?, unit);
+                Collateral { value, haircuts: bank.haircuts(asked)? }
+            });
+        }
+
+        let (first_linear, first_dated) = (self.linear.len(), self.dated.len());
+        let mut claim = slot.claim;
+        let is_perp = |position: &&PositionSlot| position.kind == InstrumentKind::Perp as u8;
+        for perp in positions.iter().take_while(is_perp) {
+            let due =
+                funding_due_up(perp.quantity, perp.funding_index, underlying.perp.funding_index, underlying.decimals)?;
+            let quote = perp.quote.checked_add(claim).and_then(|quote| quote.checked_sub(due));
+            let quote = Usd::new(quote.ok_or(MargraveError::ValueOutOfRange)?).or_refuse()?;
+            self.linear.push(LinearPosition { quantity: perp.quantity(), quote });
+            claim = 0;
+        }
+        if claim != 0 {
+            self.linear.push(LinearPosition { quantity: Quantity::ZERO, quote: Usd::new(claim).or_refuse()? });
+        }
+        let perps = first_linear..self.linear.len();
+        let mut rest = positions.iter().skip_while(is_perp).peekable();
+        while let Some(first) = rest.peek() {
+            let expiry = first.expiry;
+            self.read_expiry(underlying, expiry, &mut rest)?;
+        }
+        let dated = first_dated..self.dated.len();
+        self.lines.push(Line {
+            slot: index,
+            market,
+            nodes: if dated.is_empty() { None } else { Some(underlying.grid_nodes()) },
+            publish_time: underlying.oracle.publish_time,
+            terms_version: underlying.risk.version,
+            perps,
+            dated,
+            collateral: first_collateral..self.collateral.len(),
+        });
+        Ok(())
+    }
+
+    /// Takes the positions of one expiry from `rest`: the future first, then options by strike.
+    fn read_expiry<'p>(
+        &mut self,
+        underlying: &Underlying,
+        index: u8,
+        rest: &mut std::iter::Peekable<impl Iterator<Item = &'p PositionSlot>>,
+    ) -> Result<()> {
+        let (first_linear, first_strike) = (self.linear.len(), self.strikes.len());
+        let mut last = None;
+        while let Some(position) = rest.next_if(|position| position.expiry == index) {
+            let quantity = position.quantity();
+            if position.kind == InstrumentKind::Future as u8 {
+                self.linear.push(LinearPosition { quantity, quote: position.quote()? });
+                continue;
+            }
+            if last != Some(position.strike) {
+                let strike = underlying.strikes.get(usize::from(position.strike));
+                let strike = strike.ok_or(MargraveError::InvariantViolated)?;
+                let none = Quantity::ZERO;
+                self.strikes.push(Strike::at(&strike.strike_price(), strike.vol()?, none, none));
+                last = Some(position.strike);
+            }
+            let strike = self.strikes.last_mut().ok_or(MargraveError::InvariantViolated)?;
+            match position.kind()? {
+                InstrumentKind::Call => strike.calls = quantity,
+                _ => strike.puts = quantity,
+            }
+        }
+        let slot = underlying.expiries.get(usize::from(index)).ok_or(MargraveError::InvariantViolated)?;
+        self.dated.push(DatedLine {
+            expiry: slot.expiry(),
+            futures: first_linear..self.linear.len(),
+            strikes: first_strike..self.strikes.len(),
+        });
+        Ok(())
+    }
+
+    /// Gives the engine's portfolio to `ask`.
+    fn with_portfolio<T>(&self, ask: impl FnOnce(&Portfolio) -> core::result::Result<T, RiskError>) -> Result<T> {
+        let dated: Vec<Dated> = self.dated.iter().map(|line| self.dated_of(line)).collect();
+        let holdings: Vec<Holdings> = self.lines.iter().map(|line| self.holdings_of(line, &dated)).collect();
+        let portfolio = Portfolio {
+            mode: self.mode,
+            cash: self.cash,
+            collateral: &[],
+            underlyings: &holdings,
+            options: &self.options,
+            levels: self.levels,
+        };
+        ask(&portfolio).or_refuse()
+    }
+
+    fn dated_of<'a>(&'a self, line: &'a DatedLine) -> Dated<'a> {
+        Dated {
+            expiry: &line.expiry,
+            futures: &self.linear[line.futures.clone()],
+            strikes: &self.strikes[line.strikes.clone()],
+        }
+    }
+
+    fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
+        Holdings {
+            market: line.market,
+            nodes: line.nodes.as_ref(),
+            perps: &self.linear[line.perps.clone()],
+            collateral: &self.collateral[line.collateral.clone()],
+            expiries: &dated[line.dated.clone()],
+        }
+    }
+
+    /// The engine's verdict. `keep` is given each underlying's risk slot, price stamp and part.
+    #[inline(never)]
+    pub fn evaluate(&self, mut keep: impl FnMut(usize, &Stamp, &UnderlyingRisk)) -> Result<Valuation> {
+        let mut valuation = self.with_portfolio(|portfolio| {
+            portfolio.evaluate(|index, risk| {
+                let line = &self.lines[index];
+                let (publish_time, terms_version) = (line.publish_time, line.terms_version);
+                keep(line.slot, &Stamp { price: line.market.price.raw(), publish_time, terms_version }, risk);
+            })
+        })?;
         // The engine counts the underlyings it was given; we name the account's slot.
         if let Some(worst) = &mut valuation.worst {
-            worst.underlying = slots[usize::from(worst.underlying)];
+            let line = self.lines.get(usize::from(worst.underlying));
+            worst.underlying = line.and_then(|line| u8::try_from(line.slot).ok()).unwrap_or(u8::MAX);
         }
         Ok(valuation)
     }
 
     /// The verdict alone.
-    pub fn valuation(&self, levels: &Levels) -> Result<Valuation> {
-        self.evaluate(levels, |_, _, _| ())
+    pub fn valuation(&self) -> Result<Valuation> {
+        self.evaluate(|_, _, _| ())
     }
 
-    /// The account without the underlying in `slot`, and that underlying.
+    /// The underlying of a risk slot apart from everything else.
     #[inline(never)]
-    pub fn without(&self, slot: usize) -> Result<(Book, Line)> {
-        let mut book = self.balances;
-        for line in
-            self.lines.iter().enumerate().filter(|(index, _)| *index != slot).filter_map(|(_, line)| line.as_ref())
-        {
-            book.add_underlying(&line.market, &line.exposure).or_refuse()?;
-        }
-        let line = self.lines.get(slot).copied().flatten();
-        Ok((book, line.ok_or(MargraveError::UnderlyingMissing)?))
+    pub fn split(&self, slot: usize) -> Result<Box<Split>> {
+        let index = self.lines.iter().position(|line| line.slot == slot).ok_or(MargraveError::UnderlyingMissing)?;
+        self.with_portfolio(|portfolio| portfolio.split(index).map(Box::new))
     }
+
+    /// Adds to the cash that was read, for what is only thought of.
+    pub fn add_cash(&mut self, micros: i64) -> Result<()> {
+        self.cash += Usd::new(micros).or_refuse()?;
+        Ok(())
+    }
+
+    pub fn levels(&self) -> &margrave_risk::Levels {
+        &self.levels
+    }
+}
+
+/// The prices and terms that a risk array was computed with.
+pub struct Stamp {
+    /// 10^-10 dollars.
+    pub price: i64,
+    pub publish_time: i64,
+    pub terms_version: u32,
 }
 
 /// Values `account` and stores the result in it: margin numbers, status and risk arrays (I-09).
 pub fn revalue(
     account: &mut MarginAccount,
+    arranged: &mut Arranged,
     directory: &impl Directory,
-    levels: &Levels,
-    purpose: Purpose,
+    action: Action,
     now: i64,
 ) -> Result<Valuation> {
-    let portfolio = arrange(account, directory, purpose)?;
+    arranged.read(account, directory, action, now)?;
     let sequence = account.sequence;
     let risk = &mut account.risk;
-    let valuation = portfolio.evaluate(levels, |index, line, added| {
-        let compressed = added.array(None).compress_down();
+    let valuation = arranged.evaluate(|index, stamp, part| {
+        let compressed = part.array().compress_down();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;
-        slot.price = line.market.price.raw();
-        slot.publish_time = line.publish_time;
+        slot.price = stamp.price;
+        slot.publish_time = stamp.publish_time;
         slot.sequence = sequence;
-        slot.terms_version = line.terms_version;
-        slot.worst_cell = added.worst.index();
+        slot.terms_version = stamp.terms_version;
+        slot.worst_cell = part.worst.index();
     })?;
+    // What counts as nothing has no array: a stale one would promise a hedge that the margin does not see.
+    for slot in risk.iter_mut().filter(|slot| !slot.is_empty() && slot.sequence != sequence) {
+        (slot.exponent, slot.mantissas) = (0, [0; margrave_risk::CELLS]);
+    }
     account.record(&valuation, now);
     Ok(valuation)
 }

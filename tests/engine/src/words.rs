@@ -161,6 +161,7 @@ impl Words<'_> {
         let market = Market {
             price: self.price()?,
             confidence: self.ratio()?,
+            stable_gap: Ratio::ZERO,
             unit: Decimals::new(u8::try_from(self.next()).unwrap_or(u8::MAX))?,
             scan_range: self.ratio()?,
             net_charge: self.ratio()?,

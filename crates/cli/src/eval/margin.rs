@@ -255,6 +255,7 @@ impl UnderlyingData {
             price,
             confidence: Ratio::of_up(confidence, price.raw())
                 .with_context(|| format!("{}.confidence", fields.path()))?,
+            stable_gap: Ratio::ZERO,
             unit: Decimals::new(0)?,
             scan_range: range,
             net_charge: params.net_charge,

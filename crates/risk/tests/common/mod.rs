@@ -454,6 +454,7 @@ pub fn market(rng: &mut Rng) -> Market {
     Market {
         price: spot(rng),
         confidence: rng.ratio(0..=20_000),
+        stable_gap: Ratio::ZERO,
         unit: Decimals::new(u8::try_from(rng.within(0..=12)).unwrap()).unwrap(),
         scan_range: if rng.one_in(8) { rng.ratio(10_000..=750_000) } else { rng.ratio(50_000..=540_000) },
         net_charge: ratio(net),

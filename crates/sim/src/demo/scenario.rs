@@ -184,7 +184,8 @@ fn keep(
     );
     let after = live(world, trader)?;
     ensure!(
-        (event.liquidatee.equity, event.liquidatee.maintenance_margin) == (after.equity, after.maintenance_margin),
+        event.liquidatee.numbers.map(|numbers| (numbers.equity, numbers.maintenance_margin))
+            == Some((after.equity, after.maintenance_margin)),
         "the chain's numbers are not the preview's"
     );
     screen.progress("liquidated", trader);
@@ -201,7 +202,7 @@ fn keep(
 
 /// The account with its margin numbers and risk arrays at the current price, as the chain would store them.
 fn live(world: &World, trader: &Trader) -> Result<MarginAccount> {
-    Ok(world.accounts().revalued(&trader.margin_account, world.now())?)
+    Ok(*world.accounts().revalued(&trader.margin_account, world.now())?)
 }
 
 fn standing(world: &World, trader: &Trader, liquidations: &[Liquidation]) -> Result<Standing> {

@@ -1,10 +1,11 @@
-//! One file per instruction, grouped by who calls it. Each reads top to bottom: accounts, require, compute, apply,
-//! require margin and `invariant()`, move tokens, emit.
+//! One instruction per file, by who calls it.
 
-pub mod admin;
+pub mod governance;
 pub mod keeper;
 pub mod user;
+pub mod views;
 
-pub use admin::*;
+pub use governance::*;
 pub use keeper::*;
 pub use user::*;
+pub use views::*;

@@ -1,6 +1,7 @@
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Levels, Ratio};
+use borsh::{BorshDeserialize, BorshSerialize};
+use margrave_risk::{Levels, OptionTerms, Ratio};
 
 /// One deployment: who may change it, what its money is, whose prices it believes. Groups share nothing.
 #[account(zero_copy)]
@@ -13,26 +14,112 @@ pub struct Group {
     /// Banks and underlyings listed so far; the next index of each.
     pub banks: u16,
     pub underlyings: u16,
-    /// Lists banks and underlyings.
-    pub admin: Pubkey,
     /// The token that dollars are counted in, at par.
     pub quote_mint: Pubkey,
+    /// Its bank; all zeros until it is listed.
+    pub quote_bank: Pubkey,
+    pub roles: Roles,
     /// Programs whose Pyth price accounts are accepted; all zeros: unused.
     pub receivers: [Pubkey; MAX_RECEIVERS],
-    /// Maintenance margin's part of the scan, in millionths.
+    /// Changes queued so far; the next proposal's id.
+    pub proposals: u64,
+    pub terms: GroupTerms,
+    pub options: OptionParameters,
+    /// [`Pause`] bits.
+    pub paused: u32,
+    /// One from the launch on: until then parameters change at once and nobody can deposit.
+    pub launched: u8,
+    pub padding: [u8; 3],
+    /// Surcharge on the scan in initial margin while the quote token is below its peg, 2^-30.
+    pub depeg: i64,
+    /// Zero.
+    pub reserved: [u8; 512],
+}
+
+/// Who may do what. One key may hold several roles, but then a thief needs only one key.
+#[zero_copy]
+#[repr(C)]
+#[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Cold: queues changes of roles and of the group.
+    pub admin: Pubkey,
+    /// Warm: lists, queues changes of banks and underlyings, tightens them at once.
+    pub manager: Pubkey,
+    /// Hot: lists expiries and strikes, sets surfaces and carries, within bounds on their rate of change.
+    pub operator: Pubkey,
+    /// Sets pause bits and cancels queued changes; can neither clear a bit nor queue.
+    pub guardian: Pubkey,
+}
+
+/// What governs a whole group. Ratios in millionths.
+#[zero_copy]
+#[repr(C)]
+#[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+pub struct GroupTerms {
+    /// Net outflow of all tokens together per day, micro-dollars at the banks' reference prices.
+    pub outflow_cap: u64,
+    /// Maintenance margin's part of the scan.
     pub maintenance_scan_ppm: u32,
-    /// How far above maintenance margin a liquidation goes, in millionths of it.
+    /// How far above maintenance margin a liquidation goes, of it.
     pub liquidation_buffer_ppm: u32,
-    /// For the authorities, pause bits, outflow windows and correlation groups of later versions. Zero.
-    pub reserved: [u8; 1024],
+    /// How long a loosening change waits.
+    pub timelock_secs: u32,
+    /// Below this price of the quote token, in millionths of a dollar, initial margin asks for more scan: for each millionth
+    /// that is missing so many millionths.
+    pub peg_threshold_ppm: u32,
+    pub peg_factor_ppm: u32,
+    pub padding: u32,
+    /// The underlying that prices the quote token; all zeros: none.
+    pub peg_underlying: Pubkey,
+}
+
+/// How options are shocked and charged, in millionths: [`OptionTerms`] as it is stored.
+#[zero_copy]
+#[repr(C)]
+#[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+pub struct OptionParameters {
+    pub vol_up_ppm: u32,
+    pub vol_down_ppm: u32,
+    pub vol_power_short_ppm: u32,
+    pub vol_power_long_ppm: u32,
+    pub vol_floor_ppm: u32,
+    pub skew_cap_ppm: u32,
+    pub skew_cap_slope_ppm: u32,
+    pub skew_width_ppm: u32,
+    pub skew_min_width_ppm: u32,
+    pub long_factor_ppm: u32,
+    pub short_factor_ppm: u32,
+    pub basis_base_ppm: u32,
+    pub basis_per_year_ppm: u32,
+    pub vega_charge_ppm: u32,
+    pub naked_maintenance_ppm: u32,
+    pub naked_initial_ppm: u32,
+}
+
+/// What a guardian may stop. None of them stops a deposit, a repayment, a reduction, a cancellation, a liquidation, a
+/// settlement, or a flat account's withdrawal (I-34).
+pub struct Pause;
+
+impl Pause {
+    /// Trades that add risk.
+    pub const NEW_RISK: u32 = 1;
+    /// Loans that are not there yet.
+    pub const BORROW: u32 = 2;
+    /// Withdrawals by accounts with positions or debts.
+    pub const WITHDRAW: u32 = 4;
+    /// New banks, underlyings, expiries and strikes.
+    pub const LISTING: u32 = 8;
+    /// Execution of queued changes.
+    pub const EXECUTE: u32 = 16;
+    pub const ALL: u32 = 31;
 }
 
 impl Group {
     pub fn levels(&self) -> Result<Levels> {
         Ok(Levels {
-            maintenance_scan: Ratio::from_ppm_up(self.maintenance_scan_ppm).or_refuse()?,
-            liquidation_buffer: Ratio::from_ppm_up(self.liquidation_buffer_ppm).or_refuse()?,
-            depeg: Ratio::ZERO,
+            maintenance_scan: Ratio::from_ppm_up(self.terms.maintenance_scan_ppm).or_refuse()?,
+            liquidation_buffer: Ratio::from_ppm_up(self.terms.liquidation_buffer_ppm).or_refuse()?,
+            depeg: Ratio::from_bits(self.depeg).or_refuse()?,
         })
     }
 
@@ -41,18 +128,116 @@ impl Group {
         *program != Pubkey::default() && self.receivers.contains(program)
     }
 
+    /// Refuses what a guardian has stopped.
+    pub fn require_running(&self, bits: u32) -> Result<()> {
+        require!(self.paused & bits == 0, MargraveError::Paused);
+        Ok(())
+    }
+
     /// What every instruction that writes a group leaves behind.
     pub fn invariant(&self) -> Result<()> {
-        require!(self.version == VERSION, MargraveError::InvariantViolated);
-        // Maintenance never asks for more than initial margin, which asks for the whole scan, and for enough of it that a
-        // liquidation frees more than its fee.
-        require!((PPM / 2..=PPM).contains(&self.maintenance_scan_ppm), MargraveError::ParameterOutOfBounds);
-        require!(self.liquidation_buffer_ppm <= PPM, MargraveError::ParameterOutOfBounds);
+        require!(self.version == VERSION && self.paused & !Pause::ALL == 0, MargraveError::InvariantViolated);
         // Without a receiver no price could ever be accepted, and the system program owns every empty account.
         require!(self.receivers.iter().any(|r| *r != Pubkey::default()), MargraveError::ParameterOutOfBounds);
         require!(self.quote_mint != Pubkey::default(), MargraveError::ParameterOutOfBounds);
+        self.roles.require_valid()?;
+        self.terms.require_valid()?;
+        self.options.terms()?.require_valid().or_refuse()
+    }
+}
+
+impl Roles {
+    pub fn require_valid(&self) -> Result<()> {
+        let all = [self.admin, self.manager, self.operator, self.guardian];
+        require!(all.iter().all(|key| *key != Pubkey::default()), MargraveError::ParameterOutOfBounds);
+        Ok(())
+    }
+
+    pub fn require_admin(&self, signer: &Signer) -> Result<()> {
+        require_keys_eq!(self.admin, *signer.key, MargraveError::SignerIsNotAdmin);
+        Ok(())
+    }
+
+    /// The admin can do what the manager can.
+    pub fn require_manager(&self, signer: &Signer) -> Result<()> {
+        require!([self.admin, self.manager].contains(signer.key), MargraveError::SignerIsNotManager);
+        Ok(())
+    }
+
+    pub fn require_operator(&self, signer: &Signer) -> Result<()> {
+        require!([self.manager, self.operator].contains(signer.key), MargraveError::SignerIsNotOperator);
+        Ok(())
+    }
+
+    pub fn require_guardian(&self, signer: &Signer) -> Result<()> {
+        require!([self.admin, self.guardian].contains(signer.key), MargraveError::SignerIsNotGuardian);
         Ok(())
     }
 }
 
-const _: () = assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * MAX_RECEIVERS + 8 + 1024);
+impl GroupTerms {
+    pub fn require_valid(&self) -> Result<()> {
+        // Maintenance never asks for more than initial margin, which asks for the whole scan, and for enough of it that a
+        // liquidation frees more than its fee.
+        require!((PPM / 2..=PPM).contains(&self.maintenance_scan_ppm), MargraveError::ParameterOutOfBounds);
+        require!(self.liquidation_buffer_ppm <= PPM, MargraveError::ParameterOutOfBounds);
+        let timelock = MIN_TIMELOCK_SECS..=MAX_TIMELOCK_SECS;
+        require!(timelock.contains(&self.timelock_secs), MargraveError::ParameterOutOfBounds);
+        // The gap is below one, so the surcharge is a ratio.
+        require!(self.peg_threshold_ppm <= PPM && self.peg_factor_ppm < 8 * PPM, MargraveError::ParameterOutOfBounds);
+        require!(self.padding == 0, MargraveError::ParameterOutOfBounds);
+        Ok(())
+    }
+}
+
+impl OptionParameters {
+    /// The engine's form. Charges round up; the factor of what long options are worth rounds down.
+    pub fn terms(&self) -> Result<OptionTerms> {
+        let up = |ppm: u32| Ratio::from_ppm_up(ppm).or_refuse();
+        Ok(OptionTerms {
+            vol_up: up(self.vol_up_ppm)?,
+            vol_down: up(self.vol_down_ppm)?,
+            power_short: up(self.vol_power_short_ppm)?,
+            power_long: up(self.vol_power_long_ppm)?,
+            vol_floor: up(self.vol_floor_ppm)?,
+            skew_cap: up(self.skew_cap_ppm)?,
+            skew_cap_slope: up(self.skew_cap_slope_ppm)?,
+            skew_width: up(self.skew_width_ppm)?,
+            skew_min_width: up(self.skew_min_width_ppm)?,
+            long_factor: up(self.long_factor_ppm)?,
+            short_factor: up(self.short_factor_ppm)?,
+            basis_base: up(self.basis_base_ppm)?,
+            basis_per_year: up(self.basis_per_year_ppm)?,
+            vega_charge: up(self.vega_charge_ppm)?,
+            naked_maintenance: up(self.naked_maintenance_ppm)?,
+            naked_initial: up(self.naked_initial_ppm)?,
+        })
+    }
+
+    /// The defaults of `docs/margin-model.md`.
+    pub const STANDARD: Self = Self {
+        vol_up_ppm: 500_000,
+        vol_down_ppm: 250_000,
+        vol_power_short_ppm: 300_000,
+        vol_power_long_ppm: 130_000,
+        vol_floor_ppm: 400_000,
+        skew_cap_ppm: 250_000,
+        skew_cap_slope_ppm: 100_000,
+        skew_width_ppm: 2_400_000,
+        skew_min_width_ppm: 10_000,
+        long_factor_ppm: 950_000,
+        short_factor_ppm: 1_040_000,
+        basis_base_ppm: 500_000,
+        basis_per_year_ppm: 2_000_000,
+        vega_charge_ppm: 100_000,
+        naked_maintenance_ppm: 3_000,
+        naked_initial_ppm: 2_000,
+    };
+}
+
+const _: () = {
+    assert!(size_of::<Roles>() == 32 * 4);
+    assert!(size_of::<GroupTerms>() == 8 + 4 * 6 + 32);
+    assert!(size_of::<OptionParameters>() == 4 * 16);
+    assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 64 + 64 + 8 + 8 + 512);
+};

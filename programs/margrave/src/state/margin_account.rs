@@ -1,6 +1,6 @@
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{CELLS, CompressedArray, Quantity, Usd, Valuation};
+use margrave_risk::{CELLS, CompressedArray, Mode as RiskMode, Quantity, Usd, Valuation};
 
 /// One portfolio: collateral, positions, and the risk they were last seen to carry.
 #[account(zero_copy)]
@@ -10,10 +10,11 @@ pub struct MarginAccount {
     pub bump: u8,
     /// [`Status`] as a number.
     pub status: u8,
-    pub padding: u8,
+    /// [`Mode`] as a number.
+    pub mode: u8,
     /// Part of the address: an owner may have several accounts.
     pub number: u16,
-    pub padding2: [u8; 2],
+    pub padding: [u8; 2],
     pub group: Pubkey,
     pub owner: Pubkey,
     /// Grows by one with each change of a balance or position.
@@ -26,10 +27,18 @@ pub struct MarginAccount {
     pub valued_sequence: u64,
     pub valued_at: i64,
     pub collateral: [CollateralSlot; MAX_COLLATERALS],
+    /// Sorted by risk slot and instrument; the empty ones are last.
     pub positions: [PositionSlot; MAX_POSITIONS],
     pub risk: [RiskSlot; MAX_UNDERLYINGS],
-    /// For delegates, modes and quote nonces. Zero.
-    pub reserved: [u8; 512],
+    pub delegates: [Delegate; MAX_DELEGATES],
+    /// Unix seconds; part of every quote, so that none outlives the account.
+    pub opened_at: i64,
+    /// Quotes signed with a lower nonce are cancelled.
+    pub quote_floor: u64,
+    /// What is known of a quote is in the slot that its nonce falls to.
+    pub quotes: [QuoteSlot; MAX_QUOTES],
+    /// Zero.
+    pub reserved: [u8; 256],
 }
 
 /// A balance in one bank. All zeros: empty.
@@ -37,12 +46,11 @@ pub struct MarginAccount {
 #[repr(C)]
 pub struct CollateralSlot {
     pub bank: Pubkey,
-    /// Deposit shares. Zero: the slot is empty. Never negative: borrowing is not offered yet.
+    /// Deposit shares; negative: borrow shares. Zero: the slot is empty.
     pub shares: i64,
     /// One more than the index of the risk slot this collateral is part of; zero for the quote token.
     pub risk_slot: u8,
     pub padding: [u8; 7],
-    pub reserved: [u8; 16],
 }
 
 /// A position in one instrument. All zeros: empty.
@@ -53,29 +61,32 @@ pub struct PositionSlot {
     pub kind: u8,
     /// Index of the risk slot of its underlying.
     pub risk_slot: u8,
-    /// Index of the expiry and strike on the underlying. Zero for a perp.
-    pub expiry: u16,
+    /// Index of the strike on the underlying. Zero for what has none.
     pub strike: u16,
-    pub padding: u16,
+    /// Index of the expiry on the underlying. Zero for a perp.
+    pub expiry: u8,
+    pub padding: [u8; 3],
     /// Smallest units of the base asset: long positive, short negative.
     pub quantity: i64,
-    /// What the position has received less what it has paid, fees included, micro-dollars. Its profit is the value of
-    /// `quantity` at the mark plus this.
+    /// What the position has received less what it has paid, micro-dollars, since it was opened or last settled. Zero for
+    /// options, whose premium is paid at once.
     pub quote: i64,
-    /// The perp's funding index when funding was last applied.
+    /// The perp's funding index up to which funding is charged, I80F48.
     pub funding_index: [u8; 16],
-    pub reserved: [u8; 24],
 }
 
-/// An underlying the account has risk in, and its risk array when the account was last valued. All zeros: empty.
+/// An underlying the account has risk in, what it is owed there, and its risk array when it was last valued. All zeros:
+/// empty.
 #[zero_copy]
 #[repr(C)]
 pub struct RiskSlot {
     pub underlying: Pubkey,
-    /// Power of two of the mantissas, micro-dollars.
-    pub exponent: u16,
-    /// One per cell of the grid, profit positive.
-    pub mantissas: [i16; CELLS],
+    /// Realised profit not yet drawn from the pool, or loss not yet paid into it, micro-dollars.
+    pub claim: i64,
+    /// Fees that have been taken from the claim and not been reported to the pool yet, micro-dollars.
+    pub fees: i64,
+    /// The same for funding charged less funding credited.
+    pub funding: i64,
     /// Price the array was computed at, 10^-10 dollars, and its publish time.
     pub price: i64,
     pub publish_time: i64,
@@ -83,11 +94,35 @@ pub struct RiskSlot {
     pub sequence: u64,
     /// Version of the risk terms it was computed with.
     pub terms_version: u32,
+    /// Power of two of the mantissas, micro-dollars.
+    pub exponent: u16,
+    /// One per cell of the grid, profit positive.
+    pub mantissas: [i16; CELLS],
     /// The worst cell.
     pub worst_cell: u8,
-    /// One while the account has risk in the underlying.
+    /// One while the account has risk or a claim in the underlying.
     pub used: u8,
     pub padding: [u8; 2],
+}
+
+/// A key that may trade for the owner, and do nothing else, until a time.
+#[zero_copy]
+#[repr(C)]
+pub struct Delegate {
+    pub key: Pubkey,
+    /// Unix seconds; the delegate may not act after it.
+    pub expires_at: i64,
+}
+
+/// What is known of a signed quote.
+#[zero_copy]
+#[repr(C)]
+pub struct QuoteSlot {
+    pub nonce: u64,
+    /// Units filled; `u64::MAX` for a cancelled quote.
+    pub filled: u64,
+    /// When the quote is void by itself and the slot free again.
+    pub expires_at: i64,
 }
 
 /// Where an account stands.
@@ -102,11 +137,51 @@ pub enum Status {
     InLiquidation = 2,
 }
 
+/// How much of the portfolio offsets the rest: [`RiskMode`] as it is stored.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[borsh(use_discriminant = false)]
+#[repr(u8)]
+pub enum Mode {
+    Portfolio = 0,
+    Cross = 1,
+    Isolated = 2,
+}
+
 /// What a position is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[borsh(use_discriminant = false)]
 #[repr(u8)]
 pub enum InstrumentKind {
     Perp = 1,
+    Future = 2,
+    Call = 3,
+    Put = 4,
+}
+
+/// One instrument of an underlying. `series` tells an expiry from an earlier one in the same slot.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instrument {
+    pub kind: InstrumentKind,
+    /// Index of the expiry; zero for a perp.
+    pub expiry: u8,
+    /// Index of the strike; zero for what has none.
+    pub strike: u16,
+    /// The expiry's series; zero for a perp.
+    pub series: u32,
+}
+
+impl Instrument {
+    pub const PERP: Self = Self { kind: InstrumentKind::Perp, expiry: 0, strike: 0, series: 0 };
+}
+
+impl InstrumentKind {
+    pub const fn is_option(self) -> bool {
+        matches!(self, Self::Call | Self::Put)
+    }
+
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Perp, Self::Future, Self::Call, Self::Put].into_iter().find(|kind| *kind as u8 == code)
+    }
 }
 
 impl CollateralSlot {
@@ -118,16 +193,15 @@ impl CollateralSlot {
     pub fn risk_slot(&self) -> Result<usize> {
         usize::from(self.risk_slot).checked_sub(1).ok_or_else(|| error!(MargraveError::InvariantViolated))
     }
-
-    /// Deposit shares as an unsigned number.
-    pub fn deposit_shares(&self) -> Result<u64> {
-        u64::try_from(self.shares).map_err(|_| error!(MargraveError::InvariantViolated))
-    }
 }
 
 impl PositionSlot {
     pub fn is_empty(&self) -> bool {
         self.kind == 0
+    }
+
+    pub fn kind(&self) -> Result<InstrumentKind> {
+        InstrumentKind::from_code(self.kind).ok_or_else(|| error!(MargraveError::InvariantViolated))
     }
 
     pub fn quantity(&self) -> Quantity {
@@ -136,6 +210,20 @@ impl PositionSlot {
 
     pub fn quote(&self) -> Result<Usd> {
         Usd::new(self.quote).or_refuse()
+    }
+
+    /// Positions stand in this order: by risk slot, the perp first, then by expiry, the future first, then by strike.
+    fn order(risk_slot: u8, kind: u8, expiry: u8, strike: u16) -> u64 {
+        let dated = kind != InstrumentKind::Perp as u8;
+        let option = dated && kind != InstrumentKind::Future as u8;
+        u64::from(risk_slot) << 40
+            | (u64::from(expiry) + 1) * u64::from(dated) << 24
+            | (u64::from(strike) + 1) * u64::from(option) << 4
+            | u64::from(kind)
+    }
+
+    fn rank(&self) -> u64 {
+        if self.is_empty() { u64::MAX } else { Self::order(self.risk_slot, self.kind, self.expiry, self.strike) }
     }
 
     /// Adds `quantity` against `quote` and returns the change of the long side.
@@ -157,18 +245,57 @@ impl RiskSlot {
     pub fn array(&self) -> CompressedArray {
         CompressedArray { exponent: self.exponent, mantissas: self.mantissas }
     }
+
+    /// Adds to what the account is owed here.
+    pub fn add_claim(&mut self, micros: i64) -> Result<()> {
+        self.claim = self.claim.checked_add(micros).ok_or(MargraveError::ValueOutOfRange)?;
+        Ok(())
+    }
+
+    /// Takes a fee from the claim.
+    pub fn charge_fee(&mut self, micros: i64) -> Result<()> {
+        self.fees = self.fees.checked_add(micros).ok_or(MargraveError::ValueOutOfRange)?;
+        self.add_claim(-micros)
+    }
+
+    /// Takes funding from the claim; negative: adds it.
+    pub fn charge_funding(&mut self, micros: i64) -> Result<()> {
+        self.funding = self.funding.checked_add(micros).ok_or(MargraveError::ValueOutOfRange)?;
+        self.add_claim(-micros)
+    }
 }
 
 impl MarginAccount {
+    pub fn mode(&self) -> Result<RiskMode> {
+        match self.mode {
+            0 => Ok(RiskMode::Portfolio),
+            1 => Ok(RiskMode::Cross),
+            2 => Ok(RiskMode::Isolated),
+            _ => err!(MargraveError::InvariantViolated),
+        }
+    }
+
+    /// Whether `key` may trade for this account now: its owner, or a delegate whose time has not run out.
+    pub fn may_trade(&self, key: &Pubkey, now: i64) -> bool {
+        let delegated = |delegate: &Delegate| delegate.key == *key && now <= delegate.expires_at;
+        self.owner == *key || (*key != Pubkey::default() && self.delegates.iter().any(delegated))
+    }
+
     /// The slot of a balance in `bank`, or `None`.
     pub fn collateral_in(&self, bank: &Pubkey) -> Option<&CollateralSlot> {
         self.collateral.iter().find(|slot| !slot.is_empty() && slot.bank == *bank)
     }
 
-    /// The slot of a balance in `bank`, opened when there is none. `underlying` is the bank's.
-    pub fn open_collateral(&mut self, bank: Pubkey, underlying: Pubkey) -> Result<&mut CollateralSlot> {
+    /// The balance in `bank`, in shares.
+    pub fn shares_in(&self, bank: &Pubkey) -> i64 {
+        self.collateral_in(bank).map_or(0, |slot| slot.shares)
+    }
+
+    /// Sets the balance in `bank`; `underlying` is the bank's.
+    pub fn set_shares(&mut self, bank: Pubkey, underlying: Pubkey, shares: i64) -> Result<()> {
         let index = match self.collateral.iter().position(|slot| !slot.is_empty() && slot.bank == bank) {
             Some(index) => index,
+            None if shares == 0 => return Ok(()),
             None => {
                 let risk_slot = match underlying == Pubkey::default() {
                     true => 0,
@@ -180,31 +307,49 @@ impl MarginAccount {
                 index
             }
         };
-        Ok(&mut self.collateral[index])
+        self.collateral[index].shares = shares;
+        Ok(())
     }
 
-    fn risk_in(&self, underlying: &Pubkey) -> Option<usize> {
+    /// The index of the risk slot of `underlying`, or `None`.
+    pub fn risk_in(&self, underlying: &Pubkey) -> Option<usize> {
         self.risk.iter().position(|slot| !slot.is_empty() && slot.underlying == *underlying)
     }
 
-    /// The index of the perp position on `underlying`, or `None`.
-    pub fn perp_on(&self, underlying: &Pubkey) -> Option<usize> {
-        let risk_slot = self.risk_in(underlying)?;
-        self.positions.iter().position(|position| {
-            position.kind == InstrumentKind::Perp as u8 && usize::from(position.risk_slot) == risk_slot
-        })
+    /// The index of the position in an instrument, or `None`.
+    pub fn position_in(&self, underlying: &Pubkey, instrument: &Instrument) -> Option<usize> {
+        let risk_slot = u8::try_from(self.risk_in(underlying)?).ok()?;
+        self.find(risk_slot, instrument).ok()
     }
 
-    /// The index of the perp position on `underlying`, opened when there is none.
-    pub fn open_perp(&mut self, underlying: Pubkey) -> Result<usize> {
-        if let Some(index) = self.perp_on(&underlying) {
-            return Ok(index);
-        }
-        let free = self.positions.iter().position(PositionSlot::is_empty);
-        let index = free.ok_or(MargraveError::PositionLimitExceeded)?;
+    /// Where the instrument's position is, or where it belongs.
+    fn find(&self, risk_slot: u8, instrument: &Instrument) -> core::result::Result<usize, usize> {
+        let rank = PositionSlot::order(risk_slot, instrument.kind as u8, instrument.expiry, instrument.strike);
+        self.positions.binary_search_by_key(&rank, PositionSlot::rank)
+    }
+
+    /// The index of the position in an instrument, opened when there is none.
+    pub fn open_position(
+        &mut self,
+        underlying: Pubkey,
+        instrument: &Instrument,
+        funding_index: [u8; 16],
+    ) -> Result<usize> {
         let risk_slot = self.open_risk(underlying)?;
-        self.positions[index] =
-            PositionSlot { kind: InstrumentKind::Perp as u8, risk_slot, ..bytemuck::Zeroable::zeroed() };
+        let index = match self.find(risk_slot, instrument) {
+            Ok(index) => return Ok(index),
+            Err(index) => index,
+        };
+        require!(self.positions[MAX_POSITIONS - 1].is_empty(), MargraveError::PositionLimitExceeded);
+        self.positions.copy_within(index..MAX_POSITIONS - 1, index + 1);
+        self.positions[index] = PositionSlot {
+            kind: instrument.kind as u8,
+            risk_slot,
+            strike: instrument.strike,
+            expiry: instrument.expiry,
+            funding_index,
+            ..bytemuck::Zeroable::zeroed()
+        };
         Ok(index)
     }
 
@@ -224,31 +369,54 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// Ends a change: empties the slots that hold nothing any more.
-    pub fn compact(&mut self) {
+    /// Ends a change: closed positions become claims, and slots that hold nothing any more are emptied.
+    pub fn compact(&mut self) -> Result<()> {
         for slot in self.collateral.iter_mut().filter(|slot| slot.is_empty() && slot.bank != Pubkey::default()) {
             *slot = bytemuck::Zeroable::zeroed();
         }
-        // A closed position whose profit or loss is not settled stays, as a claim or a debt.
-        for slot in self.positions.iter_mut().filter(|slot| !slot.is_empty() && slot.quantity == 0 && slot.quote == 0) {
-            *slot = bytemuck::Zeroable::zeroed();
-        }
         let mut used = [false; MAX_UNDERLYINGS];
+        let mut kept = 0;
+        for index in 0..MAX_POSITIONS {
+            let slot = self.positions[index];
+            if slot.is_empty() {
+                break;
+            }
+            let risk_slot = usize::from(slot.risk_slot);
+            if slot.quantity == 0 {
+                self.risk[risk_slot].add_claim(slot.quote)?;
+                self.positions[index] = bytemuck::Zeroable::zeroed();
+                continue;
+            }
+            used[risk_slot] = true;
+            if kept != index {
+                self.positions[kept] = slot;
+                self.positions[index] = bytemuck::Zeroable::zeroed();
+            }
+            kept += 1;
+        }
         for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
             used[usize::from(slot.risk_slot) - 1] = true;
         }
-        for slot in self.positions.iter().filter(|slot| !slot.is_empty()) {
-            used[usize::from(slot.risk_slot)] = true;
+        for (slot, used) in self.risk.iter_mut().zip(used).filter(|(slot, _)| !slot.is_empty()) {
+            if !used && slot.claim == 0 && slot.fees == 0 && slot.funding == 0 {
+                *slot = bytemuck::Zeroable::zeroed();
+            }
         }
-        for (slot, _) in self.risk.iter_mut().zip(used).filter(|(slot, used)| !used && !slot.is_empty()) {
-            *slot = bytemuck::Zeroable::zeroed();
-        }
+        Ok(())
     }
 
-    /// Whether nothing can be lost any more: no open position, no unsettled loss, no borrowed token.
+    /// Whether nothing can be lost any more: no open position, no unpaid loss, no borrowed token.
     pub fn is_flat(&self) -> bool {
-        self.positions.iter().all(|slot| slot.quantity == 0 && slot.quote >= 0)
+        self.positions[0].is_empty()
+            && self.risk.iter().all(|slot| slot.claim >= 0)
             && self.collateral.iter().all(|slot| slot.shares >= 0)
+    }
+
+    /// Whether there is nothing in it at all.
+    pub fn is_empty(&self) -> bool {
+        self.positions[0].is_empty()
+            && self.risk.iter().all(RiskSlot::is_empty)
+            && self.collateral.iter().all(CollateralSlot::is_empty)
     }
 
     /// Stores a valuation of the account as it is now, and the status that follows from it.
@@ -280,30 +448,41 @@ impl MarginAccount {
         valuation.maintenance_health().is_negative() || (begun && valuation.liquidation_end_health().is_negative())
     }
 
-    /// What every instruction that writes a margin account leaves behind. Slots point at live slots; empty ones are zero.
+    /// What every instruction that writes a margin account leaves behind. Slots point at live slots; positions are sorted
+    /// and without gaps; empty ones are zero.
     pub fn invariant(&self) -> Result<()> {
-        require!(self.version == VERSION, MargraveError::InvariantViolated);
-        for slot in self.collateral.iter().filter(|slot| !slot.is_empty()) {
-            require!(slot.shares > 0, MargraveError::InvariantViolated);
-            if slot.risk_slot != 0 {
-                let index = usize::from(slot.risk_slot) - 1;
-                require!(index < MAX_UNDERLYINGS && !self.risk[index].is_empty(), MargraveError::InvariantViolated);
-            }
+        require!(self.version == VERSION && self.mode <= 2, MargraveError::InvariantViolated);
+        let live = |index: usize| self.risk.get(index).is_some_and(|slot| !slot.is_empty());
+        for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
+            require!(live(usize::from(slot.risk_slot) - 1), MargraveError::InvariantViolated);
         }
-        for slot in self.positions.iter().filter(|slot| !slot.is_empty()) {
-            let index = usize::from(slot.risk_slot);
-            require!(index < MAX_UNDERLYINGS && !self.risk[index].is_empty(), MargraveError::InvariantViolated);
+        let mut before = 0;
+        for slot in self.positions.iter().take_while(|slot| !slot.is_empty()) {
+            let rank = slot.rank();
+            require!(rank > before && slot.quantity != 0, MargraveError::InvariantViolated);
+            require!(live(usize::from(slot.risk_slot)), MargraveError::InvariantViolated);
+            before = rank;
         }
         Ok(())
     }
 }
 
 const _: () = {
-    assert!(size_of::<CollateralSlot>() == 64);
-    assert!(size_of::<PositionSlot>() == 64);
-    assert!(size_of::<RiskSlot>() == 128);
+    assert!(size_of::<CollateralSlot>() == 48);
+    assert!(size_of::<PositionSlot>() == 40);
+    assert!(size_of::<RiskSlot>() == 152);
+    assert!(size_of::<Delegate>() == 40);
+    assert!(size_of::<QuoteSlot>() == 24);
     assert!(
         size_of::<MarginAccount>()
-            == 8 + 64 + 8 * 7 + 64 * MAX_COLLATERALS + 64 * MAX_POSITIONS + 128 * MAX_UNDERLYINGS + 512
+            == 8 + 64
+                + 8 * 7
+                + 48 * MAX_COLLATERALS
+                + 40 * MAX_POSITIONS
+                + 152 * MAX_UNDERLYINGS
+                + 40 * MAX_DELEGATES
+                + 16
+                + 24 * MAX_QUOTES
+                + 256
     );
 };

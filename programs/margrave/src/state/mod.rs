@@ -4,16 +4,18 @@
 mod bank;
 mod group;
 mod margin_account;
+mod proposal;
 mod underlying;
 
 pub use bank::*;
 pub use group::*;
 pub use margin_account::*;
+pub use proposal::*;
 pub use underlying::*;
 
 use crate::error::MargraveError;
 use anchor_lang::{ZeroCopy, prelude::*};
-use std::cell::Ref;
+use std::cell::{Ref, RefMut};
 
 /// The zero-copy view of an account that reached us outside an `Accounts` struct: owner, discriminator and length are
 /// checked here, identity by whoever looked the account up.
@@ -22,6 +24,15 @@ pub fn view<'a, T: ZeroCopy + Owner>(info: &'a AccountInfo<'_>) -> Result<Ref<'a
     let data = info.try_borrow_data()?;
     require!(is_type::<T>(&data), MargraveError::WrongAccountType);
     Ok(Ref::map(data, |data| bytemuck::from_bytes(&data[8..8 + size_of::<T>()])))
+}
+
+/// The same to be written. The account must be writable, or the runtime refuses the transaction at its end.
+pub fn view_mut<'a, T: ZeroCopy + Owner>(info: &'a AccountInfo<'_>) -> Result<RefMut<'a, T>> {
+    require_keys_eq!(*info.owner, T::owner(), MargraveError::UnexpectedAccount);
+    require!(info.is_writable, MargraveError::AccountMustBeWritable);
+    let data = info.try_borrow_mut_data()?;
+    require!(is_type::<T>(&data), MargraveError::WrongAccountType);
+    Ok(RefMut::map(data, |data| bytemuck::from_bytes_mut(&mut data[8..8 + size_of::<T>()])))
 }
 
 /// Whether account data carries the discriminator of `T` and is long enough to hold it.

@@ -1,7 +1,8 @@
-use crate::{error::*, events::*, portfolio::*, state::*};
+use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Levels, LinearPosition, Quantity, Takeover, Valuation, quote_takeover};
+use margrave_risk::{LinearPosition, Quantity, Takeover, Valuation, quote_takeover};
 
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Liquidate<'info> {
     pub group: AccountLoader<'info, Group>,
@@ -31,112 +32,99 @@ pub struct Liquidate<'info> {
 /// health must improve (I-22, I-23), and the liquidator must meet its own initial margin (I-15).
 pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64) -> Result<()> {
     require!(max_quantity > 0, MargraveError::AmountMustBePositive);
-    let key = ctx.accounts.underlying.key();
     let now = Clock::get()?.unix_timestamp;
-    let levels = ctx.accounts.group.load()?.levels()?;
-    let named = [ctx.accounts.underlying.as_ref()];
-    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts)?;
+    let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
+    let named = [accounts.underlying.as_ref()];
+    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+    let mut arranged = Arranged::new(&*accounts.group.load()?)?;
 
-    let mut liquidatee = ctx.accounts.liquidatee.load_mut()?;
-    let (before, takeover) = {
-        let underlying = ctx.accounts.underlying.load()?;
-        require_takeover(&liquidatee, &directory, key, &underlying, &levels, now, max_quantity)?
-    };
+    let mut liquidatee = accounts.liquidatee.load_mut()?;
+    arranged.read(&liquidatee, &directory, Action::Liquidate, now)?;
+    let before = require_liquidatable(&liquidatee, &arranged, now)?;
+    let takeover = takeover_of(&liquidatee, &arranged, key, &*accounts.underlying.load()?, max_quantity)?;
 
-    let mut liquidator = ctx.accounts.liquidator.load_mut()?;
+    let mut liquidator = accounts.liquidator.load_mut()?;
     let (quantity, quote) = (takeover.quantity.atoms(), takeover.price_paid.micros());
-    let given = liquidatee.perp_on(&key).ok_or(MargraveError::NoPosition)?;
-    let taken = liquidator.open_perp(key)?;
-    let long_side =
-        liquidatee.positions[given].change(-quantity, quote)? + liquidator.positions[taken].change(quantity, -quote)?;
-    if long_side != 0 {
-        let mut underlying = ctx.accounts.underlying.load_mut()?;
-        underlying.perp.change_open_interest(long_side)?;
+    {
+        let mut underlying = accounts.underlying.load_mut()?;
+        let given = liquidatee.change_perp(key, &underlying, -quantity, quote)?;
+        let taken = liquidator.change_perp(key, &underlying, quantity, -quote)?;
+        if given + taken != 0 {
+            underlying.change_interest(&Instrument::PERP, given + taken)?;
+        }
         underlying.invariant()?;
-    }
+    } // release the underlying: the valuations read it
 
     // From here on the liquidation has begun; `revalue` ends it when the account has reached its end level.
     liquidatee.status = Status::InLiquidation as u8;
-    let after = revalue_change(&mut liquidatee, &directory, &levels, Purpose::Liquidation(now), now)?;
+    let after = revalue_change(&mut liquidatee, &mut arranged, &directory, Action::Liquidate, now)?;
     require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
-    let liquidator_value = revalue_change(&mut liquidator, &directory, &levels, Purpose::Risk(now), now)?;
-    require_initial_margin(&liquidator_value)?;
+    let taken = revalue_change(&mut liquidator, &mut arranged, &directory, Action::AddRisk, now)?;
+    require_initial_margin(&taken)?;
 
-    emit!(PositionLiquidated {
+    let event = PositionLiquidated {
         underlying: key,
-        liquidatee: SideSummary::of(ctx.accounts.liquidatee.key(), &liquidatee, &after),
-        liquidator: SideSummary::of(ctx.accounts.liquidator.key(), &liquidator, &liquidator_value),
+        liquidatee: SideSummary::of(accounts.liquidatee.key(), &liquidatee, Some(after)),
+        liquidator: SideSummary::of(accounts.liquidator.key(), &liquidator, Some(taken)),
         quantity,
         price_paid: quote,
         fee: takeover.fee.micros(),
         health_before: before.maintenance_health().micros(),
         health_after: after.maintenance_health().micros(),
-        index_price: ctx.accounts.underlying.load()?.oracle.price,
-    });
-    Ok(())
+        index_price: accounts.underlying.load()?.oracle.price,
+    };
+    event.emit_by(&accounts.event_authority)
 }
 
-/// The account's value at liquidation prices, which must be below maintenance margin, and what is taken over.
+/// The account's value at liquidation prices, which must be below maintenance margin (I-22).
 #[inline(never)]
-fn require_takeover(
-    account: &MarginAccount,
-    directory: &impl Directory,
-    key: Pubkey,
-    underlying: &Underlying,
-    levels: &Levels,
-    now: i64,
-    max_quantity: u64,
-) -> Result<(Valuation, Takeover)> {
-    let portfolio = arrange(account, directory, Purpose::Liquidation(now))?;
-    let valuation = portfolio.valuation(levels)?;
+fn require_liquidatable(account: &MarginAccount, arranged: &Arranged, now: i64) -> Result<Valuation> {
+    let valuation = arranged.valuation()?;
     if !account.is_liquidatable(&valuation, now) {
         log_valuation(&valuation);
         return err!(MargraveError::AccountIsHealthy);
     }
-    let takeover = takeover_of(account, &portfolio, key, underlying, levels, max_quantity)?;
-    Ok((valuation, takeover))
+    Ok(valuation)
 }
 
 #[inline(never)]
 fn revalue_change(
     account: &mut MarginAccount,
+    arranged: &mut Arranged,
     directory: &impl Directory,
-    levels: &Levels,
-    purpose: Purpose,
+    action: Action,
     now: i64,
 ) -> Result<Valuation> {
     account.count_change()?;
-    let valuation = revalue(account, directory, levels, purpose, now)?;
-    account.compact();
+    account.compact()?;
+    let valuation = revalue(account, arranged, directory, action, now)?;
     account.invariant()?;
     Ok(valuation)
 }
 
-/// How much of the perp on `key` a liquidator takes: the engine's quote, or `max_quantity` if that is less.
-/// The same function tells a keeper what the chain will do.
+/// How much of the perp on `key` a liquidator takes of the account that was read into `arranged`: the engine's quote, or
+/// `max_quantity` if that is less. The same function tells a keeper what the chain will do.
 #[inline(never)]
 pub fn takeover_of(
     account: &MarginAccount,
-    portfolio: &Portfolio,
+    arranged: &Arranged,
     key: Pubkey,
     underlying: &Underlying,
-    levels: &Levels,
     max_quantity: u64,
 ) -> Result<Takeover> {
-    let slot = &account.positions[account.perp_on(&key).ok_or(MargraveError::NoPosition)?];
+    let slot = &account.positions[account.position_in(&key, &Instrument::PERP).ok_or(MargraveError::NoPosition)?];
     let position = LinearPosition { quantity: slot.quantity(), quote: slot.quote()? };
-    let (rest, Line { market, exposure, .. }) = portfolio.without(usize::from(slot.risk_slot))?;
-    let others = exposure.without_position(&market, &position).or_refuse()?;
-    let (lot, fee_ppm) = (underlying.perp.lot, underlying.terms.liquidation_fee_ppm);
+    let split = arranged.split(usize::from(slot.risk_slot))?;
+    let (lot, fee_ppm) = (underlying.market.lot, underlying.risk.liquidation_fee_ppm);
 
-    let quote = quote_takeover(&rest, &market, &others, &position, lot, fee_ppm, levels).or_refuse()?;
+    let quote = quote_takeover(&split, &position, lot, fee_ppm, arranged.levels()).or_refuse()?;
     let quote = quote.ok_or(MargraveError::LiquidationWouldNotHelp)?;
     let most = i64::try_from(max_quantity).unwrap_or(i64::MAX);
     if quote.quantity.atoms().abs() <= most {
         return Ok(quote);
     }
-    let lots = most - most % i64::from(lot.max(1));
+    let lots = most - most % i64::try_from(lot.max(1)).unwrap_or(i64::MAX);
     require!(lots > 0, MargraveError::QuantityNotInLots);
     let quantity = Quantity::new(lots * quote.quantity.atoms().signum());
-    Takeover::at_mark_less_fee(&market, quantity, fee_ppm).or_refuse()
+    Takeover::at_mark_less_fee(&split.market, quantity, fee_ppm).or_refuse()
 }

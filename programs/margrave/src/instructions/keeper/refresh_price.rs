@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::*, state::*};
+use crate::{error::*, events::*, oracle::read_price, state::*};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -6,28 +6,32 @@ pub struct RefreshPrice<'info> {
     pub group: AccountLoader<'info, Group>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub underlying: AccountLoader<'info, Underlying>,
-    /// CHECK: owner, type, feed and content are checked by `read_price_update` and `Oracle::accept`.
-    pub price_update: UncheckedAccount<'info>,
+    /// CHECK: owner, type, feed and content are checked by `read_price` and `Oracle::accept`.
+    pub price_account: UncheckedAccount<'info>,
 }
 
-/// Accepts a Pyth price into an underlying. Anyone may call it; every check of I-18 applies.
+/// Accepts a Pyth price into an underlying, and brings funding, volatility, scan range, forwards and expiries to its moment.
+/// Anyone may call it; every check of I-18 applies.
 ///
 /// A price equal in time to the accepted one is left alone and succeeds, so that many transactions may carry it.
 pub fn refresh_price(ctx: Context<RefreshPrice>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
-    let update = read_price_update(&*ctx.accounts.group.load()?, &ctx.accounts.price_update)?;
-
+    let group = ctx.accounts.group.load()?;
     let mut underlying = ctx.accounts.underlying.load_mut()?;
-    let is_new = underlying.oracle.accept(&update, now)?;
+    let update = read_price(&group, &underlying.oracle.terms, &ctx.accounts.price_account)?;
+    let is_new = underlying.refresh(&update, &group.options.terms()?, now)?;
     underlying.invariant()?;
 
     if is_new {
+        let oracle = &underlying.oracle;
         emit!(PriceAccepted {
             underlying: ctx.accounts.underlying.key(),
-            price: underlying.oracle.price,
-            confidence: underlying.oracle.confidence,
-            publish_time: underlying.oracle.publish_time,
-            posted_slot: underlying.oracle.posted_slot,
+            price: oracle.price,
+            confidence: oracle.confidence,
+            publish_time: oracle.publish_time,
+            posted_slot: oracle.posted_slot,
+            stable_price: oracle.stable_price,
+            scan_range: underlying.range.range,
         });
     }
     Ok(())

@@ -1,7 +1,8 @@
-use crate::{error::*, events::*, state::*};
+use crate::{error::*, events::*, state::*, vault::*};
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{self, Mint, TokenAccount, TokenInterface, TransferChecked};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Deposit<'info> {
     /// Only the owner deposits: a stranger could otherwise fill the account's slots with dust.
@@ -9,11 +10,19 @@ pub struct Deposit<'info> {
     #[account(
         mut,
         has_one = owner @ MargraveError::SignerIsNotOwner,
-        constraint = margin_account.load()?.group == bank.load()?.group @ MargraveError::GroupMismatch,
+        has_one = group @ MargraveError::GroupMismatch,
     )]
     pub margin_account: AccountLoader<'info, MarginAccount>,
-    #[account(mut, has_one = mint @ MargraveError::MintMismatch, has_one = vault @ MargraveError::VaultMismatch)]
+    pub group: AccountLoader<'info, Group>,
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        has_one = mint @ MargraveError::MintMismatch,
+        has_one = vault @ MargraveError::VaultMismatch,
+    )]
     pub bank: AccountLoader<'info, Bank>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub outflow_limit: AccountLoader<'info, OutflowLimit>,
     #[account(mut)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
@@ -24,45 +33,51 @@ pub struct Deposit<'info> {
     pub token_program: Interface<'info, TokenInterface>,
 }
 
-/// Deposits `amount` atoms of the bank's token as collateral. Rounds down to whole shares.
+/// Deposits `amount` atoms of the bank's token; a debt in it is repaid first. Rounds down to whole shares.
 ///
-/// Cannot lower health (I-12), so no price is needed and no margin is checked.
+/// Cannot lower health (I-12), so no price is needed and no margin is checked. Nothing pauses it (I-34).
 pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
+    let now = Clock::get()?.unix_timestamp;
+    let accounts = &mut *ctx.accounts;
+    require!(accounts.group.load()?.launched != 0, MargraveError::NotLaunched);
+    require_allowed_mint(accounts.mint.as_ref())?;
 
     // The token moves first: what is credited is what arrived.
-    let before = ctx.accounts.vault.amount;
-    let accounts = TransferChecked {
-        from: ctx.accounts.source.to_account_info(),
-        mint: ctx.accounts.mint.to_account_info(),
-        to: ctx.accounts.vault.to_account_info(),
-        authority: ctx.accounts.owner.to_account_info(),
-    };
-    let context = CpiContext::new(ctx.accounts.token_program.key(), accounts);
-    token_interface::transfer_checked(context, amount, ctx.accounts.mint.decimals)?;
-    ctx.accounts.vault.reload()?;
-    let after = ctx.accounts.vault.amount;
-    let received = after.checked_sub(before).ok_or(MargraveError::InvariantViolated)?;
+    let (received, in_vault) = receive(
+        &accounts.owner,
+        &accounts.source,
+        &mut accounts.vault,
+        &accounts.mint,
+        &accounts.token_program,
+        amount,
+    )?;
 
-    let bank_key = ctx.accounts.bank.key();
-    let mut bank = ctx.accounts.bank.load_mut()?;
-    let mut account = ctx.accounts.margin_account.load_mut()?;
-    let shares = bank.deposit(received)?;
-    let slot = account.open_collateral(bank_key, bank.underlying)?;
-    let credit = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
-    slot.shares = slot.shares.checked_add(credit).ok_or(MargraveError::ValueOutOfRange)?;
+    let (key, group) = (accounts.bank.key(), accounts.group.load()?);
+    let mut bank = accounts.bank.load_mut()?;
+    let mut account = accounts.margin_account.load_mut()?;
+    bank.accrue(now)?;
+    let before = account.shares_in(&key);
+    let shares = bank.credit(before, received)?;
+    require!(shares > before, MargraveError::AmountBelowOneShare);
+    // A repayment is no deposit.
+    if shares > 0 {
+        bank.require_deposits_below_cap()?;
+    }
+    account.set_shares(key, bank.underlying, shares)?;
+    bank.count_inflow(&mut *accounts.outflow_limit.load_mut()?, &group, received, now);
     account.count_change()?;
-    account.compact();
-    bank.require_solvent(after)?;
+    account.compact()?;
+    bank.require_solvent(in_vault)?;
     bank.invariant()?;
     account.invariant()?;
 
-    emit!(Deposited {
-        margin_account: ctx.accounts.margin_account.key(),
-        bank: bank_key,
+    let event = Deposited {
+        margin_account: accounts.margin_account.key(),
+        bank: key,
         amount: received,
         shares,
         sequence: account.sequence,
-    });
-    Ok(())
+    };
+    event.emit_by(&accounts.event_authority)
 }

@@ -1,9 +1,21 @@
+pub mod cancel_quotes;
+pub mod close_margin_account;
 pub mod deposit;
+pub mod fill_quote;
 pub mod open_margin_account;
+pub mod set_delegate;
+pub mod set_mode;
 pub mod trade;
+pub mod transfer_collateral;
 pub mod withdraw;
 
+pub use cancel_quotes::*;
+pub use close_margin_account::*;
 pub use deposit::*;
+pub use fill_quote::*;
 pub use open_margin_account::*;
+pub use set_delegate::*;
+pub use set_mode::*;
 pub use trade::*;
+pub use transfer_collateral::*;
 pub use withdraw::*;

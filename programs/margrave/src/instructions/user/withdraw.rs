@@ -1,7 +1,8 @@
-use crate::{constants::*, error::*, events::*, portfolio::*, state::*};
+use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*, vault::pay_out};
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{self, Mint, TokenAccount, TokenInterface, TransferChecked};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
+#[event_cpi]
 #[derive(Accounts)]
 pub struct Withdraw<'info> {
     pub owner: Signer<'info>,
@@ -19,6 +20,8 @@ pub struct Withdraw<'info> {
         has_one = vault @ MargraveError::VaultMismatch,
     )]
     pub bank: AccountLoader<'info, Bank>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub outflow_limit: AccountLoader<'info, OutflowLimit>,
     #[account(mut)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
@@ -30,59 +33,63 @@ pub struct Withdraw<'info> {
     // remaining - the account's other banks and its underlyings, unless it is flat
 }
 
-/// Withdraws `amount` atoms of collateral; `u64::MAX` withdraws the whole balance. The debit rounds up to whole shares.
+/// Withdraws `amount` atoms; `u64::MAX` withdraws the whole deposit. With `borrow` what the deposit does not cover becomes a
+/// loan. The debit rounds up to whole shares.
 ///
-/// The account must meet its initial margin afterwards (I-15). A flat account owes nothing and needs no price (I-34).
-pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
+/// The account must meet its initial margin afterwards (I-15). A flat account owes nothing and needs no price (I-34), but
+/// stays within the outflow limits (I-31).
+pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow: bool) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
-    let bank_key = ctx.accounts.bank.key();
     let now = Clock::get()?.unix_timestamp;
+    let accounts = &mut *ctx.accounts;
+    let key = accounts.bank.key();
 
-    let mut account = ctx.accounts.margin_account.load_mut()?;
-    let (amount, shares, sequence) = {
-        let mut bank = ctx.accounts.bank.load_mut()?;
-        let held = account.collateral_in(&bank_key).map_or(Ok(0), CollateralSlot::deposit_shares)?;
-        let (amount, shares) = match amount {
-            u64::MAX => (bank.atoms_down(held)?, held),
-            _ => (amount, bank.shares_up(amount)?),
-        };
-        require!(amount > 0 && shares <= held, MargraveError::BalanceExceeded);
-        let slot = account.open_collateral(bank_key, bank.underlying)?;
-        slot.shares = i64::try_from(held - shares).map_err(|_| MargraveError::ValueOutOfRange)?;
-        bank.burn(shares)?;
+    let mut account = accounts.margin_account.load_mut()?;
+    let group = accounts.group.load()?;
+    let (amount, shares) = {
+        let mut bank = accounts.bank.load_mut()?;
+        bank.accrue(now)?;
+        let before = account.shares_in(&key);
+        let amount = if amount == u64::MAX { bank.atoms_down(before.max(0).unsigned_abs())? } else { amount };
+        require!(amount > 0, MargraveError::BalanceExceeded);
+        let lending = if borrow { Lending::Allowed } else { Lending::Refused };
+        let shares = bank.debit(before, amount, lending)?;
+        require!(amount <= accounts.vault.amount, MargraveError::VaultIlliquid);
+        if shares < before.min(0) {
+            group.require_running(Pause::BORROW)?;
+            // What is set aside for others is not lent.
+            require!(accounts.vault.amount - amount >= bank.reserves()?, MargraveError::VaultIlliquid);
+        }
+        account.set_shares(key, bank.underlying, shares)?;
+        bank.count_outflow(&mut *accounts.outflow_limit.load_mut()?, &group, amount, now)?;
         bank.invariant()?;
-        account.count_change()?;
-        account.compact();
-        account.invariant()?;
-        (amount, shares, account.sequence)
+        (amount, shares)
     }; // release the bank: the valuation reads it again
+    account.count_change()?;
+    account.compact()?;
+    account.invariant()?;
+    let sequence = account.sequence;
 
     if !account.is_flat() {
-        let bank = [ctx.accounts.bank.as_ref()];
-        let directory = InstructionAccounts::new(&bank, ctx.remaining_accounts)?;
-        let levels = ctx.accounts.group.load()?.levels()?;
-        require_initial_margin(&revalue(&mut account, &directory, &levels, Purpose::Risk(now), now)?)?;
+        group.require_running(Pause::WITHDRAW)?;
+        let named = [accounts.bank.as_ref()];
+        let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+        let mut arranged = Arranged::new(&group)?;
+        require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
     }
     drop(account);
+    drop(group);
 
     // The token moves last: everything is written and checked.
-    let (group, mint, bump) = {
-        let bank = ctx.accounts.bank.load()?;
-        (bank.group, bank.mint, bank.bump)
-    };
-    let seeds: &[&[u8]] = &[BANK_SEED, group.as_ref(), mint.as_ref(), &[bump]];
-    let accounts = TransferChecked {
-        from: ctx.accounts.vault.to_account_info(),
-        mint: ctx.accounts.mint.to_account_info(),
-        to: ctx.accounts.destination.to_account_info(),
-        authority: ctx.accounts.bank.to_account_info(),
-    };
-    let signers = [seeds];
-    let context = CpiContext::new_with_signer(ctx.accounts.token_program.key(), accounts, &signers);
-    token_interface::transfer_checked(context, amount, ctx.accounts.mint.decimals)?;
-    ctx.accounts.vault.reload()?;
-    ctx.accounts.bank.load()?.require_solvent(ctx.accounts.vault.amount)?;
+    pay_out(
+        &accounts.bank,
+        &mut accounts.vault,
+        &accounts.destination,
+        &accounts.mint,
+        &accounts.token_program,
+        amount,
+    )?;
 
-    emit!(Withdrawn { margin_account: ctx.accounts.margin_account.key(), bank: bank_key, amount, shares, sequence });
-    Ok(())
+    let event = Withdrawn { margin_account: accounts.margin_account.key(), bank: key, amount, shares, sequence };
+    event.emit_by(&accounts.event_authority)
 }

@@ -5,11 +5,11 @@ use anchor_spl::token_interface::Mint;
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct CreateGroupArgs {
     pub id: u16,
-    pub admin: Pubkey,
+    pub roles: Roles,
     /// Unused places are all zeros.
     pub receivers: [Pubkey; MAX_RECEIVERS],
-    pub maintenance_scan_ppm: u32,
-    pub liquidation_buffer_ppm: u32,
+    pub terms: GroupTerms,
+    pub options: OptionParameters,
 }
 
 #[derive(Accounts)]
@@ -35,25 +35,38 @@ pub struct CreateGroup<'info> {
         bump,
     )]
     pub group: AccountLoader<'info, Group>,
+    #[account(
+        init,
+        payer = upgrade_authority,
+        space = 8 + size_of::<OutflowLimit>(),
+        seeds = [OUTFLOW_SEED, group.key().as_ref()],
+        bump,
+    )]
+    pub outflow_limit: AccountLoader<'info, OutflowLimit>,
     /// Counts as dollars at par, so it must have six decimals.
     #[account(constraint = quote_mint.decimals == QUOTE_DECIMALS @ MargraveError::ParameterOutOfBounds)]
     pub quote_mint: InterfaceAccount<'info, Mint>,
     pub system_program: Program<'info, System>,
 }
 
-/// Creates a group: a deployment with its own admin, money and price sources.
+/// Creates a group: a deployment with its own roles, money and price sources. Parameters change at once until its launch.
 pub fn create_group(ctx: Context<CreateGroup>, args: CreateGroupArgs) -> Result<()> {
     let mut group = ctx.accounts.group.load_init()?;
     group.version = VERSION;
     group.bump = ctx.bumps.group;
     group.id = args.id;
-    group.admin = args.admin;
     group.quote_mint = ctx.accounts.quote_mint.key();
+    group.roles = args.roles;
     group.receivers = args.receivers;
-    group.maintenance_scan_ppm = args.maintenance_scan_ppm;
-    group.liquidation_buffer_ppm = args.liquidation_buffer_ppm;
+    group.terms = args.terms;
+    group.options = args.options;
     group.invariant()?;
 
-    emit!(GroupCreated { group: ctx.accounts.group.key(), admin: args.admin, quote_mint: group.quote_mint });
+    let mut limit = ctx.accounts.outflow_limit.load_init()?;
+    limit.version = VERSION;
+    limit.bump = ctx.bumps.outflow_limit;
+    limit.group = ctx.accounts.group.key();
+
+    emit!(GroupCreated { group: ctx.accounts.group.key(), roles: args.roles, quote_mint: group.quote_mint });
     Ok(())
 }

@@ -1,5 +1,6 @@
 use crate::{constants::*, error::*, events::*, state::*};
 use anchor_lang::prelude::*;
+use margrave_risk::Ratio;
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
 pub struct ListUnderlyingArgs {
@@ -7,34 +8,22 @@ pub struct ListUnderlyingArgs {
     pub symbol: [u8; 16],
     /// Decimals of a position's smallest unit.
     pub decimals: u8,
-    pub feed_id: [u8; 32],
-    pub max_confidence_ppm: u32,
-    pub max_age_secs: u32,
-    pub max_future_secs: u32,
-    pub liquidation_max_age_secs: u32,
-    /// `version` is ignored; the program counts it.
-    pub terms: RiskTerms,
+    pub oracle: OracleTerms,
+    pub risk: RiskTerms,
 }
 
 #[derive(Accounts)]
 #[instruction(args: ListUnderlyingArgs)]
 pub struct ListUnderlying<'info> {
+    pub manager: Signer<'info>,
     #[account(mut)]
-    pub admin: Signer<'info>,
-    #[account(mut, has_one = admin @ MargraveError::SignerIsNotAdmin)]
     pub group: AccountLoader<'info, Group>,
-    #[account(
-        init,
-        payer = admin,
-        space = 8 + size_of::<Underlying>(),
-        seeds = [UNDERLYING_SEED, group.key().as_ref(), &args.symbol],
-        bump,
-    )]
+    /// Grown to its size before.
+    #[account(zero, seeds = [UNDERLYING_SEED, group.key().as_ref(), &args.symbol], bump)]
     pub underlying: AccountLoader<'info, Underlying>,
-    pub system_program: Program<'info, System>,
 }
 
-/// Lists a price risk factor, without any market on it.
+/// Lists a price risk factor, on which nothing trades until a change of its terms has raised its caps.
 pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -> Result<()> {
     let length = args.symbol.iter().position(|byte| *byte == 0).unwrap_or(args.symbol.len());
     let (name, padding) = args.symbol.split_at(length);
@@ -45,6 +34,8 @@ pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -
     );
 
     let mut group = ctx.accounts.group.load_mut()?;
+    group.roles.require_manager(&ctx.accounts.manager)?;
+    group.require_running(Pause::LISTING)?;
     let mut underlying = ctx.accounts.underlying.load_init()?;
     underlying.version = VERSION;
     underlying.bump = ctx.bumps.underlying;
@@ -52,12 +43,10 @@ pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -
     underlying.index = group.underlyings;
     underlying.group = ctx.accounts.group.key();
     underlying.symbol = args.symbol;
-    underlying.oracle.feed_id = args.feed_id;
-    underlying.oracle.max_confidence_ppm = args.max_confidence_ppm;
-    underlying.oracle.max_age_secs = args.max_age_secs;
-    underlying.oracle.max_future_secs = args.max_future_secs;
-    underlying.oracle.liquidation_max_age_secs = args.liquidation_max_age_secs;
-    underlying.terms = RiskTerms { version: 1, ..args.terms };
+    underlying.oracle.terms = args.oracle;
+    underlying.risk = RiskTerms { version: 1, ..args.risk };
+    underlying.range.ramp = Ratio::ONE.bits();
+    underlying.set_range(Ratio::from_ppm_up(args.risk.scan_range_ppm).or_refuse()?)?;
     underlying.invariant()?;
     group.underlyings = group.underlyings.checked_add(1).ok_or(MargraveError::ValueOutOfRange)?;
     group.invariant()?;
@@ -66,7 +55,7 @@ pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -
         group: underlying.group,
         underlying: ctx.accounts.underlying.key(),
         symbol: args.symbol,
-        feed_id: args.feed_id,
+        feed_id: args.oracle.feed_id,
         index: underlying.index,
     });
     Ok(())

@@ -1,29 +1,19 @@
-use crate::{constants::*, error::*, events::*, state::*};
+use crate::{constants::*, error::*, events::*, state::*, vault::require_allowed_mint};
 use anchor_lang::prelude::*;
-use anchor_spl::{
-    token,
-    token_interface::{Mint, TokenAccount, TokenInterface},
-};
-
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
-pub struct ListBankArgs {
-    pub deposit_cap: u64,
-    pub haircut_maintenance_ppm: u32,
-    pub haircut_initial_ppm: u32,
-}
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
 #[derive(Accounts)]
 pub struct ListBank<'info> {
     #[account(mut)]
-    pub admin: Signer<'info>,
-    #[account(mut, has_one = admin @ MargraveError::SignerIsNotAdmin)]
+    pub manager: Signer<'info>,
+    #[account(mut)]
     pub group: AccountLoader<'info, Group>,
-    /// SPL Token only: Token-2022 waits for its extension allow-list.
+    /// SPL Token, or Token-2022 with extensions from the allow-list.
     #[account(mint::token_program = token_program)]
     pub mint: InterfaceAccount<'info, Mint>,
     #[account(
         init,
-        payer = admin,
+        payer = manager,
         space = 8 + size_of::<Bank>(),
         seeds = [BANK_SEED, group.key().as_ref(), mint.key().as_ref()],
         bump,
@@ -31,7 +21,7 @@ pub struct ListBank<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(
         init,
-        payer = admin,
+        payer = manager,
         token::mint = mint,
         token::authority = bank,
         token::token_program = token_program,
@@ -42,25 +32,22 @@ pub struct ListBank<'info> {
     /// Prices the token and takes it into its risk array. Left out for the quote token, and only for it.
     #[account(has_one = group @ MargraveError::GroupMismatch)]
     pub underlying: Option<AccountLoader<'info, Underlying>>,
-    #[account(address = token::ID @ MargraveError::TokenNotAllowed)]
     pub token_program: Interface<'info, TokenInterface>,
     pub system_program: Program<'info, System>,
 }
 
-/// Lists a collateral token.
-pub fn list_bank(ctx: Context<ListBank>, args: ListBankArgs) -> Result<()> {
+/// Lists a collateral token, which nobody can deposit or borrow until a change of its terms has raised its caps: listing alone
+/// gives a thief nothing (P-43).
+pub fn list_bank(ctx: Context<ListBank>) -> Result<()> {
     let mut group = ctx.accounts.group.load_mut()?;
+    group.roles.require_manager(&ctx.accounts.manager)?;
+    group.require_running(Pause::LISTING)?;
     let underlying = ctx.accounts.underlying.as_ref().map(|underlying| underlying.key());
     // The quote token is cash at par; anything else needs a price.
     let is_quote = ctx.accounts.mint.key() == group.quote_mint;
     require!(is_quote == underlying.is_none(), MargraveError::ParameterOutOfBounds);
-    require!(!is_quote || args.haircut_initial_ppm == 0, MargraveError::ParameterOutOfBounds);
     require!(ctx.accounts.mint.decimals <= margrave_risk::Decimals::MAX, MargraveError::ParameterOutOfBounds);
-
-    if let Some(underlying) = &ctx.accounts.underlying {
-        let asked = underlying.load()?.largest_requirement_ppm() + u64::from(args.haircut_initial_ppm);
-        require!(asked <= u64::from(PPM), MargraveError::ParameterOutOfBounds);
-    }
+    require_allowed_mint(ctx.accounts.mint.as_ref())?;
 
     let mut bank = ctx.accounts.bank.load_init()?;
     bank.version = VERSION;
@@ -74,10 +61,12 @@ pub fn list_bank(ctx: Context<ListBank>, args: ListBankArgs) -> Result<()> {
     bank.underlying = underlying.unwrap_or_default();
     bank.deposit_index = Bank::INDEX_ONE;
     bank.borrow_index = Bank::INDEX_ONE;
-    bank.deposit_cap = args.deposit_cap;
-    bank.haircut_maintenance_ppm = args.haircut_maintenance_ppm;
-    bank.haircut_initial_ppm = args.haircut_initial_ppm;
+    bank.accrued_at = Clock::get()?.unix_timestamp;
+    bank.terms = BankTerms::default();
     bank.invariant()?;
+    if is_quote {
+        group.quote_bank = ctx.accounts.bank.key();
+    }
     group.banks = group.banks.checked_add(1).ok_or(MargraveError::ValueOutOfRange)?;
     group.invariant()?;
 

@@ -1,0 +1,61 @@
+use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*};
+use anchor_lang::prelude::*;
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct SettlePnl<'info> {
+    pub group: AccountLoader<'info, Group>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub underlying: AccountLoader<'info, Underlying>,
+    #[account(mut, address = group.load()?.quote_bank @ MargraveError::BankMissing)]
+    pub quote_bank: AccountLoader<'info, Bank>,
+    // remaining - with `borrow` the account's banks and underlyings
+}
+
+/// Realises the profit and loss of an account's perps and futures on one underlying at the mark, then pays a loss from the
+/// account's quote deposit into the pool, or a profit from the pool into the deposit, as far as either goes. Anyone.
+///
+/// No winner is paid before a loser has paid (I-03, I-08). What a deposit does not cover stays owed; with `borrow` it becomes a
+/// loan if the account meets its initial margin, so that lenders never take over a loss that is not covered.
+pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
+    let group = accounts.group.load()?;
+    let mut account = accounts.margin_account.load_mut()?;
+    let index = account.risk_in(&key).ok_or(MargraveError::NoPosition)?;
+
+    let paid = {
+        let mut underlying = accounts.underlying.load_mut()?;
+        let mut bank = accounts.quote_bank.load_mut()?;
+        bank.accrue(now)?;
+        account.realise(index, &underlying, now)?;
+        account.report(index, &mut underlying)?;
+        let lending = if borrow { Lending::Allowed } else { Lending::Refused };
+        let paid = account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending)?;
+        underlying.invariant()?;
+        bank.invariant()?;
+        paid
+    }; // release both: the valuation reads them again
+    account.count_change()?;
+    account.compact()?;
+    account.invariant()?;
+    if account.shares_in(&accounts.quote_bank.key()) < 0 && paid > 0 && borrow {
+        group.require_running(Pause::BORROW)?;
+        let named = [accounts.quote_bank.as_ref(), accounts.underlying.as_ref()];
+        let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+        let mut arranged = Arranged::new(&group)?;
+        require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
+    }
+
+    let event = PnlSettled {
+        margin_account: accounts.margin_account.key(),
+        underlying: key,
+        paid,
+        claim: account.risk_in(&key).map_or(0, |index| account.risk[index].claim),
+        pool: accounts.underlying.load()?.pool.balance,
+        sequence: account.sequence,
+    };
+    event.emit_by(&accounts.event_authority)
+}

@@ -1,0 +1,406 @@
+//! A trade between two margin accounts, however it was agreed: legs applied one after another, then one margin check per side.
+
+use crate::{constants::*, error::*, oracle::Action, portfolio::*, snapshot::funding_due_up, state::*};
+use anchor_lang::prelude::*;
+use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Valuation};
+
+/// One leg: what the taker receives of one instrument. The maker gives it.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The underlying's index in its group.
+    pub underlying: u16,
+    pub instrument: Instrument,
+    /// Smallest units: positive buys, negative sells.
+    pub quantity: i64,
+    /// 10^-10 dollars per whole unit; an option's premium per unit of the underlying.
+    pub price: i64,
+}
+
+/// One party of a trade.
+pub struct Side<'a> {
+    pub account: &'a mut MarginAccount,
+    /// What it held before.
+    before: Box<Holding>,
+    /// Whether every leg so far only made a position smaller.
+    pub only_reduces: bool,
+    /// The most equity the trade may cost it if it is left below its initial margin.
+    most_cost: i64,
+}
+
+/// The parts of a margin account that a trade changes.
+#[derive(Clone, Copy, bytemuck::Zeroable)]
+#[repr(C)]
+struct Holding {
+    collateral: [CollateralSlot; MAX_COLLATERALS],
+    positions: [PositionSlot; MAX_POSITIONS],
+    risk: [RiskSlot; MAX_UNDERLYINGS],
+}
+
+/// Both parties and everything they share.
+pub struct Trading<'a, 'info> {
+    pub group: &'a Group,
+    pub accounts: &'a InstructionAccounts<'a, 'info>,
+    pub group_key: Pubkey,
+    pub now: i64,
+}
+
+/// What one side's position becomes.
+struct Change {
+    /// Change of all long positions in the instrument.
+    long_side: i64,
+    reduces: bool,
+    grows_to: Option<u64>,
+}
+
+impl<'a> Side<'a> {
+    #[inline(never)]
+    pub fn new(account: &'a mut MarginAccount) -> Self {
+        let mut before: Box<Holding> = bytemuck::allocation::zeroed_box();
+        before.collateral.copy_from_slice(&account.collateral);
+        before.positions.copy_from_slice(&account.positions);
+        before.risk.copy_from_slice(&account.risk);
+        Self { account, before, only_reduces: true, most_cost: 0 }
+    }
+
+    fn add_cost(&mut self, fee: i64, concession: i64) -> Result<()> {
+        let most = self.most_cost.checked_add(fee).and_then(|sum| sum.checked_add(concession));
+        self.most_cost = most.ok_or(MargraveError::ValueOutOfRange)?;
+        Ok(())
+    }
+
+    fn exchange(&mut self) {
+        self.account.collateral.swap_with_slice(&mut self.before.collateral);
+        self.account.positions.swap_with_slice(&mut self.before.positions);
+        self.account.risk.swap_with_slice(&mut self.before.risk);
+    }
+
+    fn apply(&mut self, sheet: &Sheet, leg: &Leg, quantity: i64, payment: i64, fee: i64) -> Result<Change> {
+        let change = self.account.apply(sheet, leg, quantity, payment, fee)?;
+        self.only_reduces &= change.reduces;
+        Ok(change)
+    }
+}
+
+impl MarginAccount {
+    /// Adds `quantity` of an instrument against `payment` (negative: pays) and a fee. Options are paid for elsewhere.
+    fn apply(&mut self, sheet: &Sheet, leg: &Leg, quantity: i64, payment: i64, fee: i64) -> Result<Change> {
+        let instrument = &leg.instrument;
+        let index = self.open_position(sheet.key, instrument, sheet.underlying.perp.funding_index)?;
+        let before = self.positions[index].quantity;
+        let long_side = match instrument.kind {
+            InstrumentKind::Perp => self.change_perp(sheet.key, sheet.underlying, quantity, payment)?,
+            InstrumentKind::Future => self.positions[index].change(quantity, payment)?,
+            InstrumentKind::Call | InstrumentKind::Put => self.positions[index].change(quantity, 0)?,
+        };
+        let after = self.positions[index];
+        self.risk[usize::from(after.risk_slot)].charge_fee(fee)?;
+
+        let reduces = before.signum() == -quantity.signum() && after.quantity.signum() != quantity.signum();
+        let grows = after.quantity.unsigned_abs() > before.unsigned_abs();
+        // A position that the price has carried past the bound may still shrink.
+        if grows {
+            sheet.require_value_in_range(leg, &after)?;
+        }
+        Ok(Change { long_side, reduces, grows_to: grows.then_some(after.quantity.unsigned_abs()) })
+    }
+
+    /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
+    pub fn change_perp(&mut self, key: Pubkey, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
+        let index_now = underlying.perp.funding_index;
+        let index = self.open_position(key, &Instrument::PERP, index_now)?;
+        let slot = &mut self.positions[index];
+        let due = funding_due_up(slot.quantity, slot.funding_index, index_now, underlying.decimals)?;
+        slot.funding_index = index_now;
+        let long_side = slot.change(quantity, payment)?;
+        self.risk[usize::from(self.positions[index].risk_slot)].charge_funding(due)?;
+        Ok(long_side)
+    }
+
+    /// Applies a leg as its taker, on paper: the premium it pays, which the caller takes from the cash.
+    pub fn preview_leg(&mut self, key: Pubkey, underlying: &Underlying, leg: &Leg, now: i64) -> Result<i64> {
+        let sheet = Sheet::of(key, underlying, &leg.instrument, now)?;
+        let cost = sheet.cost(leg)?;
+        self.apply(&sheet, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
+        Ok(if leg.instrument.kind.is_option() { cost.payment } else { 0 })
+    }
+}
+
+/// A leg's underlying as it is found.
+struct Sheet<'a> {
+    key: Pubkey,
+    underlying: &'a Underlying,
+    unit: Decimals,
+    /// What the instrument is worth now.
+    mark: Price,
+    /// What options are measured by: the greater of forward and strike; the mark otherwise.
+    notional_price: Price,
+}
+
+/// What an instrument is worth by its sheet, 10^-10 dollars per whole unit: the price that a trade is held near to.
+pub fn mark(key: Pubkey, underlying: &Underlying, instrument: &Instrument, now: i64) -> Result<i64> {
+    Ok(Sheet::of(key, underlying, instrument, now)?.mark.raw())
+}
+
+/// What a leg costs, micro-dollars.
+struct Cost {
+    /// From taker to maker, signed, rounded up.
+    payment: i64,
+    taker_fee: i64,
+    maker_fee: i64,
+    /// The most a reduction below initial margin may cost beyond fees: what a liquidator would be paid for it.
+    concession: i64,
+    /// Size of the value traded.
+    value: u64,
+}
+
+impl<'a> Sheet<'a> {
+    /// Finds the instrument, and refuses one that is not listed or no longer trades.
+    fn of(key: Pubkey, underlying: &'a Underlying, instrument: &Instrument, now: i64) -> Result<Self> {
+        let unit = Decimals::new(underlying.decimals).or_refuse()?;
+        require!(underlying.oracle.price != 0, MargraveError::PriceNotInitialized);
+        require!(underlying.market.lot != 0, MargraveError::InstrumentNotListed);
+        let index = Price::new(underlying.oracle.price).or_refuse()?;
+        let sheet = |mark: Price, notional_price: Price| Self { key, underlying, unit, mark, notional_price };
+        if instrument.kind == InstrumentKind::Perp {
+            let bare = instrument.expiry == 0 && instrument.strike == 0 && instrument.series == 0;
+            require!(bare && underlying.market.perp_interest_cap != 0, MargraveError::InstrumentNotListed);
+            return Ok(sheet(index, index));
+        }
+        let slot = underlying.expiries.get(usize::from(instrument.expiry));
+        let slot = slot.filter(|slot| !slot.is_free() && slot.series == instrument.series);
+        let slot = slot.ok_or(MargraveError::InstrumentNotListed)?;
+        require!(now < slot.time, MargraveError::ExpiryHasPassed);
+        let expiry = slot.expiry();
+        let terms = expiry.terms();
+        if instrument.kind == InstrumentKind::Future {
+            require!(instrument.strike == 0, MargraveError::InstrumentNotListed);
+            return Ok(sheet(terms.forward, terms.forward));
+        }
+        let strike = underlying.strikes.get(usize::from(instrument.strike));
+        let strike = strike.filter(|strike| usize::from(strike.expiry) == usize::from(instrument.expiry) + 1);
+        let strike = strike.ok_or(MargraveError::InstrumentNotListed)?;
+        let price = strike.strike_price().price();
+        let option = Black76 {
+            kind: if instrument.kind == InstrumentKind::Call { OptionKind::Call } else { OptionKind::Put },
+            forward: terms.forward,
+            strike: price,
+            years: terms.years,
+            discount: terms.discount,
+        };
+        let mark = Price::new(option.value_down(strike.vol()?).max(1)).or_refuse()?;
+        Ok(sheet(mark, terms.forward.max(price)))
+    }
+
+    fn require_value_in_range(&self, leg: &Leg, slot: &PositionSlot) -> Result<()> {
+        let value = self.notional_price.value_down(slot.quantity(), self.unit).or_refuse()?;
+        let most = if leg.instrument.kind.is_option() { MAX_TRADED_NOTIONAL } else { MAX_TRADED_VALUE };
+        let largest = value.micros().unsigned_abs().max(slot.quote.unsigned_abs());
+        require!(largest <= most, MargraveError::ValueOutOfRange);
+        Ok(())
+    }
+
+    /// Refuses a price too far from the mark (I-20), and computes what the leg costs.
+    fn cost(&self, leg: &Leg) -> Result<Cost> {
+        let (market, risk) = (&self.underlying.market, &self.underlying.risk);
+        let lots = i64::try_from(market.lot).map_err(|_| MargraveError::ValueOutOfRange)?;
+        require!(leg.quantity != 0, MargraveError::AmountMustBePositive);
+        require!(leg.quantity % lots == 0, MargraveError::QuantityNotInLots);
+        let price = Price::new(leg.price).or_refuse()?;
+        let option = leg.instrument.kind.is_option();
+        let (measure, band) = match option {
+            true => (self.underlying.oracle.price, market.max_option_deviation_ppm),
+            false => (self.mark.raw(), market.max_trade_deviation_ppm),
+        };
+        let apart = i128::from(leg.price.abs_diff(self.mark.raw()));
+        require!(apart * i128::from(PPM) <= i128::from(measure) * i128::from(band), MargraveError::PriceOutsideBand);
+
+        let quantity = Quantity::new(leg.quantity);
+        let payment = price.value_up(quantity, self.unit).or_refuse()?;
+        let notional = self.notional_price.value_up(quantity, self.unit).or_refuse()?.abs();
+        let value = if option { notional } else { payment.abs() };
+        let (taker_ppm, maker_ppm) = match option {
+            true => (market.option_taker_fee_ppm, market.option_maker_fee_ppm),
+            false => (market.taker_fee_ppm, market.maker_fee_ppm),
+        };
+        let fee = |ppm: u32| {
+            let fee = value.fee_up(ppm);
+            if option { fee.min(payment.fee_up(market.option_fee_cap_ppm)) } else { fee }
+        };
+        Ok(Cost {
+            payment: payment.micros(),
+            taker_fee: fee(taker_ppm).micros(),
+            maker_fee: fee(maker_ppm).micros(),
+            concession: value.fee_up(risk.liquidation_fee_ppm).micros(),
+            value: value.micros().unsigned_abs(),
+        })
+    }
+}
+
+impl Trading<'_, '_> {
+    /// Applies one leg to both sides and to its sheet. `sheet` is the place of the underlying in the list of accounts.
+    ///
+    /// # Errors
+    /// What makes the leg inadmissible: the instrument, its price, the age of the price, caps, pauses.
+    #[inline(never)]
+    pub fn apply(&self, leg: &Leg, sheet: u8, taker: &mut Side, maker: &mut Side) -> Result<()> {
+        let info = self.accounts.at(sheet)?;
+        let (cost, taken, given);
+        {
+            let underlying = view::<Underlying>(info)?;
+            require_keys_eq!(underlying.group, self.group_key, MargraveError::GroupMismatch);
+            require!(underlying.index == leg.underlying, MargraveError::UnderlyingMissing);
+            let found = Sheet::of(*info.key, &underlying, &leg.instrument, self.now)?;
+            cost = found.cost(leg)?;
+            taken = taker.apply(&found, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
+            given = maker.apply(&found, leg, -leg.quantity, cost.payment, cost.maker_fee)?;
+            self.require_allowed(&underlying, &leg.instrument, &taken, &given)?;
+        } // release the underlying: it may be written next
+        if leg.instrument.kind.is_option() {
+            self.pay_premium(taker.account, maker.account, cost.payment)?;
+        }
+        let long_side = taken.long_side + given.long_side;
+        // Anything else leaves the sheet alone, so that it need not be locked for writing.
+        if long_side != 0 {
+            let mut underlying = view_mut::<Underlying>(info)?;
+            underlying.change_interest(&leg.instrument, long_side)?;
+            if leg.instrument.kind == InstrumentKind::Perp {
+                underlying.observe_trade(leg.price, cost.value, self.now);
+            }
+        }
+        let underlying = view::<Underlying>(info)?;
+        let interest = underlying.interest_of(&leg.instrument);
+        for size in [taken.grows_to, given.grows_to].into_iter().flatten() {
+            underlying.market.require_not_concentrated(size, interest)?;
+        }
+        taker.add_cost(cost.taker_fee, cost.concession)?;
+        maker.add_cost(cost.maker_fee, cost.concession)
+    }
+
+    /// What adds risk needs a good price, a surface that is not too old, and that nobody has stopped it.
+    fn require_allowed(
+        &self,
+        underlying: &Underlying,
+        instrument: &Instrument,
+        taken: &Change,
+        given: &Change,
+    ) -> Result<()> {
+        if taken.reduces && given.reduces {
+            return underlying.oracle.require_good_for(Action::Reduce, self.now);
+        }
+        underlying.oracle.require_good_for(Action::AddRisk, self.now)?;
+        self.group.require_running(Pause::NEW_RISK)?;
+        require!(underlying.paused == 0, MargraveError::Paused);
+        if instrument.kind != InstrumentKind::Perp {
+            let age = self.now.saturating_sub(underlying.expiries[usize::from(instrument.expiry)].surface_at);
+            let most = i64::from(underlying.risk.max_surface_age_secs);
+            require!(age <= most, MargraveError::SurfaceTooOld);
+        }
+        Ok(())
+    }
+
+    /// Moves a premium from taker to maker (negative: from maker to taker). Between two deposits shares change hands and the
+    /// bank need not be written; a loan on either side needs it.
+    #[inline(never)]
+    fn pay_premium(&self, taker: &mut MarginAccount, maker: &mut MarginAccount, payment: i64) -> Result<()> {
+        let key = self.group.quote_bank;
+        let (payer, payee) = if payment >= 0 { (taker, maker) } else { (maker, taker) };
+        let (has, gets, atoms) = (payer.shares_in(&key), payee.shares_in(&key), payment.unsigned_abs());
+        if !self.accounts.is_writable(&key) {
+            let shares = self.accounts.bank(&key)?.deposit_shares_up(atoms)?;
+            let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
+            require!(gets >= 0 && has >= shares, MargraveError::QuoteBankMustBeWritable);
+            payer.set_shares(key, Pubkey::default(), has - shares)?;
+            return payee.set_shares(key, Pubkey::default(), gets + shares);
+        }
+        let mut bank = self.accounts.bank_mut(&key)?;
+        bank.accrue(self.now)?;
+        let lending = if self.group.paused & Pause::BORROW == 0 { Lending::Allowed } else { Lending::Refused };
+        payer.set_shares(key, Pubkey::default(), bank.debit(has, atoms, lending)?)?;
+        payee.set_shares(key, Pubkey::default(), bank.credit(gets, atoms)?)?;
+        bank.invariant()
+    }
+
+    /// Values one side as the trade has left it, and requires initial margin or that the trade only reduced its risk (I-15).
+    /// `None` when a price is too old to say and the side only reduced.
+    pub fn require_side(&self, side: &mut Side, arranged: &mut Arranged) -> Result<Option<Valuation>> {
+        side.account.count_change()?;
+        side.account.compact()?;
+        let valuation = match revalue(side.account, arranged, self.accounts, Action::AddRisk, self.now) {
+            Err(error) if side.only_reduces && is_stale(&error) => None,
+            valuation => Some(valuation?),
+        };
+        if let Some(valuation) = &valuation
+            && valuation.initial_health().is_negative()
+            && !self.only_reduced_risk(side, arranged, valuation)?
+        {
+            require_initial_margin(valuation)?;
+        }
+        side.account.invariant()?;
+        Ok(valuation)
+    }
+
+    /// What an account below its initial margin may still do: make positions smaller, on the same side, with neither health
+    /// falling, at a cost no higher than a liquidator's. An account with negative equity has nothing of its own left to give
+    /// away: its positions are for liquidators.
+    #[inline(never)]
+    fn only_reduced_risk(&self, side: &mut Side, arranged: &mut Arranged, after: &Valuation) -> Result<bool> {
+        if !side.only_reduces || after.equity.is_negative() {
+            return Ok(false);
+        }
+        side.exchange();
+        arranged.read(side.account, self.accounts, Action::AddRisk, self.now)?;
+        let before = arranged.valuation()?;
+        side.exchange();
+        let cost = (before.equity - after.equity).micros();
+        Ok(cost <= side.most_cost
+            && after.initial_health() >= before.initial_health()
+            && after.maintenance_health() >= before.maintenance_health())
+    }
+}
+
+fn is_stale(error: &Error) -> bool {
+    matches!(error, Error::AnchorError(error) if error.error_code_number == u32::from(MargraveError::PriceTooOld))
+}
+
+impl Underlying {
+    /// Sum of the long positions in an instrument.
+    pub fn interest_of(&self, instrument: &Instrument) -> u64 {
+        let strike = &self.strikes[usize::from(instrument.strike)];
+        match instrument.kind {
+            InstrumentKind::Perp => self.perp.open_interest,
+            InstrumentKind::Future => self.expiries[usize::from(instrument.expiry)].future_interest,
+            InstrumentKind::Call => strike.calls,
+            InstrumentKind::Put => strike.puts,
+        }
+    }
+
+    /// Applies a change of the long side (I-02). Growth stops at the cap; shrinking never does.
+    pub fn change_interest(&mut self, instrument: &Instrument, long_side: i64) -> Result<()> {
+        let (expiry, strike) = (usize::from(instrument.expiry), usize::from(instrument.strike));
+        let (interest, cap) = match instrument.kind {
+            InstrumentKind::Perp => (&mut self.perp.open_interest, self.market.perp_interest_cap),
+            InstrumentKind::Future => (&mut self.expiries[expiry].future_interest, self.market.future_interest_cap),
+            InstrumentKind::Call => (&mut self.strikes[strike].calls, self.market.option_interest_cap),
+            InstrumentKind::Put => (&mut self.strikes[strike].puts, self.market.option_interest_cap),
+        };
+        *interest = interest.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
+        require!(long_side <= 0 || *interest <= cap, MargraveError::OpenInterestCapExceeded);
+        if instrument.kind != InstrumentKind::Perp {
+            let all = &mut self.expiries[expiry].interest;
+            *all = all.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
+        }
+        Ok(())
+    }
+}
+
+impl MarketTerms {
+    /// A position above the allowance may be no more than its part of the open interest.
+    pub fn require_not_concentrated(&self, size: u64, interest: u64) -> Result<()> {
+        let part = u128::from(interest) * u128::from(self.concentration_ppm);
+        require!(
+            size <= self.position_allowance || u128::from(size) * u128::from(PPM) <= part,
+            MargraveError::PositionTooConcentrated
+        );
+        Ok(())
+    }
+}

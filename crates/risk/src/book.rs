@@ -41,8 +41,8 @@ impl Market {
     ///
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] when the scan range or the ramp is not positive, the range above 3, kappa not 0 to 0.8, the
-    /// group above 63, the stable gap beyond one, a cap or another ratio negative, a haircut above one, the initial one below the maintenance one,
-    /// or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
+    /// group above 63, the stable gap beyond one, a cap or another ratio negative, a haircut above one, the initial one below the
+    /// maintenance one, or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
     pub fn require_valid(&self) -> Result<(), RiskError> {
         let charges = [
             self.confidence,
@@ -257,7 +257,7 @@ pub struct Book {
     charges: Charges,
     worst: Option<(WorstCell, Usd)>,
     underlyings: u8,
-    items: u32,
+    items: u64,
     /// Groups that have been closed, by bit.
     closed_groups: u64,
 }
@@ -304,8 +304,9 @@ impl Book {
     /// # Errors
     /// [`RiskError::TooManyItems`] beyond [`MAX_ITEMS`].
     pub fn count(&mut self, items: u32) -> Result<(), RiskError> {
-        self.items = self.items.saturating_add(items);
-        if self.items > MAX_ITEMS { Err(RiskError::TooManyItems) } else { Ok(()) }
+        // No book is long enough to be counted beyond 2^64.
+        self.items += u64::from(items);
+        if self.items > u64::from(MAX_ITEMS) { Err(RiskError::TooManyItems) } else { Ok(()) }
     }
 
     /// The next underlying is the one at `index`, however many were added before.
@@ -429,6 +430,7 @@ impl Book {
     }
 
     /// Makes `group` the open one.
+    #[inline(never)]
     fn enter(&mut self, group: Group) -> Result<(), RiskError> {
         if self.open.id == group.id {
             self.open.kappa = self.open.kappa.min(group.kappa).max(Ratio::ZERO);
@@ -440,8 +442,10 @@ impl Book {
         if group.kappa < Ratio::ZERO || group.kappa > Ratio::MAX_KAPPA {
             return Err(RiskError::RatioOutOfRange);
         }
-        self.closed_groups |= 1 << self.open.id;
-        self.closed.add(self.open.scan());
+        if self.open.id != 0 {
+            self.closed_groups |= 1 << self.open.id;
+            self.closed.add(self.open.scan());
+        }
         self.open = OpenGroup { id: group.id, kappa: group.kappa, ..OpenGroup::default() };
         Ok(())
     }

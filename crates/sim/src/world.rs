@@ -473,6 +473,11 @@ impl World {
         wallet
     }
 
+    /// Mints tokens of any SPL mint of this world into a token account.
+    pub fn mint_to(&mut self, mint: Pubkey, account: Pubkey, amount: u64) {
+        MintTo::new(&mut self.svm, &self.admin, &mint, &account, amount).send().expect("the admin may mint");
+    }
+
     pub fn mint(&self, token: Token) -> Pubkey {
         match token {
             Token::Usdc => self.usdc_mint,

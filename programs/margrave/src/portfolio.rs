@@ -35,11 +35,16 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
 
     fn find(&self, key: &Pubkey) -> Option<&'a AccountInfo<'info>> {
         let (before, after) = self.remaining.split_at(self.next.get().min(self.remaining.len()));
-        if let Some(index) = after.iter().position(|info| same_key(info.key, key)) {
-            self.next.set(before.len() + index + 1);
-            return Some(&after[index]);
-        }
-        self.named.iter().copied().chain(before).find(|info| same_key(info.key, key))
+        let matches = |info: &AccountInfo| same_key(info.key, key);
+        let index = match after.iter().position(matches) {
+            Some(index) => before.len() + index,
+            None => match before.iter().position(matches) {
+                Some(index) => index,
+                None => return self.named.iter().copied().find(|info| same_key(info.key, key)),
+            },
+        };
+        self.next.set(index + 1);
+        Some(&self.remaining[index])
     }
 
     /// The account at a place in the list.
@@ -67,16 +72,6 @@ impl Directory for InstructionAccounts<'_, '_> {
     fn underlying(&self, key: &Pubkey) -> Result<impl Deref<Target = Underlying>> {
         view::<Underlying>(self.find(key).ok_or(MargraveError::UnderlyingMissing)?)
     }
-}
-
-/// Key equality in four word comparisons; the derived one is a call with a system call inside.
-pub fn same_key(a: &Pubkey, b: &Pubkey) -> bool {
-    let (a, b) = (a.as_array(), b.as_array());
-    a.chunks_exact(8).zip(b.chunks_exact(8)).all(|(a, b)| word(a) == word(b))
-}
-
-fn word(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_le_bytes)
 }
 
 /// A margin account as the engine's plain numbers: lists that underlyings and expiries have ranges of. It can be filled again

@@ -305,13 +305,14 @@ impl Trading<'_, '_> {
         let key = self.group.quote_bank;
         let (payer, payee) = if payment >= 0 { (taker, maker) } else { (maker, taker) };
         let (has, gets, atoms) = (payer.shares_in(&key), payee.shares_in(&key), payment.unsigned_abs());
-        if !self.accounts.is_writable(&key) {
-            let shares = self.accounts.bank(&key)?.deposit_shares_up(atoms)?;
-            let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
-            require!(gets >= 0 && has >= shares, MargraveError::QuoteBankMustBeWritable);
+        let shares = self.accounts.bank(&key)?.deposit_shares_up(atoms)?;
+        let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
+        if gets >= 0 && has >= shares {
             payer.set_shares(key, Pubkey::default(), has - shares)?;
-            return payee.set_shares(key, Pubkey::default(), gets + shares);
+            let gets = gets.checked_add(shares).ok_or(MargraveError::ValueOutOfRange)?;
+            return payee.set_shares(key, Pubkey::default(), gets);
         }
+        require!(self.accounts.is_writable(&key), MargraveError::QuoteBankMustBeWritable);
         let mut bank = self.accounts.bank_mut(&key)?;
         bank.accrue(self.now)?;
         let lending = if self.group.paused & Pause::BORROW == 0 { Lending::Allowed } else { Lending::Refused };

@@ -388,21 +388,47 @@ fn signed(shares: u64) -> Result<i64> {
 
 /// `shares x index`.
 fn product_down(shares: u64, index: u128) -> Result<u64> {
-    to_u64(u128::from(shares).checked_mul(index).ok_or(MargraveError::ValueOutOfRange)? >> I80F48::FRAC_NBITS)
+    to_u64(product(shares, index)? >> I80F48::FRAC_NBITS)
 }
 
 fn product_up(shares: u64, index: u128) -> Result<u64> {
-    let product = u128::from(shares).checked_mul(index).and_then(|p| p.checked_add(ONE - 1));
+    let product = product(shares, index)?.checked_add(ONE - 1);
     to_u64(product.ok_or(MargraveError::ValueOutOfRange)? >> I80F48::FRAC_NBITS)
+}
+
+fn product(shares: u64, index: u128) -> Result<u128> {
+    // Of two words, which every index below 65,536 is, the product needs no test.
+    if let Ok(index) = u64::try_from(index) {
+        return Ok(u128::from(shares) * u128::from(index));
+    }
+    u128::from(shares).checked_mul(index).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
 }
 
 /// `atoms / index`.
 fn quotient_down(atoms: u64, index: u128) -> Result<u64> {
-    to_u64((u128::from(atoms) << I80F48::FRAC_NBITS) / index)
+    Ok(quotient(atoms, index)?.0)
 }
 
 fn quotient_up(atoms: u64, index: u128) -> Result<u64> {
-    to_u64((u128::from(atoms) << I80F48::FRAC_NBITS).div_ceil(index))
+    let (quotient, exact) = quotient(atoms, index)?;
+    quotient.checked_add(u64::from(!exact)).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
+}
+
+/// `atoms x 2^48 / index` rounded down, and whether that is exact. An index is at least one.
+fn quotient(atoms: u64, index: u128) -> Result<(u64, bool)> {
+    // A byte of the fraction at a time: a division of 128 bits costs hundreds of compute units.
+    if let Ok(index) = u64::try_from(index)
+        && index >> 56 == 0
+    {
+        let (mut quotient, mut rest) = (atoms / index, atoms % index);
+        for _ in 0..I80F48::FRAC_NBITS / 8 {
+            rest <<= 8;
+            (quotient, rest) = (quotient << 8 | rest / index, rest % index);
+        }
+        return Ok((quotient, rest == 0));
+    }
+    let wide = u128::from(atoms) << I80F48::FRAC_NBITS;
+    Ok((to_u64(wide / index)?, wide % index == 0))
 }
 
 const _: () = {

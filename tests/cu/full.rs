@@ -164,7 +164,12 @@ impl Market {
     /// A condor, quoted by the maker.
     fn fill_four(&mut self) -> margrave_sim::Outcome {
         let (world, sol) = (&self.world, self.underlyings[0]);
-        let legs = [(InstrumentKind::Put, 80, 1), (InstrumentKind::Put, 90, -1), (InstrumentKind::Call, 110, -1), (InstrumentKind::Call, 115, 1)];
+        let legs = [
+            (InstrumentKind::Put, 80, 1),
+            (InstrumentKind::Put, 90, -1),
+            (InstrumentKind::Call, 110, -1),
+            (InstrumentKind::Call, 115, 1),
+        ];
         let legs: Vec<Leg> = legs
             .into_iter()
             .map(|(kind, percent, sign)| {

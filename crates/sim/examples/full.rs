@@ -7,7 +7,9 @@ impl Table {
             Ok(r) => {
                 println!("{name}: {} / {ceiling}  inner {}", r.compute_units, r.inner.len());
                 if std::env::var_os("LOGS").is_some() {
-                    for line in &r.logs { println!("   {line}"); }
+                    for line in &r.logs {
+                        println!("   {line}");
+                    }
                 }
             }
             Err(e) => println!("{name}: FAILED {e}"),

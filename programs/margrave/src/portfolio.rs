@@ -81,6 +81,8 @@ pub struct Arranged {
     cash: Usd,
     options: OptionTerms,
     levels: margrave_risk::Levels,
+    /// Every underlying that was read so far, of all accounts: one instruction sees one price of each (I-21).
+    markets: Vec<KnownMarket>,
     lines: Vec<Line>,
     dated: Vec<DatedLine>,
     linear: Vec<LinearPosition>,
@@ -88,14 +90,21 @@ pub struct Arranged {
     collateral: Vec<Collateral>,
 }
 
-/// One underlying of it.
+/// An underlying as the engine sees it.
+struct KnownMarket {
+    key: Pubkey,
+    market: Market,
+    nodes: Nodes,
+    publish_time: i64,
+    terms_version: u32,
+}
+
+/// One underlying of an account.
 struct Line {
     /// The risk slot.
     slot: usize,
-    market: Market,
-    nodes: Option<Nodes>,
-    publish_time: i64,
-    terms_version: u32,
+    /// Its place among the known markets.
+    market: usize,
     perps: Range<usize>,
     dated: Range<usize>,
     collateral: Range<usize>,
@@ -117,6 +126,7 @@ impl Arranged {
             cash: Usd::ZERO,
             options: group.options.terms()?,
             levels: group.levels()?,
+            markets: Vec::with_capacity(MAX_UNDERLYINGS),
             lines: Vec::with_capacity(MAX_UNDERLYINGS),
             dated: Vec::with_capacity(MAX_EXPIRIES),
             linear: Vec::with_capacity(MAX_POSITIONS),
@@ -166,8 +176,19 @@ impl Arranged {
             self.read_underlying(account, index, slot, positions, &underlying, directory, action, now)?;
         }
         // Members of one correlation group follow one another.
-        self.lines.sort_by_key(|line| line.market.group.id);
+        // At most eight, and in order already when there are no groups.
+        for end in 1..self.lines.len() {
+            let mut index = end;
+            while index > 0 && self.group_id(index - 1) > self.group_id(index) {
+                self.lines.swap(index - 1, index);
+                index -= 1;
+            }
+        }
         Ok(())
+    }
+
+    fn group_id(&self, line: usize) -> u8 {
+        self.markets[self.lines[line].market].market.group.id
     }
 
     #[inline(never)]
@@ -193,7 +214,8 @@ impl Arranged {
             self.cash += Usd::new(slot.claim.min(0)).or_refuse()?;
             return Ok(());
         }
-        let market = underlying.market()?;
+        let known = self.market_of(&slot.underlying, underlying)?;
+        let price = self.markets[known].market.price;
 
         let first_collateral = self.collateral.len();
         let asked = underlying.largest_requirement_ppm();
@@ -203,10 +225,10 @@ impl Arranged {
             let shares = balance.shares.unsigned_abs();
             self.collateral.push(if balance.shares < 0 {
                 let atoms = i64::try_from(bank.debt_up_at(shares, now)?).map_err(|_| MargraveError::ValueOutOfRange)?;
-                let value = market.price.value_up(Quantity::new(atoms), unit).or_refuse()?;
+                let value = price.value_up(Quantity::new(atoms), unit).or_refuse()?;
                 Collateral { value: -value, haircuts: bank.surcharges()? }
             } else {
-                let value = market.price.collateral_value_down(bank.atoms_down(shares)?, unit);
+                let value = price.collateral_value_down(bank.atoms_down(shares)?, unit);
                 Collateral { value, haircuts: bank.haircuts(asked)? }
             });
         }
@@ -234,15 +256,28 @@ impl Arranged {
         let dated = first_dated..self.dated.len();
         self.lines.push(Line {
             slot: index,
-            market,
-            nodes: if dated.is_empty() { None } else { Some(underlying.grid_nodes()) },
-            publish_time: underlying.oracle.publish_time,
-            terms_version: underlying.risk.version,
+            market: known,
             perps,
             dated,
             collateral: first_collateral..self.collateral.len(),
         });
         Ok(())
+    }
+
+    /// The place of an underlying among the known markets.
+    #[inline(never)]
+    fn market_of(&mut self, key: &Pubkey, underlying: &Underlying) -> Result<usize> {
+        if let Some(index) = self.markets.iter().position(|known| same_key(&known.key, key)) {
+            return Ok(index);
+        }
+        self.markets.push(KnownMarket {
+            key: *key,
+            market: underlying.market()?,
+            nodes: underlying.grid_nodes(),
+            publish_time: underlying.oracle.publish_time,
+            terms_version: underlying.risk.version,
+        });
+        Ok(self.markets.len() - 1)
     }
 
     /// Takes the positions of one expiry from `rest`: the future first, then options by strike.
@@ -306,9 +341,10 @@ impl Arranged {
     }
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
+        let KnownMarket { market, nodes, .. } = &self.markets[line.market];
         Holdings {
-            market: line.market,
-            nodes: line.nodes.as_ref(),
+            market: *market,
+            nodes: Some(nodes),
             perps: &self.linear[line.perps.clone()],
             collateral: &self.collateral[line.collateral.clone()],
             expiries: &dated[line.dated.clone()],
@@ -321,8 +357,8 @@ impl Arranged {
         let mut valuation = self.with_portfolio(|portfolio| {
             portfolio.evaluate(|index, risk| {
                 let line = &self.lines[index];
-                let (publish_time, terms_version) = (line.publish_time, line.terms_version);
-                keep(line.slot, &Stamp { price: line.market.price.raw(), publish_time, terms_version }, risk);
+                let KnownMarket { market, publish_time, terms_version, .. } = self.markets[line.market];
+                keep(line.slot, &Stamp { price: market.price.raw(), publish_time, terms_version }, risk);
             })
         })?;
         // The engine counts the underlyings it was given; we name the account's slot.

@@ -142,6 +142,8 @@ impl Change {
                 targets.group.paused &= !bits;
             }
             Self::Bank { bank: key, terms } => {
+                // Before anything is computed with them.
+                terms.require_valid()?;
                 let underlying = targets.underlying.take();
                 let bank = targets.bank(key)?;
                 require_haircut_fits(bank, terms, underlying.map(|(key, underlying)| (key, &*underlying)))?;

@@ -157,12 +157,12 @@ impl Arranged {
         for slot in account.collateral.iter().filter(|slot| slot.risk_slot == 0 && !slot.is_empty()) {
             let bank = directory.bank(&slot.bank)?;
             let shares = slot.shares.unsigned_abs();
-            let atoms = if slot.shares < 0 { bank.debt_up_at(shares, now)? } else { bank.atoms_down(shares)? };
-            let cash = i64::try_from(atoms).ok().and_then(|micros| Usd::new(micros).ok()).unwrap_or(Usd::MAX);
+            // Money beyond what the engine can value counts as the most it can; a debt must not.
+            let micros = |atoms: u64| i64::try_from(atoms).unwrap_or(i64::MAX);
             if slot.shares < 0 {
-                self.cash -= cash;
+                self.cash -= Usd::new(micros(bank.debt_up_at(shares, now)?)).or_refuse()?;
             } else {
-                self.cash += cash;
+                self.cash += Usd::new(micros(bank.atoms_down(shares)?)).unwrap_or(Usd::MAX);
             }
         }
         let mut position = 0;

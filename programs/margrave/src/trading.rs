@@ -387,9 +387,27 @@ impl Underlying {
         *interest = interest.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
         require!(long_side <= 0 || *interest <= cap, MargraveError::OpenInterestCapExceeded);
         if instrument.kind != InstrumentKind::Perp {
+            // The short side changes by as much.
+            let both = long_side.checked_mul(2).ok_or(MargraveError::ValueOutOfRange)?;
             let all = &mut self.expiries[expiry].interest;
-            *all = all.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
+            *all = all.checked_add_signed(both).ok_or(MargraveError::ValueOutOfRange)?;
         }
+        Ok(())
+    }
+
+    /// Takes one account's position of a settled expiry out: each side leaves by itself.
+    pub fn remove_interest(&mut self, instrument: &Instrument, quantity: i64) -> Result<()> {
+        let (expiry, strike) = (usize::from(instrument.expiry), usize::from(instrument.strike));
+        let interest = match instrument.kind {
+            InstrumentKind::Perp => return err!(MargraveError::InvariantViolated),
+            InstrumentKind::Future => &mut self.expiries[expiry].future_interest,
+            InstrumentKind::Call => &mut self.strikes[strike].calls,
+            InstrumentKind::Put => &mut self.strikes[strike].puts,
+        };
+        let long = quantity.max(0).unsigned_abs();
+        *interest = interest.checked_sub(long).ok_or(MargraveError::InvariantViolated)?;
+        let all = &mut self.expiries[expiry].interest;
+        *all = all.checked_sub(quantity.unsigned_abs()).ok_or(MargraveError::InvariantViolated)?;
         Ok(())
     }
 }

@@ -224,7 +224,7 @@ pub struct ExpirySlot {
     pub prepared: [i64; Expiry::WORDS],
     /// Sum of the long positions in the future.
     pub future_interest: u64,
-    /// Sum of the long positions in everything that expires here: the slot is free to go when it is zero.
+    /// Sum of the sizes of all positions, long and short, in everything that expires here: the slot is free to go when it is zero.
     pub interest: u64,
     /// Price times seconds, and seconds, that the settlement average has seen.
     pub observed: [u8; 16],

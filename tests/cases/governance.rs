@@ -194,7 +194,8 @@ fn a_queued_change_is_executed_once_between_its_times() {
 #[test]
 fn a_queued_change_is_executable_as_soon_as_its_time_has_come() {
     let mut world = world();
-    let key = world.queue(Change::Options(OptionParameters { vega_charge_ppm: 0, ..OptionParameters::STANDARD })).unwrap();
+    let key =
+        world.queue(Change::Options(OptionParameters { vega_charge_ppm: 0, ..OptionParameters::STANDARD })).unwrap();
     world.set_time(World::START + TIMELOCK);
     execute(&mut world, &key).unwrap();
     assert_eq!(group(&world).options.vega_charge_ppm, 0);
@@ -749,7 +750,8 @@ fn a_symbol_is_printable_and_padded_with_zeros() {
         world.send(&[grow.clone(), grow.clone()], &[]).unwrap();
         world.refuses(AlreadyGrown, |world| world.send(&[grow], &[]));
         let (oracle, risk) = (terms::oracle_terms(SOL_FEED), terms::risk_terms());
-        let list = instruction::list_underlying(manager, group, ListUnderlyingArgs { symbol, decimals: 9, oracle, risk });
+        let list =
+            instruction::list_underlying(manager, group, ListUnderlyingArgs { symbol, decimals: 9, oracle, risk });
         match good {
             true => drop(world.send(&[list], &[]).unwrap()),
             false => world.refuses(ParameterOutOfBounds, |world| world.send(&[list], &[])),
@@ -760,9 +762,8 @@ fn a_symbol_is_printable_and_padded_with_zeros() {
     let grow = instruction::grow_underlying(manager, group, symbol);
     world.send(&[grow.clone(), grow], &[]).unwrap();
     let (oracle, risk) = (terms::oracle_terms(SOL_FEED), terms::risk_terms());
-    let list = |decimals| {
-        instruction::list_underlying(manager, group, ListUnderlyingArgs { symbol, decimals, oracle, risk })
-    };
+    let list =
+        |decimals| instruction::list_underlying(manager, group, ListUnderlyingArgs { symbol, decimals, oracle, risk });
     world.refuses(ParameterOutOfBounds, |world| world.send(&[list(19)], &[]));
     world.send(&[list(18)], &[]).unwrap();
 }
@@ -935,7 +936,8 @@ fn a_pause_stops_nobody_from_leaving() {
     world.send(&[instruction::pause(one, world.group, Some(world.sol), Pause::NEW_RISK)], &[]).unwrap();
 
     // Stopped.
-    let bank = instruction::list_bank(world.manager.pubkey(), world.group, world.create_mint(9), Some(world.sol), TOKEN);
+    let bank =
+        instruction::list_bank(world.manager.pubkey(), world.group, world.create_mint(9), Some(world.sol), TOKEN);
     world.refuses(Paused, |world| world.send(&[bank], &[]));
     world.refuses(Paused, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
     world.refuses(Paused, |world| world.borrow(&borrower, Token::Usdc, DOLLAR));

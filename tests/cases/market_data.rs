@@ -141,9 +141,8 @@ fn the_scan_range_follows_volatility_and_spares_maintenance() {
     let Market { mut world, alice, .. } = Market::long(100);
     let least = Ratio::from_ppm_up(180_000).unwrap().bits();
     assert_eq!((world.underlying().range.range, world.underlying().range.ramp), (least, Ratio::ONE.bits()));
-    let maintenance = |world: &World| {
-        world.accounts().value(&alice.margin_account, world.now()).unwrap().maintenance_margin.micros()
-    };
+    let maintenance =
+        |world: &World| world.accounts().value(&alice.margin_account, world.now()).unwrap().maintenance_margin.micros();
     let before = maintenance(&world);
     // Half an hour of moves up and down by 8 % within a minute each, back to where it began.
     for step in 0..30 {

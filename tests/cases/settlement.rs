@@ -352,7 +352,8 @@ fn a_future_is_settled_at_its_forward_and_loses_nothing_by_it() {
     // The sum of what alice was paid, is owed and holds is the move of the price, to the unit, less her fee.
     let forward = world.mark(&sol, &future);
     let (quantity, quote) = holding(&world, &alice, &future);
-    let value = |price: i64| i64::try_from((i128::from(price) * i128::from(quantity)).div_euclid(10i128.pow(13))).unwrap();
+    let value =
+        |price: i64| i64::try_from((i128::from(price) * i128::from(quantity)).div_euclid(10i128.pow(13))).unwrap();
     assert_eq!(quote, -value(forward));
     let fee = (12_340_000_000i64 * 35 / 1_000 * 500).div_ceil_by(1_000_000);
     let cost = value(PRICE);

@@ -215,10 +215,12 @@ impl Arranged {
             return Ok(());
         }
         let known = self.market_of(&slot.underlying, underlying)?;
-        let price = self.markets[known].market.price;
+        let (price, gap) = (self.markets[known].market.price, self.markets[known].market.stable_gap);
 
         let first_collateral = self.collateral.len();
-        let asked = underlying.largest_requirement_ppm();
+        // With what the stable price takes, in millionths rounded up.
+        let gap_ppm = (u128::from(gap.bits().unsigned_abs()) * u128::from(PPM) >> 30) + 1;
+        let asked = underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX);
         for balance in account.collateral.iter().filter(own) {
             let bank = directory.bank(&balance.bank)?;
             let unit = Decimals::new(bank.decimals).or_refuse()?;

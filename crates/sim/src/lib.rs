@@ -13,4 +13,4 @@ mod world;
 
 pub use books::{Books, check_books};
 pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, VerificationLevel, price_update_account};
-pub use world::{Outcome, Receipt, Refusal, Token, Trader, World, flat_surface, keypair, program_path};
+pub use world::{Outcome, Receipt, Refusal, TOKEN_2022, Token, Trader, World, flat_surface, keypair, program_path};

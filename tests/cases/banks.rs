@@ -138,7 +138,8 @@ fn a_loan_stays_within_initial_margin() {
     world.refuses(InitialMarginNotMet, |world| world.borrow(&nobody, Token::Usdc, 1));
     world.refuses(InitialMarginNotMet, |world| world.borrow(&nobody, Token::Sol, 1));
 
-    // 35,000 dollars of SOL at 90 % are 31,500; the scan takes 24 % and the net charge 2 % of 35,000, the confidence 0.1 %.
+    // 35,000 dollars of SOL at 90 % are 31,500; the scan takes 24 % and the net charge 2 % of 35,000, the confidence
+    // 0.1 %.
     let value = world.accounts().value(&bob.margin_account, world.now()).unwrap();
     let free = u64::try_from(value.initial_health().micros()).unwrap();
     assert!((22_300 * DOLLAR..=22_400 * DOLLAR).contains(&free), "{free}");
@@ -169,7 +170,8 @@ fn a_loan_in_a_token_counts_with_its_surcharge() {
     check_books(&world).unwrap();
 }
 
-/// A debt does not hide behind a price that nobody refreshes: nothing that adds risk passes, and everything that reduces it does.
+/// A debt does not hide behind a price that nobody refreshes: nothing that adds risk passes, and everything that
+/// reduces it does.
 #[test]
 fn a_debt_needs_a_fresh_price() {
     let (mut world, lender, _) = lending();
@@ -220,8 +222,8 @@ fn loans_stop_at_the_borrow_cap() {
     check_books(&world).unwrap();
 }
 
-/// I-25: a loan ends at an eighth of what the engine can value, 140 million dollars, so that neither its price nor its interest soon
-/// makes the account one that nobody can value and liquidate.
+/// I-25: a loan ends at an eighth of what the engine can value, 140 million dollars, so that neither its price nor its
+/// interest soon makes the account one that nobody can value and liquidate.
 #[test]
 fn a_loan_stays_far_from_what_the_engine_cannot_value() {
     let most = 1u64 << 47;
@@ -263,7 +265,8 @@ fn what_is_lent_cannot_be_withdrawn() {
     check_books(&world).unwrap();
 }
 
-/// What is set aside is not lent; depositors may take it along when they leave, and then interest on it is no depositor's (P-19).
+/// What is set aside is not lent; depositors may take it along when they leave, and then interest on it is no
+/// depositor's (P-19).
 #[test]
 fn reserves_are_not_lent() {
     let (mut world, lender, bob) = lending();
@@ -513,7 +516,7 @@ fn fees_are_paid_from_what_the_vault_holds() {
     assert!(bank.fees > DOLLAR && world.tokens(&bank.vault) == 0);
     let treasury = world.wallet("treasury").usdc;
     let fees = collect(&world, Token::Usdc, treasury, bank.fees);
-    world.refuses(VaultIlliquid, |world| world.send(&[fees.clone()], &[]));
+    world.refuses(VaultIlliquid, |world| world.send(std::slice::from_ref(&fees), &[]));
     world.deposit(&bob, Token::Usdc, 1_000 * DOLLAR).unwrap();
     world.send(&[fees], &[]).unwrap();
     check_books(&world).unwrap();
@@ -527,10 +530,10 @@ fn trading_fees_are_swept_to_insurance_and_fees() {
     let maker = world.funded("maker", 1_000_000 * DOLLAR, 0);
     let alice = world.funded("alice", 10_000 * DOLLAR, 0);
     let sweep = instruction::sweep_fees(world.group, world.sol, world.usdc_bank);
-    world.refuses(AmountMustBePositive, |world| world.send(&[sweep.clone()], &[]));
+    world.refuses(AmountMustBePositive, |world| world.send(std::slice::from_ref(&sweep), &[]));
     // 3,500 dollars change hands: 1.75 from the taker and 0.70 from the maker, which settling pays into the pool.
     world.trade(&alice, &maker, 100 * SOL_LONG, PRICE).unwrap();
-    world.refuses(AmountMustBePositive, |world| world.send(&[sweep.clone()], &[]));
+    world.refuses(AmountMustBePositive, |world| world.send(std::slice::from_ref(&sweep), &[]));
     for trader in [&alice, &maker] {
         world.settle_pnl(trader, world.sol, false).unwrap();
     }
@@ -540,7 +543,7 @@ fn trading_fees_are_swept_to_insurance_and_fees() {
 
     let wrong_bank = with_account(sweep.clone(), world.usdc_bank, world.sol_bank);
     world.refuses(BankMissing, |world| world.send(&[wrong_bank], &[]));
-    let receipt = world.send(&[sweep.clone()], &[]).unwrap();
+    let receipt = world.send(std::slice::from_ref(&sweep), &[]).unwrap();
     let events = receipt.events();
     let [Event::FeesSwept(event)] = &events[..] else { panic!("one event") };
     assert_eq!((event.amount, event.insurance, event.fees), (2_450_000, 1_000_000, 1_450_000));
@@ -733,7 +736,7 @@ fn the_solvency_view_is_the_balance_sheet() {
     accrue(&mut world, Token::Usdc);
     let (key, bank) = world.bank(Token::Usdc);
     let view = instruction::solvency((key, &bank));
-    let receipt = world.send(&[view.clone()], &[]).unwrap();
+    let receipt = world.send(std::slice::from_ref(&view), &[]).unwrap();
     let statement = SolvencyStatement::try_from_slice(&receipt.return_data).unwrap();
     let expected = SolvencyStatement {
         vault: 990_000 * DOLLAR,
@@ -826,7 +829,7 @@ fn foreign_accounts_are_refused_wherever_money_moves() {
 
     // A stranger of the other group, whose account is of another group.
     let theirs = with_account(world.withdraw_instruction(&alice, Token::Usdc, DOLLAR), alice.key(), other.trader.key());
-    world.refuses(SignerIsNotOwner, |world| world.send(&[theirs.clone()], &[&other.trader.keypair]));
+    world.refuses(SignerIsNotOwner, |world| world.send(std::slice::from_ref(&theirs), &[&other.trader.keypair]));
     let theirs = with_account(theirs, alice.margin_account, other.trader.margin_account);
     world.refuses(GroupMismatch, |world| world.send(&[theirs], &[&other.trader.keypair]));
     let second = second_account(&mut world, &alice, 1);
@@ -861,7 +864,7 @@ fn an_account_is_opened_once_and_by_its_owner() {
     let misplaced =
         with_account(open.clone(), pda::margin_account(&world.group, &alice.key(), 9), alice.margin_account);
     refuses_with_code(&mut world, WRONG_SEEDS, |world| world.send(&[misplaced], &[&payer.keypair, &alice.keypair]));
-    let receipt = world.send(&[open.clone()], &[&payer.keypair, &alice.keypair]).unwrap();
+    let receipt = world.send(std::slice::from_ref(&open), &[&payer.keypair, &alice.keypair]).unwrap();
     let events = receipt.events();
     let [Event::MarginAccountOpened(event)] = &events[..] else { panic!("one event") };
     assert_eq!((event.owner, event.number, event.group), (alice.key(), 9, world.group));
@@ -873,8 +876,8 @@ fn an_account_is_opened_once_and_by_its_owner() {
 /// Anchor: an address is not the one its seeds give.
 const WRONG_SEEDS: u32 = 2006;
 
-/// An account is closed by its owner when there is nothing in it: no deposit, no debt, no position, no claim; and not in the second
-/// it was opened in, so that no quote lives twice.
+/// An account is closed by its owner when there is nothing in it: no deposit, no debt, no position, no claim; and not
+/// in the second it was opened in, so that no quote lives twice.
 #[test]
 fn only_an_empty_account_is_closed() {
     let (mut world, lender, bob) = lending();

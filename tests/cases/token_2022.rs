@@ -273,7 +273,8 @@ fn a_loan_of_a_token_with_a_fee_is_owed_in_full() {
     check_books(&world).unwrap();
 }
 
-/// P-17: what could run foreign code, take or freeze the vault's tokens, hide amounts or change what they are is not listed.
+/// P-17: what could run foreign code, take or freeze the vault's tokens, hide amounts or change what they are is not
+/// listed.
 #[test]
 fn a_forbidden_extension_is_refused_at_listing() {
     let mut world = World::with_market(PRICE).unwrap();

@@ -8,8 +8,8 @@ use margrave_sim::terms::quote_terms;
 
 const DAY: i64 = 86_400;
 
-/// A lender, a borrower and a month of interest. The bank asks 6 % a year while four fifths are lent, rising to 100 % when everything
-/// is; a tenth of the interest is a fee, of which insurance gets the first two dollars.
+/// A lender, a borrower and a month of interest. The bank asks 6 % a year while four fifths are lent, rising to 100 %
+/// when everything is; a tenth of the interest is a fee, of which insurance gets the first two dollars.
 #[test]
 fn a_lender_earns_a_month_of_interest_and_everybody_leaves() {
     let mut world = World::empty(World::START).unwrap();
@@ -20,7 +20,8 @@ fn a_lender_earns_a_month_of_interest_and_everybody_leaves() {
     world.launch().unwrap();
     world.set_price(PRICE).unwrap();
 
-    // Linda lends 10,000 dollars by depositing them. Boris has 1,000 SOL, which he does not want to sell, and takes 8,000 dollars.
+    // Linda lends 10,000 dollars by depositing them. Boris has 1,000 SOL, which he does not want to sell, and takes
+    // 8,000 dollars.
     let linda = world.funded("linda", 10_000 * DOLLAR, 0);
     let boris = world.funded("boris", 0, 1_000 * SOL);
     world.borrow(&boris, Token::Usdc, 8_000 * DOLLAR).unwrap();
@@ -47,7 +48,8 @@ fn a_lender_earns_a_month_of_interest_and_everybody_leaves() {
     // 6 % + 94 % x (95.0571 - 80) / 20 = 76.7683 % a year.
     world.borrow(&boris, Token::Usdc, 1_500 * DOLLAR).unwrap();
     assert_eq!(world.bank(Token::Usdc).1.borrow_rate, 824_293_345);
-    // What is left in the vault, 500 dollars, is what Linda can have today, and insurance and fees are not lent to Boris.
+    // What is left in the vault, 500 dollars, is what Linda can have today, and insurance and fees are not lent to
+    // Boris.
     world.refuses(VaultIlliquid, |world| world.withdraw(&linda, Token::Usdc, 500 * DOLLAR + 1));
     world.refuses(VaultIlliquid, |world| world.borrow(&boris, Token::Usdc, 497 * DOLLAR));
     check_books(&world).unwrap();
@@ -61,7 +63,8 @@ fn a_lender_earns_a_month_of_interest_and_everybody_leaves() {
     assert_eq!((bank.insurance, bank.fees), (2_000_000, 3_963_457));
     check_books(&world).unwrap();
 
-    // Boris brings back all of it, and a dollar too much, which is a deposit then: less than a unit is lost to rounding.
+    // Boris brings back all of it, and a dollar too much, which is a deposit then: less than a unit is lost to
+    // rounding.
     world.give(&boris, Token::Usdc, 60_634_582);
     let debt = bank.debt_up_at(bank.borrow_shares, world.now()).unwrap();
     assert_eq!(debt, 9_559_634_582);
@@ -99,8 +102,8 @@ fn accrue(world: &mut World) {
     world.send(&[instruction::accrue_interest((key, &bank))], &[]).unwrap();
 }
 
-/// The life of a token that keeps 1 % of every transfer: what the bank counts is what it has, and every fee is paid by who moves the
-/// tokens.
+/// The life of a token that keeps 1 % of every transfer: what the bank counts is what it has, and every fee is paid by
+/// who moves the tokens.
 #[test]
 fn a_token_with_a_transfer_fee_is_deposited_borrowed_and_withdrawn() {
     let mut world = World::with_market(PRICE).unwrap();
@@ -128,7 +131,8 @@ fn a_token_with_a_transfer_fee_is_deposited_borrowed_and_withdrawn() {
     assert_eq!(token.shares(&world, &paul), -10_800_000_000);
     check_books(&world).unwrap();
 
-    // Olga takes what is there: 49 that were left, and 39.2. The bank owes her the other 10.8, and Paul owes them to it.
+    // Olga takes what is there: 49 that were left, and 39.2. The bank owes her the other 10.8, and Paul owes them to
+    // it.
     world.refuses(VaultIlliquid, |world| token.withdraw(world, &olga, olgas, 88_200_000_001, false));
     token.withdraw(&mut world, &olga, olgas, 88_200_000_000, false).unwrap();
     assert_eq!(world.tokens(&olgas), 86_436_000_000);

@@ -8,7 +8,7 @@ use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, st
 use anchor_lang::prelude::*;
 use margrave_risk::{
     Collateral, Dated, Decimals, Expiry, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
-    Portfolio, Quantity, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Portfolio, Price, Quantity, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
 };
 use std::{cell::Cell, cell::RefMut, ops::Deref, ops::Range};
 
@@ -430,6 +430,27 @@ pub fn revalue(
     }
     account.record(&valuation, now);
     Ok(valuation)
+}
+
+/// Refuses a loan so large that a rising price or interest could soon make its account impossible to value, and so to liquidate.
+pub fn require_debt_in_range(
+    account: &MarginAccount,
+    key: &Pubkey,
+    directory: &impl Directory,
+    now: i64,
+) -> Result<()> {
+    let bank = directory.bank(key)?;
+    let debt = bank.debt_up_at(account.shares_in(key).min(0).unsigned_abs(), now)?;
+    let value = if bank.is_quote() {
+        debt
+    } else {
+        let atoms = i64::try_from(debt).map_err(|_| MargraveError::ValueOutOfRange)?;
+        let price = Price::new(directory.underlying(&bank.underlying)?.oracle.price).or_refuse()?;
+        let value = price.value_up(Quantity::new(atoms), Decimals::new(bank.decimals).or_refuse()?).or_refuse()?;
+        value.micros().unsigned_abs()
+    };
+    require!(value <= MAX_TRADED_VALUE, MargraveError::ValueOutOfRange);
+    Ok(())
 }
 
 /// The sentence every risk-adding instruction ends with. The numbers go to the log: "why?" is the first question asked.

@@ -161,8 +161,8 @@ impl Bank {
         self.underlying == Pubkey::default()
     }
 
-    /// What a deposit counts less than its value. `asked_ppm` is the most that margin asks for the token itself: the weight
-    /// does not shrink below it, or a deposit would lower health (I-12).
+    /// What a deposit counts less than its value. `asked_ppm` is the most that margin asks for the token itself: the
+    /// weight does not shrink below it, or a deposit would lower health (I-12).
     pub fn haircuts(&self, asked_ppm: u64) -> Result<Haircuts> {
         let terms = &self.terms;
         let mut initial = terms.haircut_initial_ppm;
@@ -237,18 +237,20 @@ impl Bank {
         if elapsed == 0 || self.borrow_rate == 0 {
             return Ok(bits);
         }
-        // Rounded up, and two steps more than down are never less than exact: who touches the bank often saves no interest.
+        // Rounded up, and two steps more than down are never less than exact: who touches the bank often saves no
+        // interest.
         let growth = u128::from(growth_down(self.borrow_rate, elapsed).or_refuse()?) + 2;
         let product = bits.checked_mul(growth).and_then(|product| product.checked_add(ONE - 1));
         Ok(product.ok_or(MargraveError::ValueOutOfRange)? >> I80F48::FRAC_NBITS)
     }
 
-    /// Adds the interest since the last time. The rate holds until a balance changes, so how often this is called changes
-    /// nothing but the rounding (I-35). Depositors get what borrowers owe more, less the fee, rounded down (I-01).
+    /// Adds the interest since the last time. The rate holds until a balance changes, so how often this is called
+    /// changes nothing but the rounding (I-35). Depositors get what borrowers owe more, less the fee, rounded down
+    /// (I-01).
     ///
-    /// Depositors who leave may take tokens along that were set aside, and then borrowers owe more than depositors own. Interest
-    /// on the difference is earned by what was set aside, so it is a fee. Otherwise the last share would get all of it, and
-    /// become too dear for anybody to deposit (P-19).
+    /// Depositors who leave may take tokens along that were set aside, and then borrowers owe more than depositors own.
+    /// Interest on the difference is earned by what was set aside, so it is a fee. Otherwise the last share would get
+    /// all of it, and become too dear for anybody to deposit (P-19).
     pub fn accrue(&mut self, now: i64) -> Result<()> {
         if now <= self.accrued_at {
             return Ok(());
@@ -297,8 +299,8 @@ impl Bank {
         Ok(())
     }
 
-    /// Adds `atoms` to a balance of `shares` and returns the balance: a debt is repaid first. Interest must be up to date.
-    /// Rounds against the balance.
+    /// Adds `atoms` to a balance of `shares` and returns the balance: a debt is repaid first. Interest must be up to
+    /// date. Rounds against the balance.
     pub fn credit(&mut self, shares: i64, atoms: u64) -> Result<i64> {
         let owed = shares.min(0).unsigned_abs();
         let debt = product_up(owed, self.borrow_bits()?)?;
@@ -315,8 +317,8 @@ impl Bank {
         signed(minted)?.checked_add(shares.max(0)).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
     }
 
-    /// Takes `atoms` from a balance of `shares` and returns the balance. What the deposit does not cover becomes a loan if
-    /// that is allowed. Interest must be up to date. Rounds against the balance.
+    /// Takes `atoms` from a balance of `shares` and returns the balance. What the deposit does not cover becomes a loan
+    /// if that is allowed. Interest must be up to date. Rounds against the balance.
     pub fn debit(&mut self, shares: i64, atoms: u64, lending: Lending) -> Result<i64> {
         let held = shares.max(0).unsigned_abs();
         let burned = quotient_up(atoms, self.deposit_bits()?)?;
@@ -346,8 +348,8 @@ impl Bank {
         sum.ok_or_else(|| error!(MargraveError::ValueOutOfRange))
     }
 
-    /// I-01: what the vault holds and what borrowers owe cover what the bank owes. Tokens sent to the vault by a stranger are
-    /// surplus and credit nobody.
+    /// I-01: what the vault holds and what borrowers owe cover what the bank owes. Tokens sent to the vault by a
+    /// stranger are surplus and credit nobody.
     pub fn require_solvent(&self, vault_atoms: u64) -> Result<()> {
         let owed = u128::from(self.claims_up()?) + u128::from(self.reserves()?);
         let covered = u128::from(vault_atoms) + u128::from(self.debts_down()?);
@@ -355,7 +357,8 @@ impl Bank {
         Ok(())
     }
 
-    /// `atoms` at the reference price, micro-dollars, rounded down and up; the quote token at par. Zero before a first price.
+    /// `atoms` at the reference price, micro-dollars, rounded down and up; the quote token at par. Zero before a first
+    /// price.
     pub fn reference_values(&self, atoms: u64) -> (u64, u64) {
         if self.is_quote() {
             return (atoms, atoms);
@@ -574,8 +577,8 @@ mod tests {
         }
     }
 
-    /// I-01, I-06, I-07: whatever a few accounts do in whatever order, every step leaves a solvent bank, and no step enriches anybody:
-    /// only time does, and only who lends.
+    /// I-01, I-06, I-07: whatever a few accounts do in whatever order, every step leaves a solvent bank, and no step
+    /// enriches anybody: only time does, and only who lends.
     #[test]
     fn no_step_gains_and_the_vault_covers_every_claim() {
         let mut random = Random(0x5eed);
@@ -605,8 +608,8 @@ mod tests {
                 }
                 ledger.check();
                 assert!(ledger.bank.borrow_bits().unwrap() >= owed && ledger.bank.deposit_bits().unwrap() >= dear);
-                for other in 0..5 {
-                    let grown = ledger.worth(other) - before[other];
+                for (other, before) in before.into_iter().enumerate() {
+                    let grown = ledger.worth(other) - before;
                     let lends = ledger.shares[other] > 0;
                     assert!(grown <= 0 || (time && lends), "{who} has made {other} richer by {grown}");
                     assert!(other == who || time || grown == 0, "{who} has taken {grown} from {other}");
@@ -682,7 +685,8 @@ mod tests {
     fn a_debt_is_repaid_first() {
         let mut bank = bank_at(2 * ONE, 4 * ONE);
         (bank.deposit_shares, bank.borrow_shares) = (1_000, 10);
-        // Ten shares owe 40 atoms. 39 repay nine shares; 47 repay all, and the other seven are three deposit shares and a rest.
+        // Ten shares owe 40 atoms. 39 repay nine shares; 47 repay all, and the other seven are three deposit shares and
+        // a rest.
         assert_eq!({ bank }.credit(-10, 0).unwrap(), -10);
         assert_eq!({ bank }.credit(-10, 39).unwrap(), -1);
         assert_eq!({ bank }.credit(-10, 40).unwrap(), 0);
@@ -801,8 +805,8 @@ mod tests {
         assert_eq!((bank.insurance, bank.fees), (1_000, 100));
     }
 
-    /// P-19: when depositors have left with what was set aside, the last of them does not earn interest on all of it, and the index
-    /// stays near one; the interest is a fee.
+    /// P-19: when depositors have left with what was set aside, the last of them does not earn interest on all of it,
+    /// and the index stays near one; the interest is a fee.
     #[test]
     fn the_last_share_does_not_earn_what_the_reserves_lend() {
         for left in [0, 1, 1_000] {
@@ -812,7 +816,8 @@ mod tests {
             (ledger.bank.insurance, ledger.vault) = (600_000, ledger.vault + 600_000);
             ledger.withdraw(0, 1_000_000 - left, Lending::Refused).unwrap();
             ledger.check();
-            // Everything there is is lent: 400 % a year. 45 days are e^0.49315 - 1 = 63.7467 %, nine tenths of it without the fee.
+            // Everything there is is lent: 400 % a year. 45 days are e^0.49315 - 1 = 63.7467 %, nine tenths of it
+            // without the fee.
             assert_eq!(ledger.bank.borrow_rate, 4 << 30);
             ledger.pass(MAX_INTEREST_SECS);
             ledger.check();
@@ -824,8 +829,8 @@ mod tests {
         }
     }
 
-    /// P-19: the first depositor of an empty bank owns one share for each atom, whatever somebody sends to the vault, and the second
-    /// gets what he puts in.
+    /// P-19: the first depositor of an empty bank owns one share for each atom, whatever somebody sends to the vault,
+    /// and the second gets what he puts in.
     #[test]
     fn the_first_depositor_cannot_make_a_share_dear() {
         let mut ledger = Ledger::new(bank_at(ONE, ONE));
@@ -882,7 +887,8 @@ mod tests {
         assert!(rates.is_sorted());
     }
 
-    /// I-12: a crowded token counts less where risk is added, never less than margin asks for it, and always the same for maintenance.
+    /// I-12: a crowded token counts less where risk is added, never less than margin asks for it, and always the same
+    /// for maintenance.
     #[test]
     fn the_weight_shrinks_with_deposits_down_to_what_margin_asks() {
         let mut bank = bank_at(ONE, ONE);

@@ -177,7 +177,9 @@ fn settle_all(desk: &mut Desk, traders: &[Trader]) -> (i64, i64, i64) {
         };
         let mut payoffs: Vec<i64> = strikes
             .iter()
-            .map(|(instrument, side, strike)| (holding(world, trader, instrument).0, side * (settled - strike * DOLLAR_PRICE)))
+            .map(|(instrument, side, strike)| {
+                (holding(world, trader, instrument).0, side * (settled - strike * DOLLAR_PRICE))
+            })
             .map(|(quantity, worth)| floor(worth.max(0), quantity))
             .collect();
         let future = Instrument { kind: margrave::state::InstrumentKind::Future, strike: 0, ..strikes[0].0 };
@@ -256,11 +258,8 @@ fn an_expiry_is_settled_on_its_own_sheet() {
 fn expired_instruments_do_not_trade() {
     let mut desk = Desk::open();
     desk.alice_trades(&[desk.leg(desk.future(), SOL_LONG), desk.leg(desk.call(35), SOL_LONG)]).unwrap();
-    let legs = [
-        desk.leg(desk.future(), -SOL_LONG),
-        desk.leg(desk.call(35), -SOL_LONG),
-        desk.leg(desk.put(35), SOL_LONG),
-    ];
+    let legs =
+        [desk.leg(desk.future(), -SOL_LONG), desk.leg(desk.call(35), -SOL_LONG), desk.leg(desk.put(35), SOL_LONG)];
     desk.world.set_time(desk.time - 1);
     desk.world.set_price(PRICE).unwrap();
     desk.refresh_surface(60).unwrap();
@@ -390,7 +389,8 @@ fn strikes_are_listed_once_and_up_to_256() {
     }
     let forged = instruction::list_strikes(alice.key(), group, sol, expiry, vec![PRICE + 1]);
     world.refuses(SignerIsNotOperator, |world| world.send(&[forged], &[&alice.keypair]));
-    let more: Vec<i64> = (1..=251).map(|index| PRICE + index * 1_000_000_000).filter(|p| p % 50_000_000_000 != 0).collect();
+    let more: Vec<i64> =
+        (1..=251).map(|index| PRICE + index * 1_000_000_000).filter(|p| p % 50_000_000_000 != 0).collect();
     let extra: Vec<i64> = (1..=251 - i64::try_from(more.len()).unwrap()).map(|index| PRICE - index).collect();
     for some in more.chunks(16).chain(extra.chunks(16)) {
         world.send(&[list(some)], &[]).unwrap();

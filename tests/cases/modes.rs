@@ -36,7 +36,10 @@ fn less_offset_never_asks_for_less() {
     assert!(portfolio.initial_margin < cross.initial_margin, "{} {}", portfolio.initial_margin, cross.initial_margin);
     assert!(portfolio.maintenance_margin < cross.maintenance_margin);
     // On one underlying with cash alone isolated is cross.
-    assert_eq!((cross.initial_margin, cross.maintenance_margin), (isolated.initial_margin, isolated.maintenance_margin));
+    assert_eq!(
+        (cross.initial_margin, cross.maintenance_margin),
+        (isolated.initial_margin, isolated.maintenance_margin)
+    );
     assert_eq!((portfolio.equity, cross.equity), (cross.equity, isolated.equity));
 }
 

@@ -139,7 +139,12 @@ fn option_prices_stay_within_the_band() {
     let (call, future) = (desk.call(35), desk.future());
     let mark = desk.world.mark(&desk.world.sol, &call);
     let band = PRICE / 50;
-    let outside = [(call, mark + band + 1), (call, mark - band - 1), (future, PRICE * 21 / 20 + 1), (future, PRICE * 19 / 20 - 1)];
+    let outside = [
+        (call, mark + band + 1),
+        (call, mark - band - 1),
+        (future, PRICE * 21 / 20 + 1),
+        (future, PRICE * 19 / 20 - 1),
+    ];
     for (instrument, price) in outside {
         let leg = desk.leg_at(instrument, SOL_LONG, price);
         let Desk { world, alice, maker, .. } = &mut desk;
@@ -222,7 +227,8 @@ fn a_premium_moves_between_deposits_without_writing_the_bank() {
     let (mark, before) = (desk.world.mark(&desk.world.sol, &desk.call(35)), desk.world.bank(Token::Usdc).1);
     let quantity = 12_340_000_000;
     // Rounded up: the taker pays.
-    let premium = i64::try_from((i128::from(mark) * i128::from(quantity) + 10i128.pow(13) - 1) / 10i128.pow(13)).unwrap();
+    let premium =
+        i64::try_from((i128::from(mark) * i128::from(quantity) + 10i128.pow(13) - 1) / 10i128.pow(13)).unwrap();
     let (has, gets) = (cash(&desk.world, &desk.alice), cash(&desk.world, &desk.maker));
     let trade = with_read_only_bank(&desk, &desk.alice, &[desk.leg(desk.call(35), quantity)]);
     let signers = [&desk.alice.keypair, &desk.maker.keypair];
@@ -325,7 +331,8 @@ fn open_interest_stops_at_its_cap() {
 /// Nobody holds more than a share of a market but a small position.
 #[test]
 fn a_large_position_is_a_part_of_its_market_only() {
-    let mut desk = Desk::with(|_, market, _| (market.position_allowance, market.concentration_ppm) = (5 * SOL, 500_000));
+    let mut desk =
+        Desk::with(|_, market, _| (market.position_allowance, market.concentration_ppm) = (5 * SOL, 500_000));
     let bob = desk.world.funded("bob", 50_000 * DOLLAR, 0);
     for instrument in [desk.future(), desk.call(35), Instrument::PERP] {
         let Desk { world, alice, maker, .. } = &mut desk;
@@ -401,7 +408,8 @@ fn positions_beyond_the_engine_s_range_are_refused() {
         (market.perp_interest_cap, market.future_interest_cap, market.option_interest_cap) = (most, most, most);
     });
     // 2^44 micro-dollars at 35 dollars are 502,644 SOL; 2^47 are 4,021,154.
-    let cases = [(desk.call(35), 502_645), (desk.put(35), 502_645), (desk.future(), 4_021_155), (Instrument::PERP, 4_021_155)];
+    let cases =
+        [(desk.call(35), 502_645), (desk.put(35), 502_645), (desk.future(), 4_021_155), (Instrument::PERP, 4_021_155)];
     for (instrument, sol) in cases {
         for quantity in [sol * SOL_LONG, -sol * SOL_LONG, 1 << 62, i64::MAX, i64::MIN, -i64::MAX] {
             let leg = desk.leg(instrument, quantity);

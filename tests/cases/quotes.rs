@@ -357,7 +357,8 @@ const ED25519: &str = "Ed25519SigVerify111111111111111111111111111";
 /// all the same.
 fn check_of(count: u8, indices: [u16; 3], key: &Pubkey, signature: &[u8], message: &[u8]) -> Instruction {
     let start = 2 + 14;
-    let fields = [start + 32, indices[0], start, indices[1], start + 96, u16::try_from(message.len()).unwrap(), indices[2]];
+    let fields =
+        [start + 32, indices[0], start, indices[1], start + 96, u16::try_from(message.len()).unwrap(), indices[2]];
     let mut data = vec![count, 0];
     data.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
     data.extend(key.as_ref());
@@ -492,8 +493,16 @@ fn signed_bytes_are_a_quote_and_nothing_else() {
     let mut kind = message.clone();
     // The instrument's kind, behind the underlying's index.
     kind[count + 4 + 2] = 9;
-    let cases =
-        [longer, message[..message.len() - 1].to_vec(), message[16..].to_vec(), message[..16].to_vec(), vec![], legs, other_domain, kind];
+    let cases = [
+        longer,
+        message[..message.len() - 1].to_vec(),
+        message[16..].to_vec(),
+        message[..16].to_vec(),
+        vec![],
+        legs,
+        other_domain,
+        kind,
+    ];
     for bytes in cases {
         let signature = market.maker.keypair.sign_message(&bytes);
         let check = check_of(1, [u16::MAX; 3], &market.maker.key(), signature.as_array(), &bytes);

@@ -202,7 +202,7 @@ fn a_deep_option_trades_near_its_intrinsic_value() {
     let owed = -cash(&desk.world, &desk.alice);
     assert!(owed > 90_000 * DOLLAR_INT, "{owed}");
     let account = desk.world.account(&desk.alice);
-    assert!(account.equity <= 5_000 * DOLLAR_INT && account.equity > 4_990 * DOLLAR_INT, "{}", account.equity);
+    assert!(account.equity <= 5_000 * DOLLAR_INT && account.equity > 4_960 * DOLLAR_INT, "{}", account.equity);
     check_books(&desk.world).unwrap();
     // Beyond what an option's underlying may be worth nobody asks for margin.
     let leg = desk.leg(put, 2 * SOL_LONG);

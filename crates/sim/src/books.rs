@@ -20,7 +20,8 @@ pub struct Books {
 }
 
 /// Adds up every account: I-01 vaults and loans cover claims, I-02 positions of every instrument sum to zero and open interest is
-/// half their sizes (of a settled expiry: each side what has not been settled yet), I-03 payments, claims, fees, clearing and pools sum to zero, I-06 shares sum to the bank's totals.
+/// the sum of the long ones (in a settled expiry each side leaves by itself), I-03 payments, claims, fees, clearing and pools sum
+/// to zero, I-06 shares sum to the bank's totals.
 ///
 /// # Errors
 /// Names the law that does not hold, and by how much.

@@ -8,7 +8,7 @@ use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, st
 use anchor_lang::prelude::*;
 use margrave_risk::{
     Collateral, Dated, Decimals, Expiry, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
-    Portfolio, Price, Quantity, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
 };
 use std::{cell::Cell, cell::RefMut, ops::Deref, ops::Range};
 
@@ -79,6 +79,8 @@ impl Directory for InstructionAccounts<'_, '_> {
 pub struct Arranged {
     mode: RiskMode,
     cash: Usd,
+    /// Whether a token is owed.
+    owes: bool,
     options: OptionTerms,
     levels: margrave_risk::Levels,
     /// Every underlying that was read so far, of all accounts: one instruction sees one price of each (I-21).
@@ -124,6 +126,7 @@ impl Arranged {
         Ok(Self {
             mode: RiskMode::Portfolio,
             cash: Usd::ZERO,
+            owes: false,
             options: group.options.terms()?,
             levels: group.levels()?,
             markets: Vec::with_capacity(MAX_UNDERLYINGS),
@@ -148,6 +151,7 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
+        self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
         self.lines.clear();
         self.dated.clear();
         self.linear.clear();
@@ -344,8 +348,13 @@ impl Arranged {
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
         let KnownMarket { market, nodes, .. } = &self.markets[line.market];
+        let mut market = *market;
+        // Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
+        if self.owes || self.cash.is_negative() {
+            market.profit.initial = Ratio::ONE;
+        }
         Holdings {
-            market: *market,
+            market,
             nodes: Some(nodes),
             perps: &self.linear[line.perps.clone()],
             collateral: &self.collateral[line.collateral.clone()],

@@ -145,6 +145,8 @@ impl Change {
                 let underlying = targets.underlying.take();
                 let bank = targets.bank(key)?;
                 require_haircut_fits(bank, terms, underlying.map(|(key, underlying)| (key, &*underlying)))?;
+                // The rate is computed from terms that must be in order.
+                terms.require_valid()?;
                 bank.terms = *terms;
                 bank.update_rate()?;
                 bank.invariant()?;

@@ -962,3 +962,123 @@ fn a_pause_stops_nobody_from_leaving() {
     world.withdraw(&alice, Token::Usdc, u64::MAX).unwrap();
     check_books(&world).unwrap();
 }
+
+/// I-34: a pause of execution would be for ever if it stopped the change that ends it. That one waits like every other.
+#[test]
+fn a_pause_of_execution_can_be_ended() {
+    let mut world = world();
+    pause(&mut world, Pause::ALL).unwrap();
+    let other = world.queue(Change::Resume { underlying: world.sol }).unwrap();
+    let end = world.queue(Change::Unpause(Pause::EXECUTE)).unwrap();
+    world.refuses(ChangeMustWait, |world| execute(world, &end));
+    world.set_time(world.now() + TIMELOCK);
+    world.refuses(Paused, |world| execute(world, &other));
+    execute(&mut world, &end).unwrap();
+    assert_eq!(group(&world).paused, Pause::ALL & !Pause::EXECUTE);
+    execute(&mut world, &other).unwrap();
+}
+
+/// I-33: neither the guardian nor anybody else clears a bit without the delay; setting no bit clears none.
+#[test]
+fn a_guardian_cannot_clear_what_he_has_paused() {
+    let mut world = world();
+    let guardian = world.guardian.insecure_clone();
+    pause(&mut world, Pause::NEW_RISK | Pause::BORROW).unwrap();
+    pause(&mut world, 0).unwrap();
+    pause(&mut world, Pause::LISTING).unwrap();
+    let all = Pause::NEW_RISK | Pause::BORROW | Pause::LISTING;
+    assert_eq!(group(&world).paused, all);
+    world.refuses(SignerIsNotManager, |world| now_by(world, &guardian, &Change::Unpause(all)));
+    world.refuses(SignerIsNotManager, |world| queue_by(world, &guardian, &Change::Unpause(all)));
+    world.refuses(ChangeMustBeQueued, |world| now(world, &Change::Unpause(all)));
+    world.change(Change::Unpause(Pause::BORROW), None).unwrap();
+    assert_eq!(group(&world).paused, Pause::NEW_RISK | Pause::LISTING);
+    // The same for one underlying.
+    let stop = instruction::pause(guardian.pubkey(), world.group, Some(world.sol), Pause::NEW_RISK);
+    world.send(&[stop], &[]).unwrap();
+    let resume = Change::Resume { underlying: world.sol };
+    world.refuses(ChangeMustBeQueued, |world| now(world, &resume));
+    world.change(resume, None).unwrap();
+    assert_eq!(world.underlying().paused, 0);
+}
+
+/// I-34: caps of zero, which a manager may set at once, stop growth and nothing else: what is open can be closed.
+#[test]
+fn caps_of_zero_lock_nobody_in() {
+    let Market { mut world, maker, alice } = Market::long(10);
+    let (expiry, _) = world.list_expiry(world.sol, 30, 60, &[PRICE]).unwrap();
+    let call = world.instrument(&world.sol, InstrumentKind::Call, expiry, PRICE);
+    let future = world.instrument(&world.sol, InstrumentKind::Future, expiry, 0);
+    let both = |world: &World, size: i64| [world.leg(world.sol, call, size), world.leg(world.sol, future, size)];
+    let legs = both(&world, SOL_LONG);
+    world.trade_legs(&alice, &maker, &legs).unwrap();
+
+    let Change::Underlying { underlying, oracle, risk, market } = underlying_change(&world) else { unreachable!() };
+    let market = MarketTerms {
+        perp_interest_cap: 0,
+        future_interest_cap: 0,
+        option_interest_cap: 0,
+        position_allowance: 0,
+        concentration_ppm: 0,
+        ..market
+    };
+    now(&mut world, &Change::Underlying { underlying, oracle, risk, market }).unwrap();
+    world.refuses(OpenInterestCapExceeded, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
+    let legs = both(&world, SOL_LONG);
+    world.refuses(OpenInterestCapExceeded, |world| world.trade_legs(&alice, &maker, &legs));
+    // Nor does a position pass on to somebody else.
+    let bob = world.funded("bob", 5_000 * DOLLAR, 0);
+    world.refuses(PositionTooConcentrated, |world| world.trade(&bob, &alice, SOL_LONG, PRICE));
+
+    let mut legs = both(&world, -SOL_LONG).to_vec();
+    legs.push(world.leg(world.sol, Instrument::PERP, -10 * SOL_LONG));
+    world.trade_legs(&alice, &maker, &legs).unwrap();
+    assert!(world.account(&alice).positions[0].is_empty());
+    // And when nothing is open, nothing is listed.
+    world.refuses(InstrumentNotListed, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
+    check_books(&world).unwrap();
+}
+
+/// I-33: what a manager may tighten at once makes no healthy account liquidatable. Initial margin may rise out of reach, maintenance
+/// margin does not move, and the account can still repay and leave.
+#[test]
+fn tightening_at_once_liquidates_nobody() {
+    let mut world = world();
+    let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 0, 100 * SOL);
+    world.borrow(&alice, Token::Usdc, 1_000 * DOLLAR).unwrap();
+    world.trade(&alice, &maker, 10 * SOL_LONG, PRICE).unwrap();
+    let before = world.accounts().value(&alice.margin_account, world.now()).unwrap();
+    assert!(!before.initial_health().is_negative());
+
+    let strict = BankTerms {
+        deposit_cap: 0,
+        borrow_cap: 0,
+        haircut_initial_ppm: 1_000_000,
+        liability_initial_ppm: 1_000_000,
+        ..sol_terms(&world)
+    };
+    let strict = bank_change(&world, strict);
+    now(&mut world, &strict).unwrap();
+    let cash = BankTerms { deposit_cap: 0, borrow_cap: 0, ..world.bank(Token::Usdc).1.terms };
+    let cash = Change::Bank { bank: world.usdc_bank, terms: cash };
+    now(&mut world, &cash).unwrap();
+    let Change::Underlying { underlying, oracle, risk, market } = underlying_change(&world) else { unreachable!() };
+    let risk = RiskTerms { profit_haircut_initial_ppm: 1_000_000, ..risk };
+    now(&mut world, &Change::Underlying { underlying, oracle, risk, market }).unwrap();
+    let longest = GroupTerms { timelock_secs: MAX_TIMELOCK_SECS, ..group(&world).terms };
+    now(&mut world, &Change::Group(longest)).unwrap();
+
+    let after = world.accounts().value(&alice.margin_account, world.now()).unwrap();
+    assert!(after.initial_health().is_negative(), "initial margin is out of reach");
+    assert_eq!(after.maintenance_health(), before.maintenance_health());
+    world.refuses(AccountIsHealthy, |world| world.liquidate(&maker, &alice, u64::MAX));
+
+    // The way out: reduce, repay, withdraw.
+    world.trade(&alice, &maker, -10 * SOL_LONG, PRICE).unwrap();
+    world.give(&alice, Token::Usdc, 100 * DOLLAR);
+    world.deposit(&alice, Token::Usdc, 1_000 * DOLLAR).unwrap();
+    let sol = world.sol;
+    world.settle_pnl(&alice, sol, false).unwrap();
+    check_books(&world).unwrap();
+}

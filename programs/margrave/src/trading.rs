@@ -163,7 +163,9 @@ impl<'a> Sheet<'a> {
         let sheet = |mark: Price, notional_price: Price| Self { key, underlying, unit, mark, notional_price };
         if instrument.kind == InstrumentKind::Perp {
             let bare = instrument.expiry == 0 && instrument.strike == 0 && instrument.series == 0;
-            require!(bare && underlying.market.perp_interest_cap != 0, MargraveError::InstrumentNotListed);
+            // A cap of zero lists nothing, but what is open must stay closable (I-34).
+            let listed = underlying.market.perp_interest_cap != 0 || underlying.perp.open_interest != 0;
+            require!(bare && listed, MargraveError::InstrumentNotListed);
             return Ok(sheet(index, index));
         }
         let slot = underlying.expiries.get(usize::from(instrument.expiry));

@@ -145,9 +145,13 @@ impl Change {
                 // Before anything is computed with them.
                 terms.require_valid()?;
                 let underlying = targets.underlying.take();
+                let price = underlying.as_ref().map_or(0, |(_, underlying)| underlying.oracle.price);
                 let bank = targets.bank(key)?;
                 make_room_for_haircut(bank, terms, underlying)?;
                 bank.terms = *terms;
+                if !bank.is_quote() {
+                    bank.reference_price = price;
+                }
                 bank.update_rate()?;
                 bank.invariant()?;
             }

@@ -29,7 +29,10 @@ pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
     let proposal = &ctx.accounts.proposal;
     proposal.require_executable(now)?;
     let mut group = ctx.accounts.group.load_mut()?;
-    group.require_running(Pause::EXECUTE)?;
+    // Or no pause of execution could ever end.
+    if !matches!(proposal.change, Change::Unpause(_)) {
+        group.require_running(Pause::EXECUTE)?;
+    }
     apply(&proposal.change, &mut group, &ctx.accounts.bank, &ctx.accounts.underlying, now, false)?;
 
     let (group, id) = (ctx.accounts.group.key(), proposal.id);

@@ -23,7 +23,7 @@ const MUTANTS = [
   // The grid and the arrays.
   ["core nodes at two thirds only", "grid.rs", "moves[UNCHANGED_NODE - thirds] = size.opposite();", "moves[UNCHANGED_NODE - thirds / 2 * 2] = size.opposite();",
     "between_the_nodes_a_book_loses_little_more_than_in_its_worst_cell"],
-  ["stored arrays round to gain", "array.rs", "low_i16(value.micros() >> exponent)", "low_i16(-(-value.micros() >> exponent))",
+  ["stored arrays round to gain", "array.rs", "low_i16(result.micros() >> exponent)", "low_i16(-(-result.micros() >> exponent))",
     "margin_from_stored_arrays_is_never_below_the_exact_one"],
 
   // The book.

@@ -423,7 +423,7 @@ pub fn revalue(
     let sequence = account.sequence;
     let risk = &mut account.risk;
     let valuation = arranged.evaluate(|index, stamp, part| {
-        let compressed = part.array().compress_down();
+        let compressed = part.compressed();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;

@@ -7,6 +7,7 @@
 mod common;
 
 mod access;
+mod banks;
 mod conformance;
 mod deposit;
 mod desk;
@@ -20,11 +21,14 @@ mod layout;
 mod liquidate;
 mod listing;
 mod market_data;
+mod modes;
 mod options;
 mod preview;
 mod price;
 mod program_test;
+mod quotes;
 mod settlement;
 mod stories;
+mod token_2022;
 mod trade;
 mod withdraw;

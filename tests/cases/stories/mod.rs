@@ -1,3 +1,4 @@
 //! Journeys across several instructions, readable as documentation.
 
 mod crash;
+mod lending;

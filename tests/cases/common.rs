@@ -5,6 +5,9 @@ pub use margrave_client::{AccountMeta, Event, Instruction, Pubkey, pda};
 pub use margrave_sim::*;
 pub use solana_signer::Signer;
 
+use solana_keypair::Keypair;
+use std::collections::BTreeMap;
+
 pub const DOLLAR: u64 = 1_000_000;
 pub const SOL: u64 = 1_000_000_000;
 /// Positions are signed.
@@ -52,6 +55,7 @@ impl Market {
         let first = (world.group, world.usdc_bank, world.sol_bank, world.sol);
         world.create_group(1).unwrap();
         world.list_sol(terms::risk_terms()).unwrap();
+        world.launch().unwrap();
         world.refresh().unwrap();
         let trader = world.funded("stranger", 5_000 * DOLLAR, SOL);
         let other = OtherGroup { group: world.group, usdc_bank: world.usdc_bank, sol: world.sol, trader };
@@ -111,3 +115,16 @@ pub const NOT_A_SIGNER: u32 = 3010;
 pub const WRONG_PROGRAM: u32 = 3007;
 /// Anchor: an account has another type's discriminator.
 pub const WRONG_DISCRIMINATOR: u32 = 3002;
+
+/// The SPL token program.
+pub const TOKEN_PROGRAM: Pubkey = Pubkey::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+
+/// What every account would hold after `instruction`. The world stays as it is.
+#[track_caller]
+pub fn aftermath(world: &mut World, instruction: Instruction, signers: &[&Keypair]) -> BTreeMap<Pubkey, Vec<u8>> {
+    let before = world.svm.clone();
+    world.send(&[instruction], signers).expect("the instruction is accepted");
+    let after = world.snapshot();
+    world.svm = before;
+    after
+}

@@ -16,6 +16,7 @@ fn a_deposit_moves_tokens_and_credits_shares() {
     let events = receipt.events();
     let [Event::Deposited(event)] = &events[..] else { panic!("one event") };
     assert_eq!((event.margin_account, event.bank, event.amount), (alice.margin_account, key, 300 * DOLLAR));
+    assert_eq!((event.shares, event.sequence), (300_000_000, 1));
     check_books(&world).unwrap();
 }
 
@@ -68,9 +69,10 @@ fn only_the_signing_owner_deposits() {
     world.give(&alice, Token::Usdc, DOLLAR);
     world.give(&maker, Token::Usdc, DOLLAR);
     let (key, bank) = world.bank(Token::Usdc);
-    let into_alice = instruction::deposit(maker.key(), alice.margin_account, (key, &bank), maker.usdc, DOLLAR);
+    let into_alice =
+        instruction::deposit(maker.key(), alice.margin_account, (key, &bank), maker.usdc, TOKEN_PROGRAM, DOLLAR);
     world.refuses(SignerIsNotOwner, |world| world.send(&[into_alice], &[&maker.keypair]));
-    let own = instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, DOLLAR);
+    let own = instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, TOKEN_PROGRAM, DOLLAR);
     refuses_with_code(&mut world, NOT_A_SIGNER, |world| world.send(&[unsigned(own, alice.key())], &[]));
 }
 
@@ -82,7 +84,8 @@ fn a_foreign_vault_is_refused() {
     let Market { world, alice, maker } = &mut market;
     world.give(alice, Token::Usdc, DOLLAR);
     let (key, bank) = world.bank(Token::Usdc);
-    let deposit = instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, DOLLAR);
+    let deposit =
+        instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, TOKEN_PROGRAM, DOLLAR);
     for vault in [maker.usdc, pda::vault(&world.sol_bank), pda::vault(&other.usdc_bank)] {
         let deposit = with_account(deposit.clone(), bank.vault, vault);
         world.refuses(VaultMismatch, |world| world.send(&[deposit], &[&alice.keypair]));
@@ -96,7 +99,8 @@ fn a_foreign_mint_or_bank_is_refused() {
     let Market { world, alice, .. } = &mut market;
     world.give(alice, Token::Usdc, DOLLAR);
     let (key, bank) = world.bank(Token::Usdc);
-    let deposit = instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, DOLLAR);
+    let deposit =
+        instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, TOKEN_PROGRAM, DOLLAR);
     let (usdc, sol) = (world.usdc_mint, world.sol_mint);
     let wrong_mint = with_account(deposit.clone(), usdc, sol);
     world.refuses(MintMismatch, |world| world.send(&[wrong_mint], &[&alice.keypair]));
@@ -114,7 +118,9 @@ fn the_ninth_token_and_a_full_bank_are_refused() {
         let source = world.give_new(&alice, mint, SOL);
         let key = pda::bank(&world.group, &mint);
         let bank = world.load(&key);
-        let deposit = |amount| instruction::deposit(alice.key(), alice.margin_account, (key, &bank), source, amount);
+        let deposit = |amount| {
+            instruction::deposit(alice.key(), alice.margin_account, (key, &bank), source, TOKEN_PROGRAM, amount)
+        };
         if number == 8 {
             world.refuses(CollateralLimitExceeded, |world| world.send(&[deposit(1_000)], &[&alice.keypair]));
         } else {
@@ -123,4 +129,17 @@ fn the_ninth_token_and_a_full_bank_are_refused() {
         }
     }
     check_books(&world).unwrap();
+}
+
+/// P-43: what is listed takes no tokens before the launch.
+#[test]
+fn nobody_deposits_before_the_launch() {
+    let mut world = World::empty(World::START).unwrap();
+    world.create_group(0).unwrap();
+    world.list_sol(terms::risk_terms()).unwrap();
+    let alice = world.trader("alice");
+    world.give(&alice, Token::Usdc, DOLLAR);
+    world.refuses(NotLaunched, |world| world.deposit(&alice, Token::Usdc, DOLLAR));
+    world.launch().unwrap();
+    world.deposit(&alice, Token::Usdc, DOLLAR).unwrap();
 }

@@ -1,33 +1,82 @@
-//! Account layouts are a promise to everyone who has stored one.
+//! Account layouts are a promise to everyone who has stored one. Offsets are from behind the discriminator.
 
 use margrave::state::*;
 use std::mem::{align_of, offset_of, size_of};
 
 #[test]
 fn sizes_and_alignment_are_fixed() {
-    assert_eq!([size_of::<Group>(), size_of::<Bank>()], [1_232, 728]);
-    assert_eq!([size_of::<Underlying>(), size_of::<MarginAccount>()], [10_232, 4_224]);
+    assert_eq!([size_of::<Group>(), size_of::<OutflowLimit>(), size_of::<Bank>()], [992, 88, 584]);
+    assert_eq!([size_of::<Underlying>(), size_of::<MarginAccount>()], [16_176, 4_896]);
+    assert_eq!([size_of::<CollateralSlot>(), size_of::<PositionSlot>(), size_of::<RiskSlot>()], [48, 40, 152]);
+    assert_eq!([size_of::<Delegate>(), size_of::<QuoteSlot>()], [40, 24]);
+    assert_eq!([size_of::<ExpirySlot>(), size_of::<StrikeSlot>()], [248, 48]);
+    assert_eq!(Proposal::SPACE, 363);
     // Account data begins at an 8-byte boundary after its discriminator.
-    let alignments = [align_of::<Group>(), align_of::<Bank>(), align_of::<Underlying>(), align_of::<MarginAccount>()];
+    let alignments = [
+        align_of::<Group>(),
+        align_of::<OutflowLimit>(),
+        align_of::<Bank>(),
+        align_of::<Underlying>(),
+        align_of::<MarginAccount>(),
+    ];
     assert!(alignments.iter().all(|alignment| *alignment <= 8), "{alignments:?}");
 }
 
+macro_rules! offsets {
+    ($type:ty: $($field:ident $offset:literal),* $(,)?) => {
+        $(assert_eq!(offset_of!($type, $field), $offset, concat!(stringify!($type), ".", stringify!($field)));)*
+    };
+}
+
 #[test]
-fn offsets_that_clients_filter_by_are_fixed() {
-    assert_eq!([offset_of!(MarginAccount, status), offset_of!(MarginAccount, number)], [2, 4]);
-    assert_eq!([offset_of!(MarginAccount, group), offset_of!(MarginAccount, owner)], [8, 40]);
-    assert_eq!(offset_of!(MarginAccount, collateral), 128);
-    assert_eq!(offset_of!(MarginAccount, positions), 640);
-    assert_eq!(offset_of!(MarginAccount, risk), 2_688);
-    assert_eq!(offset_of!(RiskSlot, exponent), 32);
-    assert_eq!(offset_of!(Underlying, oracle), 56);
-    assert_eq!(offset_of!(Underlying, terms), 208);
-    assert_eq!(offset_of!(Underlying, perp), 240);
-    assert_eq!(offset_of!(Bank, vault), 72);
+fn offsets_in_a_group_are_fixed() {
+    offsets!(Group: version 0, id 2, banks 4, underlyings 6, quote_mint 8, quote_bank 40, roles 72, receivers 200);
+    offsets!(Group: proposals 328, terms 336, options 400, paused 464, launched 468, depeg 472, reserved 480);
+    offsets!(Roles: admin 0, manager 32, operator 64, guardian 96);
+    offsets!(GroupTerms: outflow_cap 0, maintenance_scan_ppm 8, timelock_secs 16, peg_underlying 32);
+    offsets!(OutflowLimit: version 0, group 8, window 40, reserved 56);
+}
+
+#[test]
+fn offsets_in_a_bank_are_fixed() {
+    offsets!(Bank: version 0, decimals 3, index 4, group 8, mint 40, vault 72, underlying 104);
+    offsets!(Bank: deposit_index 136, borrow_index 152, deposit_shares 168, borrow_shares 176);
+    offsets!(Bank: fees 184, insurance 192, pools 200, accrued_at 208, borrow_rate 216, reference_price 224);
+    offsets!(Bank: outflow 232, terms 248, reserved 328);
+    offsets!(BankTerms: deposit_cap 0, borrow_cap 8, outflow_cap 16, haircut_maintenance_ppm 40, interest_fee_ppm 72);
+}
+
+#[test]
+fn offsets_in_an_underlying_are_fixed() {
+    offsets!(Underlying: version 0, decimals 2, paused 3, index 4, group 8, symbol 40, oracle 56, risk 160, market 248);
+    offsets!(Underlying: range 336, nodes 384, perp 576, pool 624, series 648, reserved 656, expiries 912, strikes 3_888);
+    offsets!(Oracle: terms 0, price 56, confidence 64, confidence_ratio 72, publish_time 80, stable_price 96);
+    offsets!(RiskTerms: size_depth 0, profit_cap 8, version 16, scan_range_ppm 20, max_surface_age_secs 84);
+    offsets!(MarketTerms: lot 0, perp_interest_cap 8, concentration_ppm 40, maker_fee_ppm 44, funding_depth 80);
+    offsets!(RangeState: variance 0, price 8, time 16, range 24, ramp 32, moved_at 40);
+    offsets!(Perp: open_interest 0, funding_index 8, funded_at 24, premium 32, premium_at 40);
+    offsets!(PnlPool: balance 0, unsettled_fees 8, clearing 16);
+    offsets!(ExpirySlot: series 0, time 8, carry 16, surface_at 24, smile 32, prepared 72, future_interest 184);
+    offsets!(ExpirySlot: interest 192, observed 200, observed_secs 216, settlement_price 224, reserved 232);
+    offsets!(StrikeSlot: price 0, vol 16, calls 24, puts 32, expiry 40);
+}
+
+#[test]
+fn offsets_in_a_margin_account_are_fixed() {
+    offsets!(MarginAccount: version 0, status 2, mode 3, number 4, group 8, owner 40, sequence 72);
+    offsets!(MarginAccount: equity 80, initial_margin 88, liquidation_end 96, maintenance_margin 104);
+    offsets!(MarginAccount: valued_sequence 112, valued_at 120, collateral 128, positions 512, risk 1_792);
+    offsets!(MarginAccount: delegates 3_008, opened_at 3_088, quote_floor 3_096, quotes 3_104, reserved 4_640);
+    offsets!(CollateralSlot: bank 0, shares 32, risk_slot 40);
+    offsets!(PositionSlot: kind 0, risk_slot 1, strike 2, expiry 4, quantity 8, quote 16, funding_index 24);
+    offsets!(RiskSlot: underlying 0, claim 32, fees 40, funding 48, price 56, publish_time 64, sequence 72);
+    offsets!(RiskSlot: terms_version 80, exponent 84, mantissas 86, worst_cell 148, used 149);
+    offsets!(Delegate: key 0, expires_at 32);
+    offsets!(QuoteSlot: nonce 0, filled 8, expires_at 16);
 }
 
 /// The compressed array is 64 bytes in place: exponent and 31 mantissas.
 #[test]
 fn a_stored_risk_array_is_64_bytes() {
-    assert_eq!(offset_of!(RiskSlot, price) - offset_of!(RiskSlot, exponent), 64);
+    assert_eq!(offset_of!(RiskSlot, worst_cell) - offset_of!(RiskSlot, exponent), 64);
 }

@@ -124,15 +124,13 @@ fn a_hedge_cannot_be_taken() {
     let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
     let keeper = world.funded("keeper", 100_000 * DOLLAR, 0);
     let hedged = world.funded("hedged", 0, 100 * SOL);
-    world.trade(&hedged, &maker, -90 * SOL_LONG, PRICE).unwrap();
-    // A rise of 50 dollars is more than the collateral's haircut leaves.
+    world.trade(&hedged, &maker, -100 * SOL_LONG, PRICE).unwrap();
+    // The deposit counts at 95 %: at 600 dollars equity is 57,000 - 56,500 less fees, and 1 % of 60,000 hedged is asked.
     world.set_time(world.now() + 1);
-    world.set_price(1_500_000_000_000).unwrap();
-    if value(&world, &hedged).maintenance_health().is_negative() {
-        world.refuses(LiquidationWouldNotHelp, |world| world.liquidate(&keeper, &hedged, u64::MAX));
-    } else {
-        world.refuses(AccountIsHealthy, |world| world.liquidate(&keeper, &hedged, u64::MAX));
-    }
+    world.set_price(6_000_000_000_000).unwrap();
+    let standing = value(&world, &hedged);
+    assert!(standing.maintenance_health().is_negative() && !standing.equity.is_negative());
+    world.refuses(LiquidationWouldNotHelp, |world| world.liquidate(&keeper, &hedged, u64::MAX));
 }
 
 /// P-06, P-39.
@@ -214,17 +212,22 @@ fn collateral_with_a_dead_feed_does_not_stand_in_the_way() {
         alice.margin_account,
         (bank, &world.load(&bank)),
         wallet,
+        TOKEN_PROGRAM,
         20 * SOL,
     );
     world.send(&[deposit], &[&alice.keypair]).unwrap();
-    let with_feed = value(world, alice).equity;
+    // Listing took days.
+    let refresh = margrave_client::instruction::refresh_price(world.group, other, world.price_update);
+    world.send(&[refresh], &[]).unwrap();
+    // 5,000 dollars less fees of 8.75, and 95 % of 700; the haircut rounds up.
+    assert_eq!(value(world, alice).equity.micros(), 5_656_249_999);
     // Its price is never refreshed again; SOL's is.
     market.price_moves_to(BREACHED);
     let Market { world, alice, maker } = &mut market;
     world.set_time(world.now() + 60);
     world.set_price(BREACHED).unwrap();
-    let for_risk = value(world, alice).equity;
-    assert!(with_feed.micros() - for_risk.micros() > 20 * 30_000_000, "counts as nothing where risk is added");
+    // 500 SOL have lost 3.50 dollars each, and the other token counts as nothing where risk is added.
+    assert_eq!(value(world, alice).equity.micros(), 3_241_250_000);
     world.refuses(AccountIsHealthy, |world| world.liquidate(&keeper, alice, u64::MAX));
     world.refuses(InitialMarginNotMet, |world| world.trade(alice, maker, SOL_LONG, BREACHED));
 
@@ -244,21 +247,23 @@ fn only_the_liquidator_s_owner_signs_for_it() {
     refuses_with_code(&mut world, NOT_A_SIGNER, |world| world.send(&[silent], &[]));
 }
 
-/// I-11, P-07: leaving out the account's collateral does not make it poorer.
+/// I-11, P-07, P-08: leaving out the account's collateral does not make it poorer, and naming it twice does not make it richer.
 #[test]
-fn the_list_of_other_accounts_is_complete_and_without_repeats() {
-    let (mut world, alice, keeper) = fallen_to(345_000_000_000);
+fn the_list_of_other_accounts_is_complete_and_extras_change_nothing() {
+    let (mut world, alice, keeper) = fallen_to(BREACHED);
     let liquidate = world.liquidate_instruction(&keeper, &alice, u64::MAX);
     let (sol, usdc_bank) = (world.sol, world.usdc_bank);
-    let cases = [
-        (without_account(liquidate.clone(), usdc_bank), BankMissing),
-        (and_account(liquidate.clone(), usdc_bank), DuplicateAccount),
-        (and_account(liquidate.clone(), sol), DuplicateAccount),
-        (and_account(liquidate.clone(), alice.usdc), UnexpectedAccount),
-    ];
-    for (liquidate, error) in cases {
-        world.refuses(error, |world| world.send(&[liquidate], &[&keeper.keypair]));
+    let incomplete = without_account(liquidate.clone(), usdc_bank);
+    world.refuses(BankMissing, |world| world.send(&[incomplete], &[&keeper.keypair]));
+
+    let plain = aftermath(&mut world, liquidate.clone(), &[&keeper.keypair]);
+    assert!(plain != world.snapshot());
+    let mut all = liquidate.clone();
+    for extra in [usdc_bank, sol, world.sol_bank, alice.margin_account, alice.usdc] {
+        assert!(plain == aftermath(&mut world, and_account(liquidate.clone(), extra), &[&keeper.keypair]));
+        all = and_account(all, extra);
     }
+    assert!(plain == aftermath(&mut world, all, &[&keeper.keypair]));
 }
 
 #[test]

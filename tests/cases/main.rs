@@ -6,19 +6,25 @@
 
 mod common;
 
+mod access;
 mod conformance;
 mod deposit;
+mod desk;
 mod docs;
 mod engine;
 mod errors;
+mod expiry;
+mod governance;
 mod group;
-mod identity;
 mod layout;
 mod liquidate;
 mod listing;
+mod market_data;
+mod options;
 mod preview;
 mod price;
 mod program_test;
+mod settlement;
 mod stories;
 mod trade;
 mod withdraw;

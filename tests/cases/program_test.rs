@@ -1,6 +1,7 @@
 //! The same program on the other in-process runtime: a market is set up and a deposit made through BanksClient.
 
-use crate::common::{DOLLAR, MargraveError, PRICE, Token, World};
+use crate::common::{DOLLAR, MargraveError, PRICE, TOKEN_PROGRAM, Token, World};
+use anchor_lang::prelude::Clock;
 use margrave_client::{Instruction, instruction, pda};
 use solana_keypair::Keypair;
 use solana_program_test::{BanksClientError, ProgramTest, ProgramTestContext};
@@ -18,7 +19,10 @@ async fn twin(world: &World) -> ProgramTestContext {
         assert_eq!(account.data, bytes);
         test.add_account(key, account);
     }
-    test.start_with_context().await
+    let context = test.start_with_context().await;
+    // One clock: times are stored.
+    context.set_sysvar(&world.svm.get_sysvar::<Clock>());
+    context
 }
 
 async fn send(
@@ -40,12 +44,14 @@ async fn the_program_runs_under_solana_program_test() {
     world.give(&alice, Token::Usdc, 100 * DOLLAR);
     let mut context = twin(&world).await;
     let (key, bank) = world.bank(Token::Usdc);
-    let deposit = |amount| instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, amount);
+    let deposit = |amount| {
+        instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, TOKEN_PROGRAM, amount)
+    };
 
     send(&mut context, deposit(60 * DOLLAR), &alice.keypair).await.unwrap();
     world.deposit(&alice, Token::Usdc, 60 * DOLLAR).unwrap();
     // Byte for byte what the other runtime wrote.
-    for account in [alice.margin_account, key, pda::vault(&key), alice.usdc] {
+    for account in [alice.margin_account, key, pda::outflow_limit(&world.group), pda::vault(&key), alice.usdc] {
         let here = context.banks_client.get_account(account).await.unwrap().unwrap().data;
         assert_eq!(here, world.svm.get_account(&account).unwrap().data);
     }

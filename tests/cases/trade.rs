@@ -1,5 +1,6 @@
 use crate::common::*;
-use margrave_client::instruction;
+use margrave::state::{Change, MarginAccount, MarketTerms};
+use margrave_client::Instrument;
 
 #[test]
 fn a_trade_moves_position_payment_and_fees_and_sums_to_zero() {
@@ -9,14 +10,23 @@ fn a_trade_moves_position_payment_and_fees_and_sums_to_zero() {
     let (taker, other) = (world.account(&alice), world.account(&maker));
     let (bought, sold) = (taker.positions[0], other.positions[0]);
     assert_eq!((bought.quantity, sold.quantity), (100 * SOL_LONG, -100 * SOL_LONG));
-    // 3,500 dollars; the taker pays 5 basis points, the maker 2.
-    assert_eq!((bought.quote, sold.quote), (-3_501_750_000, 3_499_300_000));
-    let perp = world.underlying().perp;
-    assert_eq!((perp.open_interest, perp.unsettled_fees), (100 * SOL, 2_450_000));
+    assert_eq!((bought.quote, sold.quote), (-3_500_000_000, 3_500_000_000));
+    // Of 3,500 dollars the taker pays 5 basis points, the maker 2: charged to their claims, not yet reported to the pool.
+    let owed = |account: &MarginAccount| (account.risk[0].claim, account.risk[0].fees, account.risk[0].funding);
+    assert_eq!((owed(&taker), owed(&other)), ((-1_750_000, 1_750_000, 0), (-700_000, 700_000, 0)));
+    let underlying = world.underlying();
+    assert_eq!((underlying.perp.open_interest, underlying.pool.unsettled_fees), (100 * SOL, 0));
     let events = receipt.events();
     let [Event::Traded(event)] = &events[..] else { panic!("one event") };
-    assert_eq!((event.quantity, event.price, event.index_price), (100 * SOL_LONG, PRICE, PRICE));
-    assert_eq!((event.taker.equity, event.taker.initial_margin), (taker.equity, taker.initial_margin));
+    let [leg] = event.legs[..] else { panic!("one leg") };
+    assert_eq!((leg.instrument, leg.quantity, leg.price), (Instrument::PERP, 100 * SOL_LONG, PRICE));
+    let numbers = event.taker.numbers.unwrap();
+    assert_eq!((numbers.equity, numbers.initial_margin), (taker.equity, taker.initial_margin));
+    assert_eq!(
+        (numbers.liquidation_end, numbers.maintenance_margin),
+        (taker.liquidation_end, taker.maintenance_margin)
+    );
+    assert_eq!((event.maker.margin_account, event.maker.sequence), (maker.margin_account, other.sequence));
     check_books(&world).unwrap();
 }
 
@@ -56,13 +66,14 @@ fn positions_open_grow_shrink_flip_and_close() {
         assert_eq!(market.world.underlying().perp.open_interest, open_interest * SOL);
         check_books(&market.world).unwrap();
     }
-    // Fees are owed, so the slot stays as a debt.
-    let slot = market.world.account(&market.alice).positions[0];
-    assert!(slot.quantity == 0 && slot.quote < 0);
+    // The position is gone. Fees on 260 SOL are still owed: 5 basis points of 9,100 dollars.
+    let account = market.world.account(&market.alice);
+    assert!(account.positions.iter().all(|slot| slot.is_empty()));
+    assert_eq!((account.risk[0].claim, account.risk[0].fees), (-4_550_000, 4_550_000));
 }
 
 #[test]
-fn both_owners_sign() {
+fn both_sides_sign() {
     let Market { mut world, alice, maker } = Market::open();
     let trade = world.trade_instruction(&alice, &maker, SOL_LONG, PRICE);
     for (missing, present) in [(&alice, &maker), (&maker, &alice)] {
@@ -72,7 +83,7 @@ fn both_owners_sign() {
     let thief = world.funded("thief", DOLLAR, 0);
     for owner in [alice.key(), maker.key()] {
         let forged = with_account(trade.clone(), owner, thief.key());
-        world.refuses(SignerIsNotOwner, |world| {
+        world.refuses(SignerMayNotTrade, |world| {
             world.send(&[forged], &[&alice.keypair, &maker.keypair, &thief.keypair])
         });
     }
@@ -123,7 +134,8 @@ fn a_stale_price_adds_no_risk() {
 fn without_a_first_price_there_is_no_trade() {
     let mut world = World::empty(World::START).unwrap();
     world.create_group(0).unwrap();
-    world.list_sol(default_terms()).unwrap();
+    world.list_sol(terms::risk_terms()).unwrap();
+    world.launch().unwrap();
     let (alice, maker) = (world.funded("alice", DOLLAR, 0), world.funded("maker", DOLLAR, 0));
     world.refuses(PriceNotInitialized, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
 }
@@ -181,23 +193,46 @@ fn a_bankrupt_account_does_not_trade() {
     world.refuses(InitialMarginNotMet, |world| world.trade(&alice, &maker, -100 * SOL_LONG, 240_000_000_000));
 }
 
-/// I-11, P-07, P-08.
+/// I-11, P-07, P-08: whatever is left out, repeated or slipped in, both sides are valued whole or not at all.
 #[test]
-fn the_list_of_other_accounts_is_complete_and_without_repeats() {
+fn the_list_of_other_accounts_is_complete_and_extras_change_nothing() {
     let Market { mut world, alice, maker } = Market::long(10);
+    let other = world.list_other_underlying("ETH").unwrap();
     let signers = [&alice.keypair, &maker.keypair];
     let trade = world.trade_instruction(&alice, &maker, SOL_LONG, PRICE);
     let (sol, usdc_bank) = (world.sol, world.usdc_bank);
     let cases = [
         (without_account(trade.clone(), usdc_bank), BankMissing),
-        (and_account(trade.clone(), usdc_bank), DuplicateAccount),
-        (and_account(trade.clone(), sol), DuplicateAccount),
-        (and_account(trade.clone(), alice.sol), UnexpectedAccount),
         (with_account(trade.clone(), usdc_bank, alice.margin_account), BankMissing),
+        // The leg names the place of its sheet: another sheet there, a bank that has moved up, nothing at all.
+        (with_account(trade.clone(), sol, other), UnderlyingMissing),
+        (without_account(trade.clone(), sol), WrongAccountType),
+        (without_account(without_account(trade.clone(), sol), usdc_bank), UnderlyingMissing),
     ];
     for (trade, error) in cases {
         world.refuses(error, |world| world.send(&[trade], &signers));
     }
+
+    let plain = aftermath(&mut world, trade.clone(), &signers);
+    assert!(plain != world.snapshot());
+    let mut all = trade.clone();
+    for extra in [usdc_bank, sol, other, world.sol_bank, alice.margin_account, alice.sol] {
+        assert!(plain == aftermath(&mut world, and_account(trade.clone(), extra), &signers));
+        all = and_account(all, extra);
+    }
+    assert!(plain == aftermath(&mut world, all, &signers));
+}
+
+/// P-08: an underlying in which a side has risk is missed although no leg is on it.
+#[test]
+fn an_underlying_beside_the_legs_is_missed() {
+    let Market { mut world, alice, maker } = Market::open();
+    let other = world.list_other_underlying("ETH").unwrap();
+    let leg = world.leg(other, Instrument::PERP, SOL_LONG);
+    world.trade_legs(&alice, &maker, &[leg]).unwrap();
+    let trade = world.trade_instruction(&alice, &maker, SOL_LONG, PRICE);
+    let trade = without_account(trade, other);
+    world.refuses(UnderlyingMissing, |world| world.send(&[trade], &[&alice.keypair, &maker.keypair]));
 }
 
 #[test]
@@ -214,23 +249,28 @@ fn accounts_of_another_group_do_not_mix() {
     world.refuses(GroupMismatch, |world| world.send(&[across], &[&alice.keypair, &other.trader.keypair]));
 }
 
+/// P-43: a listed underlying trades nothing until its terms have raised the caps.
 #[test]
 fn open_interest_has_its_cap_and_the_perp_must_be_listed() {
     let mut world = World::with_market(PRICE).unwrap();
-    let (admin, group) = (world.admin.pubkey(), world.group);
-    world.sol = world.list_other_underlying("SOL2").unwrap();
+    let (oracle, risk) = (terms::oracle_terms(SOL_FEED), terms::risk_terms());
+    let closed = MarketTerms { perp_interest_cap: 0, lot: 1, ..terms::market_terms() };
+    world.sol = world.list_underlying("SOL2", oracle, risk, closed).unwrap();
+    world.set_price(PRICE).unwrap();
     let (alice, maker) = (world.funded("alice", 5_000 * DOLLAR, 0), world.funded("maker", 5_000 * DOLLAR, 0));
-    world.refuses(PerpNotListed, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
+    world.refuses(InstrumentNotListed, |world| world.trade(&alice, &maker, SOL_LONG, PRICE));
 
-    let perp = margrave::instructions::ListPerpArgs {
-        lot: 1,
-        maker_fee_ppm: 0,
-        taker_fee_ppm: 0,
-        open_interest_cap: 10 * SOL,
-    };
-    world.send(&[instruction::list_perp(admin, group, world.sol, perp)], &[]).unwrap();
+    let market = MarketTerms { perp_interest_cap: 10 * SOL, ..closed };
+    let open = Change::Underlying { underlying: world.sol, oracle, risk, market };
+    world.change(open, None).unwrap();
+    world.set_price(PRICE).unwrap();
     world.refuses(OpenInterestCapExceeded, |world| world.trade(&alice, &maker, 10 * SOL_LONG + 1, PRICE));
     world.trade(&alice, &maker, 10 * SOL_LONG, PRICE).unwrap();
+    // What there is may be closed whatever the cap has become.
+    let market = MarketTerms { perp_interest_cap: SOL, ..market };
+    world.change(Change::Underlying { underlying: world.sol, oracle, risk, market }, None).unwrap();
+    world.trade(&alice, &maker, -SOL_LONG, PRICE).unwrap();
+    world.refuses(OpenInterestCapExceeded, |world| world.trade(&alice, &maker, 1, PRICE));
 }
 
 /// P-24: a size that no account could carry is refused, not wrapped.

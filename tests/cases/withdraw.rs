@@ -83,7 +83,7 @@ fn a_closed_winner_leaves_without_a_price() {
     let Market { mut world, alice, .. } = market;
     world.set_time(world.now() + 86_400);
     world.withdraw(&alice, Token::Usdc, u64::MAX).unwrap();
-    assert!(world.account(&alice).positions[0].quote > 0, "the claim stays");
+    assert!(world.account(&alice).risk[0].claim > 0, "the claim stays");
     check_books(&world).unwrap();
 }
 
@@ -148,24 +148,27 @@ fn a_foreign_vault_mint_or_bank_is_refused() {
 
 /// I-11, P-07, P-08: whatever is left out, repeated or slipped in, the account is valued whole or not at all.
 #[test]
-fn the_list_of_other_accounts_is_complete_and_without_repeats() {
+fn the_list_of_other_accounts_is_complete_and_extras_change_nothing() {
     let Market { mut world, alice, maker } = Market::long(10);
     world.give(&alice, Token::Sol, SOL);
     world.deposit(&alice, Token::Sol, SOL).unwrap();
     let withdraw = world.withdraw_instruction(&alice, Token::Usdc, DOLLAR);
     let (sol, sol_bank, usdc_bank) = (world.sol, world.sol_bank, world.usdc_bank);
-    let cases = [
-        (without_account(withdraw.clone(), sol), UnderlyingMissing),
-        (without_account(withdraw.clone(), sol_bank), BankMissing),
-        (and_account(withdraw.clone(), sol), DuplicateAccount),
-        (and_account(withdraw.clone(), usdc_bank), DuplicateAccount),
-        (and_account(withdraw.clone(), alice.usdc), UnexpectedAccount),
-    ];
-    for (withdraw, error) in cases {
+    for (missing, error) in [(sol, UnderlyingMissing), (sol_bank, BankMissing)] {
+        let withdraw = without_account(withdraw.clone(), missing);
         world.refuses(error, |world| world.send(&[withdraw], &[&alice.keypair]));
     }
-    // Order does not matter, and neither does another account of the program.
-    let mut reversed = and_account(withdraw, maker.margin_account);
-    reversed.accounts[8..].reverse();
-    world.send(&[reversed], &[&alice.keypair]).unwrap();
+
+    let plain = aftermath(&mut world, withdraw.clone(), &[&alice.keypair]);
+    assert!(plain != world.snapshot());
+    // The named bank again, the underlying and a bank again, an account of the program that has nothing to do with it, and one
+    // of another program. Then all of them, in the other order.
+    let mut all = withdraw.clone();
+    for extra in [usdc_bank, sol, sol_bank, maker.margin_account, alice.usdc] {
+        assert!(plain == aftermath(&mut world, and_account(withdraw.clone(), extra), &[&alice.keypair]));
+        all = and_account(all, extra);
+    }
+    // Eleven accounts are named.
+    all.accounts[11..].reverse();
+    assert!(plain == aftermath(&mut world, all, &[&alice.keypair]));
 }

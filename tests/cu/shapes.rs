@@ -38,7 +38,7 @@ fn setting_up(table: &mut Table) -> Result<()> {
     let owner = world.wallet("owner");
     let open = instruction::open_margin_account(owner.key(), owner.key(), world.group, 0);
     table.add("open_margin_account", 15_000, world.send(&[open], &[&owner.keypair]))?;
-    world.list_sol(margrave_sim::default_terms())?;
+    world.list_sol(margrave_sim::terms::risk_terms())?;
     table.add("refresh_price", 4_000, world.set_price(PRICE))
 }
 
@@ -101,7 +101,8 @@ fn fill(world: &mut World, traders: [&Trader; 3]) -> Result<()> {
     for trader in traders {
         let source = world.give_new(trader, mint, SOL);
         let bank = world.load(&key);
-        let deposit = instruction::deposit(trader.key(), trader.margin_account, (key, &bank), source, SOL / 10);
+        let deposit =
+            instruction::deposit(trader.key(), trader.margin_account, (key, &bank), source, TOKEN_PROGRAM, SOL / 10);
         world.send(&[deposit], &[&trader.keypair])?;
     }
     Ok(())

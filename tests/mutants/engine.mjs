@@ -21,9 +21,9 @@ const filter = process.argv[2] ?? "";
 /** name, file, text, replacement, law */
 const MUTANTS = [
   // The grid and the arrays.
-  ["core nodes at two thirds only", "grid.rs", "*slot = range.thirds_away(thirds);", "*slot = range.thirds_away(thirds / 2 * 2);",
+  ["core nodes at two thirds only", "grid.rs", "moves[UNCHANGED_NODE - thirds] = size.opposite();", "moves[UNCHANGED_NODE - thirds / 2 * 2] = size.opposite();",
     "between_the_nodes_a_book_loses_little_more_than_in_its_worst_cell"],
-  ["stored arrays round to gain", "array.rs", "low_i16(value.micros() >> exponent)", "low_i16(-(-value.micros() >> exponent))",
+  ["stored arrays round to gain", "array.rs", "low_i16(result.micros() >> exponent)", "low_i16(-(-result.micros() >> exponent))",
     "margin_from_stored_arrays_is_never_below_the_exact_one"],
 
   // The book.
@@ -37,6 +37,8 @@ const MUTANTS = [
     "larger_haircuts_never_raise_health"],
   ["confidence is charged to maintenance", "book.rs", "self.charges.confidence += exposure.gross", "self.charges.delta += exposure.gross",
     "a_wider_confidence_never_raises_health_and_never_touches_maintenance"],
+  ["the gap is charged to the other side", "book.rs", "exposure.net.is_negative() == (market.stable_gap", "exposure.net.is_negative() != (market.stable_gap",
+    "a_price_ahead_of_its_slower_one_is_charged_to_the_side_it_flatters"],
   ["the size charge is on the depth", "book.rs", "gross.mul_up(multiple.times_up(self.slope)", "self.depth.mul_up(multiple.times_up(self.slope)",
     "margin_grows_at_least_with_size"],
   ["kappa adds", "book.rs", "let full = apart - (apart", "let full = apart + (apart",

@@ -1,6 +1,6 @@
 //! The risk array: profit and loss in each cell, and its 64-byte form.
 
-use crate::{CELLS, Cell, Grid, NODES, Usd};
+use crate::{CELLS, Cell, DatedRisk, Exposure, Grid, NODES, Usd};
 
 /// Profit (positive) and loss (negative) of one underlying's positions and collateral in each cell of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +42,7 @@ impl RiskArray {
 
     /// The 64-byte form, every cell rounded toward loss (I-10).
     pub fn compress_down(&self) -> CompressedArray {
-        // The bits of a size, with -2^n counted like 2^n - 1, since a mantissa reaches from -2^15 to 2^15 - 1.
-        let widest = self.0.iter().map(|v| (v.micros() ^ (v.micros() >> 63)).unsigned_abs()).fold(0, |a, b| a | b);
-        let exponent = (u64::BITS - widest.leading_zeros()).saturating_sub(15);
-        let mut mantissas = [0; CELLS];
-        for (mantissa, value) in mantissas.iter_mut().zip(&self.0) {
-            *mantissa = low_i16(value.micros() >> exponent);
-        }
-        CompressedArray { exponent: u16::try_from(exponent).unwrap_or(u16::MAX), mantissas }
+        LinearArray::default().compress_down(Some(&self.0))
     }
 }
 
@@ -67,6 +60,11 @@ impl LinearArray {
         Self(nodes)
     }
 
+    /// Of one underlying: its perps, futures and own collateral.
+    pub(crate) fn of(exposure: &Exposure, dated: Option<&DatedRisk>, grid: &Grid) -> Self {
+        Self::new(exposure.net + dated.map_or(Usd::ZERO, |dated| dated.futures), grid)
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         for (sum, value) in self.0.iter_mut().zip(&other.0) {
             *sum += *value;
@@ -82,6 +80,43 @@ impl LinearArray {
         array
     }
 
+    /// Every cell with its result, node by node and written out: looking up the node of a cell costs more than its result.
+    #[inline(always)]
+    fn each(&self, cells: &[Usd; CELLS], mut then: impl FnMut(usize, Usd)) {
+        let (nodes, of_one_cell) = self.0.split_at(7);
+        for (node, value) in nodes.iter().enumerate() {
+            then(3 * node, *value + cells[3 * node]);
+            then(3 * node + 1, *value + cells[3 * node + 1]);
+            then(3 * node + 2, *value + cells[3 * node + 2]);
+        }
+        for (node, value) in of_one_cell.iter().enumerate() {
+            then(21 + node, *value + cells[21 + node]);
+        }
+        // Where only the smile moves the node is the unchanged one.
+        then(29, self.0[3] + cells[29]);
+        then(30, self.0[3] + cells[30]);
+    }
+
+    /// The 64-byte form of [`LinearArray::with`], without making the array.
+    #[inline(always)]
+    pub(crate) fn compress_down(&self, cells: Option<&[Usd; CELLS]>) -> CompressedArray {
+        let mut widest = 0;
+        let mut mantissas = [0; CELLS];
+        let Some(cells) = cells else {
+            self.0.iter().for_each(|value| widest |= bits(*value));
+            let exponent = exponent(widest);
+            let nodes = self.0.map(|value| low_i16(value.micros() >> exponent));
+            for (cell, mantissa) in mantissas.iter_mut().enumerate() {
+                *mantissa = nodes[Grid::node_of(cell)];
+            }
+            return CompressedArray { exponent, mantissas };
+        };
+        self.each(cells, |_, result| widest |= bits(result));
+        let exponent = exponent(widest);
+        self.each(cells, |cell, result| mantissas[cell] = low_i16(result.micros() >> exponent));
+        CompressedArray { exponent, mantissas }
+    }
+
     /// The worst cell and the result there, as [`RiskArray::worst`] of [`LinearArray::with`], without making the array.
     pub(crate) fn worst(&self, cells: Option<&[Usd; CELLS]>) -> (Cell, Usd) {
         let Some(cells) = cells else {
@@ -90,12 +125,34 @@ impl LinearArray {
             let node = self.0.iter().position(|value| *value == least).unwrap_or(0);
             return name((Grid::first_cell_of(node), least));
         };
-        let least = self.least(cells);
-        if least >= Usd::ZERO {
-            return name((0, least));
+        self.place(cells, self.least(cells))
+    }
+
+    /// The same, adding every cell's result to `sums` on the way.
+    pub(crate) fn worst_added(&self, cells: &[Usd; CELLS], sums: &mut [Usd; CELLS]) -> (Cell, Usd) {
+        let mut least = Usd::ZERO;
+        self.each(cells, |cell, result| {
+            sums[cell] += result;
+            least = least.min(result);
+        });
+        self.place(cells, least)
+    }
+
+    /// The first of the cells with the least result.
+    fn place(&self, cells: &[Usd; CELLS], least: Usd) -> (Cell, Usd) {
+        name((if least >= Usd::ZERO { 0 } else { self.first(cells, least) }, least))
+    }
+
+    /// The first cell with this result: node by node, since looking up the node of each cell costs more than the comparison.
+    fn first(&self, cells: &[Usd; CELLS], result: Usd) -> usize {
+        for (node, (value, three)) in self.0.iter().zip(cells.as_chunks::<3>().0).take(7).enumerate() {
+            let wanted = result - *value;
+            if let Some(place) = three.iter().position(|cell| *cell == wanted) {
+                return 3 * node + place;
+            }
         }
-        let is_least = |cell: &usize| cells[*cell] + self.0[Grid::node_of(*cell)] == least;
-        name(((0..CELLS).find(is_least).unwrap_or(0), least))
+        let is_wanted = |cell: &usize| cells[*cell] + self.0[Grid::node_of(*cell)] == result;
+        (21..CELLS).find(is_wanted).unwrap_or(0)
     }
 
     /// The least of the cells.
@@ -117,6 +174,24 @@ impl LinearArray {
 /// A loss by its cell; no loss is the unchanged cell's.
 fn name((cell, result): (usize, Usd)) -> (Cell, Usd) {
     if result >= Usd::ZERO { (Cell::UNCHANGED, Usd::ZERO) } else { (Cell::from_position(cell), result) }
+}
+
+/// The bits of a size, with -2^n counted like 2^n - 1, since a mantissa reaches from -2^15 to 2^15 - 1.
+const fn bits(value: Usd) -> u64 {
+    (value.micros() ^ (value.micros() >> 63)).cast_unsigned()
+}
+
+/// How many more bits than 15. By halves, since leading_zeros is forty instructions on the VM.
+const fn exponent(bits: u64) -> u16 {
+    let (mut rest, mut exponent, mut half) = (bits >> 15, 0, 32);
+    while half > 0 {
+        if rest >> half != 0 {
+            rest >>= half;
+            exponent += half;
+        }
+        half >>= 1;
+    }
+    exponent + (rest != 0) as u16
 }
 
 /// The lower 16 bits. The caller has shifted the value into range.

@@ -11,7 +11,7 @@
 //! same at every price level: below 2^-29 of the greater of the two. An error of q cancels to first order, since
 //! `lo phi(sd/2 - q) = hi phi(-sd/2 - q)`; only the difference of the two arguments, sd, has to be exact.
 
-use crate::math::{CDF_BELOW, cdf_at, low_i64};
+use crate::math::{CDF_BELOW, CDF_END, cdf_at, low_i64};
 use crate::{Log, Price, Ratio, RiskError, Vol, Years, normal_cdf, normal_pdf};
 use core::num::NonZeroU64;
 
@@ -88,7 +88,7 @@ pub(crate) const fn excess_bits(forward: i64) -> u32 {
 #[inline(always)]
 pub(crate) const fn normalise(forward: i64, strike: i64, excess: u32) -> (i64, i64) {
     // A price shifted by the excess is not zero: it is above 2^33 before, if it is shifted at all.
-    let (f, k) = (forward.unsigned_abs() >> excess, strike.unsigned_abs() >> excess);
+    let (f, k) = (forward.cast_unsigned() >> excess, strike.cast_unsigned() >> excess);
     if f >= k {
         (1 << 30, ((k << 30) / if f == 0 { 1 } else { f }).cast_signed())
     } else {
@@ -108,14 +108,9 @@ pub(crate) const fn log_moneyness(log_forward: Log, log_strike: Log) -> i64 {
     }
 }
 
-/// A total volatility as the distribution function's arguments need it, in 2^-30, below 16.
+/// Half of a total volatility, in 2^-30, below 8.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TotalVol {
-    /// Half of it.
-    half: NonZeroU64,
-    /// Twice the half: kept, since making it costs three instructions in every cell.
-    whole: i64,
-}
+pub(crate) struct TotalVol(NonZeroU64);
 
 /// A distance |ln(F/K)| below 16 as the dividend that half a total volatility gives q of: in 2^-59, below 2^63.
 #[derive(Clone, Copy, Debug)]
@@ -135,34 +130,43 @@ impl TotalVol {
     /// Of a total volatility from [`cap_total_vol`].
     pub(crate) const fn of(sd: i64) -> Self {
         match NonZeroU64::new(sd.unsigned_abs() >> 1) {
-            Some(half) => Self { half, whole: sd & !1 },
-            None => Self { half: NonZeroU64::MIN, whole: 2 },
+            Some(half) => Self(half),
+            None => Self(NonZeroU64::MIN),
         }
     }
 
     #[inline(always)]
     const fn half(self) -> i64 {
-        self.half.get().cast_signed()
+        self.0.get().cast_signed()
+    }
+
+    /// Half of it from -6.25 up, below 14.25. The compiler does not know that bound; told of it, it tests it nowhere.
+    #[inline(always)]
+    const fn top(self) -> u64 {
+        let top = (CDF_BELOW + self.half()).cast_unsigned();
+        if top > CDF_END { CDF_END } else { top }
     }
 
     /// q = `distance` / sd in 2^-30.
     #[inline(always)]
     const fn quotient(self, distance: Distance) -> i64 {
-        (distance.0 / self.half.get()).cast_signed()
+        (distance.0 / self.0.get()).cast_signed()
     }
 }
 
 /// The time value in 2^-62, `None` for none. `lo` is at most 1 and `hi` at most 8, both in 2^-30.
 #[inline(always)]
-pub(crate) const fn time_value(lo: i64, hi: i64, distance: Distance, vol: TotalVol) -> Option<NonZeroU64> {
+pub(crate) const fn time_value(lo: i64, hi: i64, distance: Distance, vol: TotalVol) -> Option<u64> {
     // The arguments from -6.25 up; the upper one below 14.25.
-    let upper = (CDF_BELOW + vol.half()).wrapping_sub(vol.quotient(distance));
+    let Some(upper) = vol.top().checked_sub(vol.quotient(distance).cast_unsigned()) else { return None };
     let Some(above) = cdf_at(upper) else { return None };
     // lo N(..) <= 2^62; hi N(..) < 2^64, since the second argument of N is never positive.
     let owned = lo.wrapping_mul(above).cast_unsigned();
-    let Some(below) = cdf_at(upper.wrapping_sub(vol.whole)) else { return NonZeroU64::new(owned) };
+    // Subtractions that check make of the tests for -6.25 the tests of the table's bounds.
+    let Some(lower) = upper.checked_sub(2 * vol.0.get()) else { return Some(owned) };
+    let Some(below) = cdf_at(lower) else { return Some(owned) };
     let owed = hi.wrapping_mul(below).cast_unsigned();
-    if owned <= owed { None } else { NonZeroU64::new(owned.wrapping_sub(owed)) }
+    if owned <= owed { None } else { Some(owned.wrapping_sub(owed)) }
 }
 
 /// N(d1) in 2^-32 of a call: d1 = sd/2 + ln(F/K)/sd.
@@ -184,7 +188,7 @@ impl Black76 {
         let (f, k) = normalise(self.forward.raw(), self.strike.raw(), excess_bits(self.forward.raw()));
         let (forward, strike) = self.logs();
         let distance = Distance::of(log_moneyness(forward, strike).abs());
-        time_value(f.min(k), f.max(k), distance, TotalVol::of(sd)).map_or(0, NonZeroU64::get)
+        time_value(f.min(k), f.max(k), distance, TotalVol::of(sd)).unwrap_or(0)
     }
 
     /// Undiscounted, in 10^-10 dollars.

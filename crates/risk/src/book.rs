@@ -41,8 +41,8 @@ impl Market {
     ///
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] when the scan range or the ramp is not positive, the range above 3, kappa not 0 to 0.8, the
-    /// group above 63, the stable gap beyond one, a cap or another ratio negative, a haircut above one, the initial one below the maintenance one,
-    /// or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
+    /// group above 63, the stable gap beyond one, a cap or another ratio negative, a haircut above one, the initial one below the
+    /// maintenance one, or the hedged charge is more than twice the net charge (merging two accounts could then raise margin).
     pub fn require_valid(&self) -> Result<(), RiskError> {
         let charges = [
             self.confidence,
@@ -257,7 +257,7 @@ pub struct Book {
     charges: Charges,
     worst: Option<(WorstCell, Usd)>,
     underlyings: u8,
-    items: u32,
+    items: u64,
     /// Groups that have been closed, by bit.
     closed_groups: u64,
 }
@@ -274,7 +274,7 @@ struct Scan {
 struct OpenGroup {
     id: u8,
     kappa: Ratio,
-    /// Sum of the members' arrays: what is linear by node, the rest by cell.
+    /// Sum of the members' arrays: by node of those that are linear, by cell of the rest.
     linear: LinearArray,
     cells: [Usd; CELLS],
     /// Sum of their worst losses, and of the part that maintenance sees.
@@ -283,6 +283,16 @@ struct OpenGroup {
 }
 
 impl OpenGroup {
+    /// Adds a member's array; gives back its worst cell and the result there.
+    fn add(&mut self, linear: &LinearArray, dated: Option<&DatedRisk>) -> (Cell, Usd) {
+        let Some(dated) = dated else {
+            self.linear.add(linear);
+            return linear.worst(None);
+        };
+        self.basis += dated.basis;
+        linear.worst_added(&dated.cells, &mut self.cells)
+    }
+
     /// `W - kappa (W - J)`, where W adds the members' worst losses and J is the loss when all are in one cell.
     fn scan(&self) -> Scan {
         let together = self.basis.max(-self.linear.least(&self.cells)).max(Usd::ZERO);
@@ -304,8 +314,9 @@ impl Book {
     /// # Errors
     /// [`RiskError::TooManyItems`] beyond [`MAX_ITEMS`].
     pub fn count(&mut self, items: u32) -> Result<(), RiskError> {
-        self.items = self.items.saturating_add(items);
-        if self.items > MAX_ITEMS { Err(RiskError::TooManyItems) } else { Ok(()) }
+        // No book is long enough to be counted beyond 2^64.
+        self.items += u64::from(items);
+        if self.items > u64::from(MAX_ITEMS) { Err(RiskError::TooManyItems) } else { Ok(()) }
     }
 
     /// The next underlying is the one at `index`, however many were added before.
@@ -338,9 +349,7 @@ impl Book {
     /// # Errors
     /// As [`Book::add_underlying_with`].
     pub fn add_underlying(&mut self, market: &Market, exposure: &Exposure) -> Result<UnderlyingArray, RiskError> {
-        let linear = LinearArray::new(exposure.net, &Grid::new(market.scan_range)?);
-        let worst = self.add(market, market.group, exposure, None, &linear)?;
-        Ok(UnderlyingArray { linear, worst })
+        self.add_underlying_with(market, market.group, &Grid::new(market.scan_range)?, exposure, None)
     }
 
     /// Adds one underlying with its futures and options, on the grid they were added up on, as a member of `group`.
@@ -356,12 +365,24 @@ impl Book {
         exposure: &Exposure,
         dated: Option<&DatedRisk>,
     ) -> Result<UnderlyingArray, RiskError> {
+        let linear = LinearArray::of(exposure, dated, grid);
+        let worst = self.add_with(market, group, exposure, dated, &linear)?;
+        Ok(UnderlyingArray { linear, worst })
+    }
+
+    /// The same, with what is linear of it made by the caller, who keeps it: it is 15 words to copy.
+    #[inline(never)]
+    pub(crate) fn add_with(
+        &mut self,
+        market: &Market,
+        group: Group,
+        exposure: &Exposure,
+        dated: Option<&DatedRisk>,
+        linear: &LinearArray,
+    ) -> Result<Cell, RiskError> {
         let Some(dated) = dated else {
-            let linear = LinearArray::new(exposure.net, grid);
-            let worst = self.add(market, group, exposure, None, &linear)?;
-            return Ok(UnderlyingArray { linear, worst });
+            return self.add(market, group, exposure, None, linear);
         };
-        let linear = LinearArray::new(exposure.net + dated.futures, grid);
         self.equity += dated.mark;
         self.charges.basis += dated.basis;
         self.charges.vega += dated.vega;
@@ -373,8 +394,7 @@ impl Book {
             gross: exposure.gross + dated.gross,
             profit: exposure.profit + dated.profit,
         };
-        let worst = self.add(market, group, &whole, Some(dated), &linear)?;
-        Ok(UnderlyingArray { linear, worst })
+        self.add(market, group, &whole, Some(dated), linear)
     }
 
     #[inline(never)]
@@ -386,7 +406,12 @@ impl Book {
         dated: Option<&DatedRisk>,
         linear: &LinearArray,
     ) -> Result<Cell, RiskError> {
-        let (mut cell, mut result) = linear.worst(dated.map(|dated| &dated.cells));
+        let (mut cell, mut result) = if group.id == 0 {
+            linear.worst(dated.map(|dated| &dated.cells))
+        } else {
+            self.enter(group)?;
+            self.open.add(linear, dated)
+        };
         if let Some(dated) = dated
             && -dated.basis < result
         {
@@ -404,15 +429,7 @@ impl Book {
         if group.id == 0 {
             self.closed.add(apart);
         } else {
-            self.enter(group)?;
             self.open.apart.add(apart);
-            self.open.linear.add(linear);
-            if let Some(dated) = dated {
-                self.open.basis += dated.basis;
-                for (sum, cell) in self.open.cells.iter_mut().zip(&dated.cells) {
-                    *sum += *cell;
-                }
-            }
         }
         self.charges.delta += market.delta_charge(exposure, dated);
         self.charges.confidence += exposure.gross.mul_up(market.confidence);
@@ -429,6 +446,7 @@ impl Book {
     }
 
     /// Makes `group` the open one.
+    #[inline(never)]
     fn enter(&mut self, group: Group) -> Result<(), RiskError> {
         if self.open.id == group.id {
             self.open.kappa = self.open.kappa.min(group.kappa).max(Ratio::ZERO);
@@ -440,8 +458,10 @@ impl Book {
         if group.kappa < Ratio::ZERO || group.kappa > Ratio::MAX_KAPPA {
             return Err(RiskError::RatioOutOfRange);
         }
-        self.closed_groups |= 1 << self.open.id;
-        self.closed.add(self.open.scan());
+        if self.open.id != 0 {
+            self.closed_groups |= 1 << self.open.id;
+            self.closed.add(self.open.scan());
+        }
         self.open = OpenGroup { id: group.id, kappa: group.kappa, ..OpenGroup::default() };
         Ok(())
     }

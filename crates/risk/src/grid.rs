@@ -131,12 +131,13 @@ impl Grid {
         if range <= Ratio::ZERO || range.bits() > 3 * Ratio::ONE.bits() {
             return Err(RiskError::RatioOutOfRange);
         }
-        let edge = range.thirds_away(4);
+        let [third, two_thirds, edge] = [1, 2, 4].map(|thirds| range.thirds_up(thirds));
         let mut moves = [Ratio::ZERO; NODES];
-        for (thirds, slot) in (-3..=3).zip(&mut moves) {
-            *slot = range.thirds_away(thirds);
+        for (thirds, size) in [(1, third), (2, two_thirds), (3, range)] {
+            moves[UNCHANGED_NODE - thirds] = size.opposite();
+            moves[UNCHANGED_NODE + thirds] = size;
         }
-        moves[FIRST_EDGE] = range.thirds_away(-4);
+        moves[FIRST_EDGE] = edge.opposite();
         moves[FIRST_EDGE + 1] = edge;
         for (tail, slot) in TAILS.iter().zip(&mut moves[FIRST_TAIL..]) {
             // weight x move = sign(move) min(|move|, edge)

@@ -218,6 +218,8 @@ pub const fn sqrt_down(n: u128) -> u64 {
 /// The normal distribution function is taken as 0 below -6.25, where it is less than a step, and as 1 from 8; in 2^-30.
 pub(crate) const CDF_BELOW: i64 = 25 << 28;
 const CDF_ABOVE: i64 = 8 << 30;
+/// The last position of the table.
+pub(crate) const CDF_END: u64 = ((CDF.len() as u64) << CDF_PIECE_BITS) - 1;
 /// Bits of an argument within a piece of the table.
 const CDF_PIECE_BITS: u32 = 22;
 
@@ -226,25 +228,25 @@ pub const fn normal_cdf(d: i64) -> i64 {
     if d >= CDF_ABOVE {
         1 << 32
     } else {
-        match cdf_at(d.wrapping_add(CDF_BELOW)) {
+        match cdf_at(d.wrapping_add(CDF_BELOW).cast_unsigned()) {
             Some(value) => value,
             None => 0,
         }
     }
 }
 
-/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 14.25. `None` where the
-/// function is zero, below 0: one comparison finds that and the piece of the table.
+/// The normal distribution function, in 2^-32, at `position - 6.25`; `position` in 2^-30 is below 14.25. `None` where it is not, as
+/// one from below 0 that wrapped is not: there the function is zero.
 #[inline(always)]
-pub(crate) const fn cdf_at(position: i64) -> Option<i64> {
+pub(crate) const fn cdf_at(position: u64) -> Option<i64> {
     // Compared in 64 bits: on a 32-bit machine a negative position would wrap into the table.
-    let piece = position.cast_unsigned() >> CDF_PIECE_BITS;
+    let piece = position >> CDF_PIECE_BITS;
     if piece >= CDF.len() as u64 {
         return None;
     }
     let [c0, c1, c2] = &CDF[low_index(piece)];
     // t < 2^22 and the coefficients below 2^34, 2^31 and 2^22: every product fits.
-    let t = position & ((1 << CDF_PIECE_BITS) - 1);
+    let t = (position & ((1 << CDF_PIECE_BITS) - 1)).cast_signed();
     let slope = c1.wrapping_add(t.wrapping_mul(*c2) >> CDF_PIECE_BITS);
     Some(c0.wrapping_add(t.wrapping_mul(slope) >> (CDF_PIECE_BITS + 8)))
 }

@@ -1,9 +1,8 @@
 //! A whole portfolio as plain data, and its verdict: the same evaluation for a program, a keeper and a screen.
 
 use crate::array::LinearArray;
-use crate::book::UnderlyingArray;
 use crate::{
-    Book, Cell, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition, Market, Nodes,
+    Book, Cell, CompressedArray, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition, Market, Nodes,
     OptionTerms, RiskArray, RiskError, Strike, Usd, Valuation,
 };
 
@@ -95,7 +94,7 @@ pub struct Portfolio<'a> {
 /// One underlying's part of the verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct UnderlyingRisk<'a> {
-    linear: LinearArray,
+    linear: &'a LinearArray,
     /// The worst cell, or [`Cell::BASIS`].
     pub worst: Cell,
     /// Perps and own collateral.
@@ -108,6 +107,12 @@ impl UnderlyingRisk<'_> {
     /// Profit and loss in each cell.
     pub fn array(&self) -> RiskArray {
         self.linear.with(self.dated.map(|dated| &dated.cells))
+    }
+
+    /// The 64-byte form of that, rounded down.
+    #[inline]
+    pub fn compressed(&self) -> CompressedArray {
+        self.linear.compress_down(self.dated.map(|dated| &dated.cells))
     }
 }
 
@@ -214,8 +219,9 @@ impl Portfolio<'_> {
         visit: impl FnOnce(&UnderlyingRisk),
     ) -> Result<(), RiskError> {
         self.sum(book, index, held, |book, Sums { market, group, grid, exposure, dated }| {
-            let UnderlyingArray { linear, worst } = book.add_underlying_with(market, group, grid, exposure, dated)?;
-            visit(&UnderlyingRisk { linear, worst, exposure, dated });
+            let linear = LinearArray::of(exposure, dated, grid);
+            let worst = book.add_with(market, group, exposure, dated, &linear)?;
+            visit(&UnderlyingRisk { linear: &linear, worst, exposure, dated });
             Ok(())
         })
     }

@@ -111,7 +111,7 @@ impl Place {
     #[inline(always)]
     pub(crate) fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
         if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
-            self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value.get()));
+            self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value));
         }
     }
 }
@@ -158,7 +158,7 @@ impl Sheet {
     #[inline(never)]
     pub(crate) fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
         let place = &self.places[UNCHANGED_NODE];
-        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value.get()))
+        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value))
     }
 
     /// Adds the time value of a strike's options in every cell.

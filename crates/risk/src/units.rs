@@ -160,7 +160,7 @@ impl Price {
     /// [`RiskError::ValueOutOfRange`] beyond [`Usd::MAX`] in size.
     pub const fn value_down(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
         // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4), first by its twos, then by its fives.
-        let (high, low) = wide_product(self.0.unsigned_abs(), quantity.0.unsigned_abs());
+        let (high, low) = wide_product(self.0.cast_unsigned(), quantity.0.unsigned_abs());
         let (twos, fives) = unit.price_divisor();
         let (high_halved, halved) = (high >> twos, high << (64 - twos) | low >> twos);
         let (quotient, rest) = if high_halved == 0 {
@@ -176,13 +176,19 @@ impl Price {
                 None => return Err(RiskError::ValueOutOfRange),
             }
         };
-        // Rounding up a debt may bring it above the bound.
-        let inexact = quantity.0 < 0 && (rest != 0 || low & ((1 << twos) - 1) != 0);
-        let size = quotient.saturating_add(inexact as u64);
-        if size > Usd::MAX.0.unsigned_abs() {
+        if quotient > Usd::MAX.0.unsigned_abs() {
             return Err(RiskError::ValueOutOfRange);
         }
-        Ok(Usd(if quantity.0 >= 0 { size.cast_signed() } else { -size.cast_signed() }))
+        let size = quotient.cast_signed();
+        if quantity.0 >= 0 {
+            return Ok(Usd(size));
+        }
+        // Rounding up a debt may bring it above the bound.
+        let inexact = rest != 0 || low & ((1 << twos) - 1) != 0;
+        if inexact && size == Usd::MAX.0 {
+            return Err(RiskError::ValueOutOfRange);
+        }
+        Ok(Usd(-size - inexact as i64))
     }
 
     /// What `atoms` of collateral are worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but not
@@ -350,10 +356,9 @@ impl Ratio {
         Self(bits)
     }
 
-    /// This many thirds, away from zero: `scan range x thirds / 3`. For |thirds| <= 4 and ranges below 6 stays a ratio.
-    pub(crate) const fn thirds_away(self, thirds: i64) -> Self {
-        let product = self.0 * thirds;
-        Self(if product < 0 { -((-product + 2) / 3) } else { (product + 2) / 3 })
+    /// So many thirds of a range that is not negative, rounded up. For at most 4 thirds and ranges below 6 stays a ratio.
+    pub(crate) const fn thirds_up(self, thirds: u64) -> Self {
+        Self((self.0.unsigned_abs() * thirds).div_ceil(3).cast_signed())
     }
 
     /// The product rounded up, at most [`Ratio::MAX`]; both not negative.
@@ -365,6 +370,10 @@ impl Ratio {
 
     pub(crate) const fn percent_toward_zero(percent: i64) -> Self {
         Self(percent * Self::ONE.0 / 100)
+    }
+
+    pub(crate) const fn opposite(self) -> Self {
+        Self(-self.0)
     }
 
     /// Twice, for ratios below 4.

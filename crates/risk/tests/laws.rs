@@ -192,36 +192,40 @@ fn more_cash_or_collateral_never_lowers_health() {
 /// haircuts, scan, charges, levels), and 2^-28 of v for a move and four ratios rounded up to 2^-30.
 #[test]
 fn collateral_in_an_own_asset_raises_health_by_what_its_risk_leaves() {
-    law_of("own collateral", any_account, |account, rng| {
-        let mut before = account.clone();
-        let index = rng.upto(before.underlyings.len().max(1) - 1);
-        let Some(underlying) = before.underlyings.get_mut(index) else { return Ok(()) };
-        underlying.market.size = SizeCharge::NONE;
-        let (market, added) = (underlying.market, collateral(rng));
-        let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
-        let positions = !underlying.perps.is_empty() || underlying.expiries.iter().any(held);
-        if account.mode == Mode::Isolated && !positions {
-            return Ok(());
-        }
-        let ramps = before.underlyings.iter().any(|underlying| underlying.market.ramp != Ratio::ONE);
-        let stressed = if ramps { ONE.max(2 * bits(market.group.kappa)) } else { ONE };
-        let moves = bits(market.scan_range) * 4 / 3 * (ONE + bits(account.levels.depeg)) / ONE * stressed / ONE;
-        let weight = moves + bits(market.net_charge.max(market.hedged_charge)) + bits(market.confidence);
-        let haircut = if added.value.is_negative() { 0 } else { bits(added.haircuts.initial) };
-        let mut after = before.clone();
-        after.underlyings[index].collateral.push(added);
-        let (before, after) = (before.evaluate().healths(), after.evaluate().healths());
-        let least = micros(added.value).abs() * (ONE - haircut - weight) / ONE;
-        for level in [0, 2] {
-            let rise = (after[level] - before[level]) * micros(added.value).signum();
-            ensure!(
-                rise >= least - 12 - (micros(added.value).abs() >> 28),
-                "{} changes health {level} by {rise}, not {least}",
-                added.value.micros()
-            );
-        }
-        Ok(())
-    });
+    law_of(
+        "own collateral",
+        |rng| any_account(rng).steady(),
+        |account, rng| {
+            let mut before = account.clone();
+            let index = rng.upto(before.underlyings.len().max(1) - 1);
+            let Some(underlying) = before.underlyings.get_mut(index) else { return Ok(()) };
+            underlying.market.size = SizeCharge::NONE;
+            let (market, added) = (underlying.market, collateral(rng));
+            let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
+            let positions = !underlying.perps.is_empty() || underlying.expiries.iter().any(held);
+            if account.mode == Mode::Isolated && !positions {
+                return Ok(());
+            }
+            let ramps = before.underlyings.iter().any(|underlying| underlying.market.ramp != Ratio::ONE);
+            let stressed = if ramps { ONE.max(2 * bits(market.group.kappa)) } else { ONE };
+            let moves = bits(market.scan_range) * 4 / 3 * (ONE + bits(account.levels.depeg)) / ONE * stressed / ONE;
+            let weight = moves + bits(market.net_charge.max(market.hedged_charge)) + bits(market.confidence);
+            let haircut = if added.value.is_negative() { 0 } else { bits(added.haircuts.initial) };
+            let mut after = before.clone();
+            after.underlyings[index].collateral.push(added);
+            let (before, after) = (before.evaluate().healths(), after.evaluate().healths());
+            let least = micros(added.value).abs() * (ONE - haircut - weight) / ONE;
+            for level in [0, 2] {
+                let rise = (after[level] - before[level]) * micros(added.value).signum();
+                ensure!(
+                    rise >= least - 12 - (micros(added.value).abs() >> 28),
+                    "{} changes health {level} by {rise}, not {least}",
+                    added.value.micros()
+                );
+            }
+            Ok(())
+        },
+    );
 }
 
 /// I-12, exactly.
@@ -263,6 +267,50 @@ fn a_wider_confidence_never_raises_health_and_never_touches_maintenance() {
 }
 
 // ---- I-13: size, mergers, hedges ----
+
+/// I-19: a price that ran ahead of its slower one is charged to initial margin of the side it flatters, and to nothing else.
+#[test]
+fn a_price_ahead_of_its_slower_one_is_charged_to_the_side_it_flatters() {
+    law_of("gap", any_account, |account, _| {
+        let gapless = |sign: i64| {
+            let mut account = account.clone();
+            for Underlying { market, .. } in &mut account.underlyings {
+                if market.stable_gap.bits().signum() == sign {
+                    market.stable_gap = Ratio::ZERO;
+                }
+            }
+            account.evaluate()
+        };
+        let [whole, rises, falls] = [0, -1, 1].map(gapless);
+        let charge = |verdict: &Verdict| micros(verdict.valuation.charges.stable);
+        ensure!(charge(&whole) == charge(&rises) + charge(&falls), "{} {}", charge(&rises), charge(&falls));
+        let mut exact = 0;
+        for part in &whole.parts {
+            let underlying = &account.underlyings[part.index];
+            let value = |perp: &LinearPosition| {
+                micros(underlying.market.price.value_down(perp.quantity, underlying.market.unit).unwrap())
+            };
+            let counts = |owned: &&Collateral| {
+                account.mode != Mode::Isolated || underlying.has_positions() || owned.value.is_negative()
+            };
+            let own = underlying.collateral.iter().filter(counts).map(|owned| micros(owned.value)).sum::<i128>();
+            let dated = part.dated.map_or(0, |dated| micros(dated.net));
+            let net = underlying.perps.iter().map(value).sum::<i128>() + own + dated;
+            exact += ceil(net * bits(underlying.market.stable_gap), ONE).max(0);
+        }
+        ensure!(charge(&whole) == exact, "{} instead of {exact}", charge(&whole));
+        let without = Valuation {
+            charges: rises.valuation.charges,
+            initial_margin: rises.valuation.initial_margin,
+            liquidation_end: rises.valuation.liquidation_end,
+            ..whole.valuation
+        };
+        ensure!(without == rises.valuation, "{without:?}, not {:?}", rises.valuation);
+        let [before, after] = [rises.margins(), whole.margins()];
+        ensure!(before[0] == after[0] && before[2] <= after[2], "{before:?} {after:?}");
+        Ok(())
+    });
+}
 
 /// I-13: so many times the portfolio needs at least so many times the margin, in every mode and with every charge. Profit beyond
 /// its cap is not counted, and so not charged either: there it is health that is at most so many times the health.
@@ -842,9 +890,19 @@ fn the_three_margins_are_in_order_and_nothing_is_negative() {
         ensure!(0 <= maintenance && maintenance <= end && end <= initial, "{maintenance}, {end}, {initial}");
         let seen: i128 = groups(account, &verdict, |array| *array).iter().map(Joint::maintenance_scan).sum();
         ensure!(0 <= seen && seen <= verdict.scan(), "{seen} of {}", verdict.scan());
-        let Charges { basis, delta, naked_maintenance, vega, size, naked_initial, confidence, collateral, depeg } =
-            verdict.valuation.charges;
-        let all = [basis, delta, naked_maintenance, vega, size, naked_initial, confidence, collateral, depeg];
+        let Charges {
+            basis,
+            delta,
+            naked_maintenance,
+            vega,
+            size,
+            naked_initial,
+            confidence,
+            stable,
+            collateral,
+            depeg,
+        } = verdict.valuation.charges;
+        let all = [basis, delta, naked_maintenance, vega, size, naked_initial, confidence, stable, collateral, depeg];
         ensure!(all.iter().all(|charge| *charge >= Usd::ZERO), "{:?}", verdict.valuation.charges);
         let exact = product_up(seen, account.levels.maintenance_scan) + micros(delta + naked_maintenance + vega + size);
         ensure!(maintenance == exact, "maintenance margin {maintenance}, by the formula {exact}");
@@ -857,31 +915,35 @@ fn the_three_margins_are_in_order_and_nothing_is_negative() {
 /// where it has positions; there its margin may be less than in cross mode, by what the collateral itself needs.
 #[test]
 fn the_less_offsets_the_more_margin() {
-    law_of("modes", account, |account, _| {
-        let [portfolio, cross] = [Mode::Portfolio, Mode::Cross].map(|mode| account.in_mode(mode).evaluate());
-        let rounding = account.roundings();
-        ensure!(cross.scan() >= portfolio.scan() - rounding, "scan {} {}", cross.scan(), portfolio.scan());
-        let equity = |verdict: &Verdict| micros(verdict.valuation.equity);
-        ensure!(
-            (equity(&cross) - equity(&portfolio)).abs() <= rounding,
-            "equity {} {}",
-            equity(&cross),
-            equity(&portfolio)
-        );
-        for level in [0, 2] {
-            let (less, more) = (cross.margins()[level], portfolio.margins()[level]);
-            ensure!(less >= more - rounding, "level {level}: cross {less}, portfolio {more}, {rounding}");
-        }
-        let one = account.clone().of_one();
-        let Some(first) = one.underlyings.first() else { return Ok(()) };
-        let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
-        let [isolated, cross] = [Mode::Isolated, Mode::Cross].map(|mode| one.in_mode(mode).evaluate().healths());
-        if first.perps.is_empty() && !first.expiries.iter().any(held) {
-            return Ok(());
-        }
-        ensure!((0..3).all(|level| isolated[level] <= cross[level]), "isolated {isolated:?}, cross {cross:?}");
-        Ok(())
-    });
+    law_of(
+        "modes",
+        |rng| account(rng).steady(),
+        |account, _| {
+            let [portfolio, cross] = [Mode::Portfolio, Mode::Cross].map(|mode| account.in_mode(mode).evaluate());
+            let rounding = account.roundings();
+            ensure!(cross.scan() >= portfolio.scan() - rounding, "scan {} {}", cross.scan(), portfolio.scan());
+            let equity = |verdict: &Verdict| micros(verdict.valuation.equity);
+            ensure!(
+                (equity(&cross) - equity(&portfolio)).abs() <= rounding,
+                "equity {} {}",
+                equity(&cross),
+                equity(&portfolio)
+            );
+            for level in [0, 2] {
+                let (less, more) = (cross.margins()[level], portfolio.margins()[level]);
+                ensure!(less >= more - rounding, "level {level}: cross {less}, portfolio {more}, {rounding}");
+            }
+            let one = account.clone().of_one();
+            let Some(first) = one.underlyings.first() else { return Ok(()) };
+            let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
+            let [isolated, cross] = [Mode::Isolated, Mode::Cross].map(|mode| one.in_mode(mode).evaluate().healths());
+            if first.perps.is_empty() && !first.expiries.iter().any(held) {
+                return Ok(());
+            }
+            ensure!((0..3).all(|level| isolated[level] <= cross[level]), "isolated {isolated:?}, cross {cross:?}");
+            Ok(())
+        },
+    );
 }
 
 /// I-12: in isolated mode collateral elsewhere counts for nothing and a debt elsewhere counts in full: an added debt lowers health by
@@ -961,7 +1023,7 @@ fn a_takeover_reaches_the_liquidation_end_or_helps_most() {
             Takeover::at_mark_less_fee(&underlying.market, Quantity::new(quantity), FEE_PPM).unwrap()
         };
         let quote = account.with_portfolio(|portfolio| {
-            quote_takeover(&portfolio.split(index)?, position, lot, FEE_PPM, &account.levels)
+            quote_takeover(&portfolio.split(index)?, position, lot.into(), FEE_PPM, &account.levels)
         });
         let (quote, before, all) = (quote.unwrap(), account.evaluate().healths()[1], size / i64::from(lot));
         let tenth = |tenths: i128| after(&take(i64::try_from(i128::from(all) * tenths / 10).unwrap()));
@@ -1641,6 +1703,7 @@ fn no_corner_of_a_portfolio_panics() {
                 let market = Market {
                     price: spot,
                     confidence: wide,
+                    stable_gap: Ratio::ONE,
                     unit: Decimals::new(digits).unwrap(),
                     scan_range: ratio(3_000_000),
                     net_charge: wide,

@@ -271,7 +271,7 @@ impl Liquidation {
             exposure: self.underlying().exposure(),
             dated: None,
         };
-        quote_takeover(&split, &self.position(), self.lot, self.fee_ppm, &self.account.levels).unwrap()
+        quote_takeover(&split, &self.position(), self.lot.into(), self.fee_ppm, &self.account.levels).unwrap()
     }
 
     /// Value and fee of `taken` of the position, by the formulas.

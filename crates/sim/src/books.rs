@@ -20,7 +20,8 @@ pub struct Books {
 }
 
 /// Adds up every account: I-01 vaults and loans cover claims, I-02 positions of every instrument sum to zero and open interest is
-/// half their sizes, I-03 payments, claims, fees, clearing and pools sum to zero, I-06 shares sum to the bank's totals.
+/// the sum of the long ones (in a settled expiry each side leaves by itself), I-03 payments, claims, fees, clearing and pools sum
+/// to zero, I-06 shares sum to the bank's totals.
 ///
 /// # Errors
 /// Names the law that does not hold, and by how much.
@@ -29,7 +30,7 @@ pub fn check_books(world: &World) -> anyhow::Result<Books> {
     let mut books = Books::default();
     let mut pools = BTreeMap::<String, u64>::new();
     for (key, underlying) in &accounts.underlyings {
-        let (mut sizes, mut net) = (BTreeMap::new(), BTreeMap::<_, i128>::new());
+        let mut sides = BTreeMap::<_, [i128; 2]>::new();
         let (mut quotes, mut claims) = (0i128, 0i128);
         for account in accounts.margin_accounts.values() {
             for (index, slot) in account.risk.iter().enumerate().filter(|(_, slot)| slot.underlying == *key) {
@@ -37,16 +38,18 @@ pub fn check_books(world: &World) -> anyhow::Result<Books> {
                 let mine = |position: &&PositionSlot| !position.is_empty() && usize::from(position.risk_slot) == index;
                 for position in account.positions.iter().filter(mine) {
                     let id = (position.kind, position.expiry, position.strike);
-                    *net.entry(id).or_default() += i128::from(position.quantity);
-                    *sizes.entry(id).or_insert(0i128) += i128::from(position.quantity).abs();
+                    let [longs, shorts] = sides.entry(id).or_default();
+                    *longs += i128::from(position.quantity.max(0));
+                    *shorts -= i128::from(position.quantity.min(0));
                     quotes += i128::from(position.quote);
                 }
             }
         }
-        for (id, sum) in &net {
-            anyhow::ensure!(*sum == 0, "I-02: positions in {id:?} on {key} sum to {sum}");
+        for (id, [longs, shorts]) in &sides {
+            let settling = id.0 != InstrumentKind::Perp as u8 && underlying.expiries[usize::from(id.1)].is_settled();
+            anyhow::ensure!(settling || longs == shorts, "I-02: positions in {id:?} on {key} are {longs} and {shorts}");
         }
-        check_interest(underlying, &sizes)?;
+        check_interest(underlying, &sides)?;
         let pool = &underlying.pool;
         let sum = quotes + claims + i128::from(pool.unsettled_fees) + i128::from(pool.clearing);
         anyhow::ensure!(
@@ -56,7 +59,7 @@ pub fn check_books(world: &World) -> anyhow::Result<Books> {
             pool.clearing,
             pool.balance
         );
-        books.net_position += net.values().sum::<i128>();
+        books.net_position += sides.values().map(|[longs, shorts]| longs - shorts).sum::<i128>();
         books.net_quote += sum - i128::from(pool.balance);
         books.open_interest += underlying.perp.open_interest;
         books.pools += pool.balance;
@@ -88,25 +91,25 @@ pub fn check_books(world: &World) -> anyhow::Result<Books> {
     Ok(books)
 }
 
-/// I-02: stored open interest is half the sum of sizes, of every instrument.
-fn check_interest(underlying: &Underlying, sizes: &BTreeMap<(u8, u8, u16), i128>) -> anyhow::Result<()> {
-    let half = |kind: InstrumentKind, expiry: usize, strike: usize| {
+/// I-02: stored open interest is the sum of the long positions, of every instrument; an expiry counts both sides.
+fn check_interest(underlying: &Underlying, sides: &BTreeMap<(u8, u8, u16), [i128; 2]>) -> anyhow::Result<()> {
+    let held = |kind: InstrumentKind, expiry: usize, strike: usize| {
         let id = (kind as u8, u8::try_from(expiry).unwrap_or(u8::MAX), u16::try_from(strike).unwrap_or(u16::MAX));
-        sizes.get(&id).copied().unwrap_or(0) / 2
+        sides.get(&id).copied().unwrap_or_default()
     };
-    let mut counted = vec![(half(InstrumentKind::Perp, 0, 0), underlying.perp.open_interest)];
+    let mut counted = vec![(held(InstrumentKind::Perp, 0, 0)[0], underlying.perp.open_interest)];
     let mut by_expiry = vec![0i128; underlying.expiries.len()];
     for (index, slot) in underlying.expiries.iter().enumerate() {
-        let future = half(InstrumentKind::Future, index, 0);
-        counted.push((future, slot.future_interest));
-        by_expiry[index] += future;
+        let future = held(InstrumentKind::Future, index, 0);
+        counted.push((future[0], slot.future_interest));
+        by_expiry[index] += future.iter().sum::<i128>();
     }
     for (index, slot) in underlying.strikes.iter().enumerate().filter(|(_, slot)| !slot.is_free()) {
         let expiry = usize::from(slot.expiry) - 1;
         for (kind, stored) in [(InstrumentKind::Call, slot.calls), (InstrumentKind::Put, slot.puts)] {
-            let held = half(kind, expiry, index);
-            counted.push((held, stored));
-            by_expiry[expiry] += held;
+            let sides = held(kind, expiry, index);
+            counted.push((sides[0], stored));
+            by_expiry[expiry] += sides.iter().sum::<i128>();
         }
     }
     for (index, slot) in underlying.expiries.iter().enumerate() {

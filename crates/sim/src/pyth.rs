@@ -48,3 +48,20 @@ pub fn price_update_account(message: &PriceMessage, posted_slot: u64, owner: Pub
     data.resize(PriceUpdateV2::LEN, 0);
     Account { lamports: 10_000_000, data, owner, executable: false, rent_epoch: u64::MAX }
 }
+
+/// A legacy price account with its aggregate at a status (1: trading), as the oracle program laid it out.
+pub fn legacy_price_account(message: &PriceMessage, status: u32, owner: Pubkey) -> Account {
+    let mut data = vec![0; 3_312];
+    let mut put = |at: usize, bytes: &[u8]| data[at..at + bytes.len()].copy_from_slice(bytes);
+    // Magic, version, account type, size, price type.
+    for (index, word) in [0xa1b2_c3d4_u32, 2, 3, 3_312, 1].into_iter().enumerate() {
+        put(4 * index, &word.to_le_bytes());
+    }
+    put(20, &message.exponent.to_le_bytes());
+    put(96, &message.publish_time.to_le_bytes());
+    put(208, &message.price.to_le_bytes());
+    put(216, &message.confidence.to_le_bytes());
+    put(224, &status.to_le_bytes());
+    put(232, &42u64.to_le_bytes());
+    Account { lamports: 30_000_000, data, owner, executable: false, rent_epoch: u64::MAX }
+}

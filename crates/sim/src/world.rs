@@ -1,7 +1,7 @@
 use crate::{pyth::*, terms::*};
 use anchor_lang::{error::ERROR_CODE_OFFSET, prelude::Pubkey, solana_program::bpf_loader_upgradeable};
 use litesvm::{LiteSVM, types::TransactionMetadata};
-use litesvm_token::{CreateAssociatedTokenAccount, MintTo, get_spl_account, spl_token};
+use litesvm_token::{CreateAssociatedTokenAccount, MintTo, spl_token};
 use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
 use margrave_client::{
     Accounts, Event, Instruction, SignedQuote, event_in, events_in,
@@ -25,6 +25,9 @@ pub fn program_path() -> PathBuf {
         PathBuf::from,
     )
 }
+
+/// The Token-2022 program.
+pub const TOKEN_2022: Pubkey = anchor_lang::pubkey!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
 
 /// A listed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -473,6 +476,11 @@ impl World {
         wallet
     }
 
+    /// Mints tokens of any SPL mint of this world into a token account.
+    pub fn mint_to(&mut self, mint: Pubkey, account: Pubkey, amount: u64) {
+        MintTo::new(&mut self.svm, &self.admin, &mint, &account, amount).send().expect("the admin may mint");
+    }
+
     pub fn mint(&self, token: Token) -> Pubkey {
         match token {
             Token::Usdc => self.usdc_mint,
@@ -621,9 +629,12 @@ impl World {
         self.load(&self.sol)
     }
 
-    /// Tokens in a token account.
+    /// Tokens in a token account of either token program.
     pub fn tokens(&self, account: &Pubkey) -> u64 {
-        get_spl_account::<spl_token::state::Account>(&self.svm, account).expect("a token account").amount
+        let account = self.svm.get_account(account).expect("a token account");
+        // Extensions of Token-2022 follow the same 165 bytes.
+        let state = spl_token::state::Account::unpack(&account.data[..spl_token::state::Account::LEN]);
+        state.expect("a token account").amount
     }
 
     /// Every account of the program, decoded, as a client would hold them.
@@ -637,7 +648,7 @@ impl World {
 
     /// The bytes of everything a refused transaction must leave alone: the program's accounts and all token accounts.
     pub fn snapshot(&self) -> BTreeMap<Pubkey, Vec<u8>> {
-        let owners = [margrave::ID, spl_token::ID];
+        let owners = [margrave::ID, spl_token::ID, TOKEN_2022];
         let accounts = owners.iter().flat_map(|owner| self.svm.get_program_accounts(owner));
         accounts.map(|(key, account)| (key, account.data)).collect()
     }

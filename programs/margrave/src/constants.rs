@@ -39,8 +39,9 @@ pub const MAX_LEGS: usize = 8;
 
 /// Largest size of a position in smallest units, so that sums of two never overflow.
 pub const MAX_QUANTITY: u64 = 1 << 61;
-/// Largest value of a linear position when it is traded, and of what it has paid or received, in micro-dollars (140 million
-/// dollars): an eighth of what the engine can value, so that a rising price does not make an account impossible to value.
+/// Largest value of a linear position when it is traded, of what it has paid or received, and of a debt when a loan is taken, in
+/// micro-dollars (140 million dollars): an eighth of what the engine can value, so that a rising price does not make an account
+/// impossible to value.
 pub const MAX_TRADED_VALUE: u64 = 1 << 47;
 /// Largest value of an option position's underlying when it is traded: an eighth of what the engine can value at a strike.
 pub const MAX_TRADED_NOTIONAL: u64 = 1 << 44;

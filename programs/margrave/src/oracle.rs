@@ -13,6 +13,10 @@ use pyth_solana_receiver_sdk::price_update::{PriceUpdateV2, VerificationLevel};
 /// Decimals of a pyth exponent of zero in 10^-10 dollars.
 const PRICE_DECIMALS: i32 = 10;
 
+/// Where a legacy account says that it is of a price, and the status of its aggregate price.
+const LEGACY_TYPE: usize = 16;
+const LEGACY_STATUS: usize = 224;
+
 /// A price as a receiver program wrote it, of the feed that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation {
@@ -52,6 +56,10 @@ pub fn read_price(group: &Group, terms: &OracleTerms, info: &AccountInfo<'_>) ->
 fn read_legacy(terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
     require!(info.key.to_bytes() == terms.feed_id, MargraveError::FeedMismatch);
     let data = info.try_borrow_data()?;
+    // The SDK reads type and status as enumerations without looking whether they are one.
+    let word = |at: usize| data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
+    let is_price = word(LEGACY_TYPE) == Some(1) && word(LEGACY_STATUS).is_some_and(|status| status <= 4);
+    require!(is_price, MargraveError::NotAPriceUpdate);
     let account = load_price_account::<32, ()>(&data).map_err(|_| error!(MargraveError::NotAPriceUpdate))?;
     require!(account.agg.status == PriceStatus::Trading, MargraveError::PriceNotFullyVerified);
     Ok(Observation {

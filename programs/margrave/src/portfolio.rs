@@ -8,7 +8,7 @@ use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, st
 use anchor_lang::prelude::*;
 use margrave_risk::{
     Collateral, Dated, Decimals, Expiry, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
-    Portfolio, Quantity, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
 };
 use std::{cell::Cell, cell::RefMut, ops::Deref, ops::Range};
 
@@ -35,11 +35,16 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
 
     fn find(&self, key: &Pubkey) -> Option<&'a AccountInfo<'info>> {
         let (before, after) = self.remaining.split_at(self.next.get().min(self.remaining.len()));
-        if let Some(index) = after.iter().position(|info| same_key(info.key, key)) {
-            self.next.set(before.len() + index + 1);
-            return Some(&after[index]);
-        }
-        self.named.iter().copied().chain(before).find(|info| same_key(info.key, key))
+        let matches = |info: &AccountInfo| same_key(info.key, key);
+        let index = match after.iter().position(matches) {
+            Some(index) => before.len() + index,
+            None => match before.iter().position(matches) {
+                Some(index) => index,
+                None => return self.named.iter().copied().find(|info| same_key(info.key, key)),
+            },
+        };
+        self.next.set(index + 1);
+        Some(&self.remaining[index])
     }
 
     /// The account at a place in the list.
@@ -69,23 +74,17 @@ impl Directory for InstructionAccounts<'_, '_> {
     }
 }
 
-/// Key equality in four word comparisons; the derived one is a call with a system call inside.
-pub fn same_key(a: &Pubkey, b: &Pubkey) -> bool {
-    let (a, b) = (a.as_array(), b.as_array());
-    a.chunks_exact(8).zip(b.chunks_exact(8)).all(|(a, b)| word(a) == word(b))
-}
-
-fn word(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_le_bytes)
-}
-
 /// A margin account as the engine's plain numbers: lists that underlyings and expiries have ranges of. It can be filled again
 /// and again without asking for more memory.
 pub struct Arranged {
     mode: RiskMode,
     cash: Usd,
+    /// Whether a token is owed.
+    owes: bool,
     options: OptionTerms,
     levels: margrave_risk::Levels,
+    /// Every underlying that was read so far, of all accounts: one instruction sees one price of each (I-21).
+    markets: Vec<KnownMarket>,
     lines: Vec<Line>,
     dated: Vec<DatedLine>,
     linear: Vec<LinearPosition>,
@@ -93,14 +92,21 @@ pub struct Arranged {
     collateral: Vec<Collateral>,
 }
 
-/// One underlying of it.
+/// An underlying as the engine sees it.
+struct KnownMarket {
+    key: Pubkey,
+    market: Market,
+    nodes: Nodes,
+    publish_time: i64,
+    terms_version: u32,
+}
+
+/// One underlying of an account.
 struct Line {
     /// The risk slot.
     slot: usize,
-    market: Market,
-    nodes: Option<Nodes>,
-    publish_time: i64,
-    terms_version: u32,
+    /// Its place among the known markets.
+    market: usize,
     perps: Range<usize>,
     dated: Range<usize>,
     collateral: Range<usize>,
@@ -120,8 +126,10 @@ impl Arranged {
         Ok(Self {
             mode: RiskMode::Portfolio,
             cash: Usd::ZERO,
+            owes: false,
             options: group.options.terms()?,
             levels: group.levels()?,
+            markets: Vec::with_capacity(MAX_UNDERLYINGS),
             lines: Vec::with_capacity(MAX_UNDERLYINGS),
             dated: Vec::with_capacity(MAX_EXPIRIES),
             linear: Vec::with_capacity(MAX_POSITIONS),
@@ -143,6 +151,7 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
+        self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
         self.lines.clear();
         self.dated.clear();
         self.linear.clear();
@@ -152,12 +161,12 @@ impl Arranged {
         for slot in account.collateral.iter().filter(|slot| slot.risk_slot == 0 && !slot.is_empty()) {
             let bank = directory.bank(&slot.bank)?;
             let shares = slot.shares.unsigned_abs();
-            let atoms = if slot.shares < 0 { bank.debt_up_at(shares, now)? } else { bank.atoms_down(shares)? };
-            let cash = i64::try_from(atoms).ok().and_then(|micros| Usd::new(micros).ok()).unwrap_or(Usd::MAX);
+            // Money beyond what the engine can value counts as the most it can; a debt must not.
+            let micros = |atoms: u64| i64::try_from(atoms).unwrap_or(i64::MAX);
             if slot.shares < 0 {
-                self.cash -= cash;
+                self.cash -= Usd::new(micros(bank.debt_up_at(shares, now)?)).or_refuse()?;
             } else {
-                self.cash += cash;
+                self.cash += Usd::new(micros(bank.atoms_down(shares)?)).unwrap_or(Usd::MAX);
             }
         }
         let mut position = 0;
@@ -171,8 +180,19 @@ impl Arranged {
             self.read_underlying(account, index, slot, positions, &underlying, directory, action, now)?;
         }
         // Members of one correlation group follow one another.
-        self.lines.sort_by_key(|line| line.market.group.id);
+        // At most eight, and in order already when there are no groups.
+        for end in 1..self.lines.len() {
+            let mut index = end;
+            while index > 0 && self.group_id(index - 1) > self.group_id(index) {
+                self.lines.swap(index - 1, index);
+                index -= 1;
+            }
+        }
         Ok(())
+    }
+
+    fn group_id(&self, line: usize) -> u8 {
+        self.markets[self.lines[line].market].market.group.id
     }
 
     #[inline(never)]
@@ -198,20 +218,23 @@ impl Arranged {
             self.cash += Usd::new(slot.claim.min(0)).or_refuse()?;
             return Ok(());
         }
-        let market = underlying.market()?;
+        let known = self.market_of(&slot.underlying, underlying)?;
+        let (price, gap) = (self.markets[known].market.price, self.markets[known].market.stable_gap);
 
         let first_collateral = self.collateral.len();
-        let asked = underlying.largest_requirement_ppm();
+        // With what the stable price takes, in millionths rounded up.
+        let gap_ppm = (u128::from(gap.bits().unsigned_abs()) * u128::from(PPM) >> 30) + 1;
+        let asked = underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX);
         for balance in account.collateral.iter().filter(own) {
             let bank = directory.bank(&balance.bank)?;
             let unit = Decimals::new(bank.decimals).or_refuse()?;
             let shares = balance.shares.unsigned_abs();
             self.collateral.push(if balance.shares < 0 {
                 let atoms = i64::try_from(bank.debt_up_at(shares, now)?).map_err(|_| MargraveError::ValueOutOfRange)?;
-                let value = market.price.value_up(Quantity::new(atoms), unit).or_refuse()?;
+                let value = price.value_up(Quantity::new(atoms), unit).or_refuse()?;
                 Collateral { value: -value, haircuts: bank.surcharges()? }
             } else {
-                let value = market.price.collateral_value_down(bank.atoms_down(shares)?, unit);
+                let value = price.collateral_value_down(bank.atoms_down(shares)?, unit);
                 Collateral { value, haircuts: bank.haircuts(asked)? }
             });
         }
@@ -239,15 +262,28 @@ impl Arranged {
         let dated = first_dated..self.dated.len();
         self.lines.push(Line {
             slot: index,
-            market,
-            nodes: if dated.is_empty() { None } else { Some(underlying.grid_nodes()) },
-            publish_time: underlying.oracle.publish_time,
-            terms_version: underlying.risk.version,
+            market: known,
             perps,
             dated,
             collateral: first_collateral..self.collateral.len(),
         });
         Ok(())
+    }
+
+    /// The place of an underlying among the known markets.
+    #[inline(never)]
+    fn market_of(&mut self, key: &Pubkey, underlying: &Underlying) -> Result<usize> {
+        if let Some(index) = self.markets.iter().position(|known| same_key(&known.key, key)) {
+            return Ok(index);
+        }
+        self.markets.push(KnownMarket {
+            key: *key,
+            market: underlying.market()?,
+            nodes: underlying.grid_nodes(),
+            publish_time: underlying.oracle.publish_time,
+            terms_version: underlying.risk.version,
+        });
+        Ok(self.markets.len() - 1)
     }
 
     /// Takes the positions of one expiry from `rest`: the future first, then options by strike.
@@ -311,9 +347,15 @@ impl Arranged {
     }
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
+        let KnownMarket { market, nodes, .. } = &self.markets[line.market];
+        let mut market = *market;
+        // Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
+        if self.owes || self.cash.is_negative() {
+            market.profit.initial = Ratio::ONE;
+        }
         Holdings {
-            market: line.market,
-            nodes: line.nodes.as_ref(),
+            market,
+            nodes: Some(nodes),
             perps: &self.linear[line.perps.clone()],
             collateral: &self.collateral[line.collateral.clone()],
             expiries: &dated[line.dated.clone()],
@@ -326,8 +368,8 @@ impl Arranged {
         let mut valuation = self.with_portfolio(|portfolio| {
             portfolio.evaluate(|index, risk| {
                 let line = &self.lines[index];
-                let (publish_time, terms_version) = (line.publish_time, line.terms_version);
-                keep(line.slot, &Stamp { price: line.market.price.raw(), publish_time, terms_version }, risk);
+                let KnownMarket { market, publish_time, terms_version, .. } = self.markets[line.market];
+                keep(line.slot, &Stamp { price: market.price.raw(), publish_time, terms_version }, risk);
             })
         })?;
         // The engine counts the underlyings it was given; we name the account's slot.
@@ -381,7 +423,7 @@ pub fn revalue(
     let sequence = account.sequence;
     let risk = &mut account.risk;
     let valuation = arranged.evaluate(|index, stamp, part| {
-        let compressed = part.array().compress_down();
+        let compressed = part.compressed();
         let slot = &mut risk[index];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;
@@ -397,6 +439,27 @@ pub fn revalue(
     }
     account.record(&valuation, now);
     Ok(valuation)
+}
+
+/// Refuses a loan so large that a rising price or interest could soon make its account impossible to value, and so to liquidate.
+pub fn require_debt_in_range(
+    account: &MarginAccount,
+    key: &Pubkey,
+    directory: &impl Directory,
+    now: i64,
+) -> Result<()> {
+    let bank = directory.bank(key)?;
+    let debt = bank.debt_up_at(account.shares_in(key).min(0).unsigned_abs(), now)?;
+    let value = if bank.is_quote() {
+        debt
+    } else {
+        let atoms = i64::try_from(debt).map_err(|_| MargraveError::ValueOutOfRange)?;
+        let price = Price::new(directory.underlying(&bank.underlying)?.oracle.price).or_refuse()?;
+        let value = price.value_up(Quantity::new(atoms), Decimals::new(bank.decimals).or_refuse()?).or_refuse()?;
+        value.micros().unsigned_abs()
+    };
+    require!(value <= MAX_TRADED_VALUE, MargraveError::ValueOutOfRange);
+    Ok(())
 }
 
 /// The sentence every risk-adding instruction ends with. The numbers go to the log: "why?" is the first question asked.

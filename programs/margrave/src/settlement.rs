@@ -110,7 +110,7 @@ impl MarginAccount {
             };
             let series = underlying.expiries[usize::from(expiry)].series;
             let instrument = Instrument { kind, expiry, strike: slot.strike, series };
-            underlying.change_interest(&instrument, -slot.quantity.max(0))?;
+            underlying.remove_interest(&instrument, slot.quantity)?;
             self.risk[index].add_claim(paid)?;
             let clearing = underlying.pool.clearing.checked_sub(paid).ok_or(MargraveError::ValueOutOfRange)?;
             underlying.pool.clearing = clearing;

@@ -145,7 +145,7 @@ impl ExpirySlot {
 ///
 /// `quantity x (to - from)` in smallest units times 10^-10 dollars per whole unit, at steps of 2^-20.
 pub fn funding_due_up(quantity: i64, from: [u8; 16], to: [u8; 16], decimals: u8) -> Result<i64> {
-    if from == to {
+    if u128::from_le_bytes(from) == u128::from_le_bytes(to) {
         return Ok(0);
     }
     let step = |index: [u8; 16]| I80F48::from_le_bytes(index).to_bits() >> (I80F48::FRAC_NBITS - 20);

@@ -307,13 +307,14 @@ impl Trading<'_, '_> {
         let key = self.group.quote_bank;
         let (payer, payee) = if payment >= 0 { (taker, maker) } else { (maker, taker) };
         let (has, gets, atoms) = (payer.shares_in(&key), payee.shares_in(&key), payment.unsigned_abs());
-        if !self.accounts.is_writable(&key) {
-            let shares = self.accounts.bank(&key)?.deposit_shares_up(atoms)?;
-            let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
-            require!(gets >= 0 && has >= shares, MargraveError::QuoteBankMustBeWritable);
+        let shares = self.accounts.bank(&key)?.deposit_shares_up(atoms)?;
+        let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
+        if gets >= 0 && has >= shares {
             payer.set_shares(key, Pubkey::default(), has - shares)?;
-            return payee.set_shares(key, Pubkey::default(), gets + shares);
+            let gets = gets.checked_add(shares).ok_or(MargraveError::ValueOutOfRange)?;
+            return payee.set_shares(key, Pubkey::default(), gets);
         }
+        require!(self.accounts.is_writable(&key), MargraveError::QuoteBankMustBeWritable);
         let mut bank = self.accounts.bank_mut(&key)?;
         bank.accrue(self.now)?;
         let lending = if self.group.paused & Pause::BORROW == 0 { Lending::Allowed } else { Lending::Refused };
@@ -388,9 +389,27 @@ impl Underlying {
         *interest = interest.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
         require!(long_side <= 0 || *interest <= cap, MargraveError::OpenInterestCapExceeded);
         if instrument.kind != InstrumentKind::Perp {
+            // The short side changes by as much.
+            let both = long_side.checked_mul(2).ok_or(MargraveError::ValueOutOfRange)?;
             let all = &mut self.expiries[expiry].interest;
-            *all = all.checked_add_signed(long_side).ok_or(MargraveError::InvariantViolated)?;
+            *all = all.checked_add_signed(both).ok_or(MargraveError::ValueOutOfRange)?;
         }
+        Ok(())
+    }
+
+    /// Takes one account's position of a settled expiry out: each side leaves by itself.
+    pub fn remove_interest(&mut self, instrument: &Instrument, quantity: i64) -> Result<()> {
+        let (expiry, strike) = (usize::from(instrument.expiry), usize::from(instrument.strike));
+        let interest = match instrument.kind {
+            InstrumentKind::Perp => return err!(MargraveError::InvariantViolated),
+            InstrumentKind::Future => &mut self.expiries[expiry].future_interest,
+            InstrumentKind::Call => &mut self.strikes[strike].calls,
+            InstrumentKind::Put => &mut self.strikes[strike].puts,
+        };
+        let long = quantity.max(0).unsigned_abs();
+        *interest = interest.checked_sub(long).ok_or(MargraveError::InvariantViolated)?;
+        let all = &mut self.expiries[expiry].interest;
+        *all = all.checked_sub(quantity.unsigned_abs()).ok_or(MargraveError::InvariantViolated)?;
         Ok(())
     }
 }

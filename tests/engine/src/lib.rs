@@ -7,7 +7,7 @@ mod words;
 
 pub use words::{ExpiryHoldings, Portfolio, Underlying, decode, encode};
 
-use margrave_risk::{CELLS, RiskError, UnderlyingRisk, Valuation};
+use margrave_risk::{CELLS, CompressedArray, RiskError, UnderlyingRisk, Valuation};
 use solana_account_info::AccountInfo;
 use solana_program_error::{ProgramError, ProgramResult};
 use solana_pubkey::Pubkey;
@@ -28,6 +28,8 @@ pub enum Stage {
     Prepare = 2,
     /// And evaluate it, without looking at arrays.
     Evaluate = 3,
+    /// And compress each underlying's array, as a program that stores it does.
+    Store = 4,
 }
 
 /// Evaluates one portfolio and writes everything the engine says of it.
@@ -57,7 +59,7 @@ fn write_underlying(index: usize, risk: &UnderlyingRisk, out: &mut [i64; ANSWER_
     for (slot, cell) in slots.iter_mut().zip(array.cells()) {
         *slot = cell.micros();
     }
-    let compressed = array.compress_down();
+    let compressed = risk.compressed();
     slots[CELLS] = i64::from(compressed.exponent) << 8 | i64::from(risk.worst.index());
     slots[CELLS + 1] = compressed.mantissas.iter().fold(0, |sum, mantissa| sum * 31 % (1 << 55) + i64::from(*mantissa));
 }
@@ -98,7 +100,17 @@ fn measure(words: &[i64], last: u8) -> Result<i64, RiskError> {
     if last < Stage::Evaluate as u8 {
         return Ok(prepared.digest());
     }
-    Ok(portfolio.evaluate(&prepared, |_, _| ())?.initial_margin.micros())
+    if last < Stage::Store as u8 {
+        return Ok(portfolio.evaluate(&prepared, |_, _| ())?.initial_margin.micros());
+    }
+    let mut stored = Box::new([CompressedArray { exponent: 0, mantissas: [0; CELLS] }; MAX_UNDERLYINGS]);
+    let valuation = portfolio.evaluate(&prepared, |index, risk| {
+        if let Some(slot) = stored.get_mut(index) {
+            *slot = risk.compressed();
+        }
+    })?;
+    let digest = stored.iter().fold(0, |sum, array| sum ^ i64::from(array.mantissas[30]) ^ i64::from(array.exponent));
+    Ok(valuation.initial_margin.micros() ^ digest)
 }
 
 /// Accounts: `[]` inputs, `[writable]` answers owned by this program. Each input starts with its number of words. With

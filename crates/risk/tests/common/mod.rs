@@ -233,6 +233,11 @@ impl Underlying {
         self.expiries.iter().map(of_expiry).sum()
     }
 
+    pub fn has_positions(&self) -> bool {
+        let held = |dates: &Dates| !dates.futures.is_empty() || !dates.strikes.is_empty();
+        !self.perps.is_empty() || self.expiries.iter().any(held)
+    }
+
     fn items(&self) -> usize {
         let of_expiry = |dates: &Dates| dates.futures.len() + 2 * dates.strikes.len() + 1;
         self.perps.len() + self.collateral.len() + self.expiries.iter().map(of_expiry).sum::<usize>()
@@ -348,8 +353,17 @@ impl Account {
         account
     }
 
-    /// Without size charges, ramps and caps of profit: none of them promises anything to accounts that merge.
+    /// With prices that no slower one is behind of.
+    pub fn steady(mut self) -> Self {
+        for Underlying { market, .. } in &mut self.underlyings {
+            market.stable_gap = Ratio::ZERO;
+        }
+        self
+    }
+
+    /// Without size charges, ramps, caps of profit and slower prices: none of them promises anything to accounts that merge.
     pub fn plain(mut self) -> Self {
+        self = self.steady();
         for Underlying { market, .. } in &mut self.underlyings {
             market.size = SizeCharge::NONE;
             market.ramp = Ratio::ONE;
@@ -454,7 +468,11 @@ pub fn market(rng: &mut Rng) -> Market {
     Market {
         price: spot(rng),
         confidence: rng.ratio(0..=20_000),
-        stable_gap: Ratio::ZERO,
+        stable_gap: if rng.one_in(3) {
+            Ratio::from_bits(rng.within(-(1 << 28)..=1 << 28)).unwrap()
+        } else {
+            Ratio::ZERO
+        },
         unit: Decimals::new(u8::try_from(rng.within(0..=12)).unwrap()).unwrap(),
         scan_range: if rng.one_in(8) { rng.ratio(10_000..=750_000) } else { rng.ratio(50_000..=540_000) },
         net_charge: ratio(net),

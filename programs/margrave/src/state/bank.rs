@@ -81,7 +81,7 @@ pub struct BankTerms {
     pub padding: u32,
 }
 
-/// What has left on balance lately. It refills steadily, all of it in a day (I-31).
+/// What had left on balance at `updated_at`, and what has since. It refills steadily, all of it in a day (I-31).
 #[zero_copy]
 #[repr(C)]
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -105,25 +105,40 @@ pub struct OutflowLimit {
 }
 
 impl OutflowWindow {
-    fn refilled(&self, cap: u64, now: i64) -> u64 {
-        let elapsed = now.saturating_sub(self.updated_at).clamp(0, OUTFLOW_WINDOW_SECS);
-        let refill =
-            u128::from(cap) * u128::from(elapsed.unsigned_abs()) / u128::from(OUTFLOW_WINDOW_SECS.unsigned_abs());
-        self.used.saturating_sub(u64::try_from(refill).unwrap_or(u64::MAX))
+    /// What has come back since `updated_at`. It is taken off at most once an hour, in whole seconds' worth, so that touching the
+    /// window often does not stop it.
+    fn refill(&mut self, cap: u64, now: i64) -> u64 {
+        let day = u128::from(OUTFLOW_WINDOW_SECS.unsigned_abs());
+        let elapsed = now.saturating_sub(self.updated_at).max(0);
+        let back = u64::try_from(u128::from(cap) * u128::from(elapsed.unsigned_abs()) / day).unwrap_or(u64::MAX);
+        if back >= self.used {
+            (self.used, self.updated_at) = (0, now.max(self.updated_at));
+            return 0;
+        }
+        if elapsed < 3_600 || back == 0 {
+            return back;
+        }
+        let worth = (u128::from(back) * day).div_ceil(u128::from(cap));
+        self.used -= back;
+        self.updated_at = self.updated_at.saturating_add(i64::try_from(worth).unwrap_or(elapsed));
+        0
     }
 
-    /// Counts `amount` going out, or refuses it.
+    /// Counts `amount` going out, or refuses it and changes nothing.
     pub fn take(&mut self, amount: u64, cap: u64, now: i64) -> Result<()> {
-        let used = self.refilled(cap, now).checked_add(amount).filter(|used| *used <= cap);
-        self.used = used.ok_or(MargraveError::OutflowLimitExceeded)?;
-        self.updated_at = now.max(self.updated_at);
+        let mut after = *self;
+        let back = after.refill(cap, now);
+        let used = (after.used - back).checked_add(amount);
+        require!(used.is_some_and(|used| used <= cap), MargraveError::OutflowLimitExceeded);
+        after.used = after.used.saturating_add(amount);
+        *self = after;
         Ok(())
     }
 
     /// Counts `amount` coming in. What comes in when nothing has gone out earns no right to take out more.
     pub fn give(&mut self, amount: u64, cap: u64, now: i64) {
-        self.used = self.refilled(cap, now).saturating_sub(amount);
-        self.updated_at = now.max(self.updated_at);
+        self.refill(cap, now);
+        self.used = self.used.saturating_sub(amount);
     }
 }
 
@@ -146,8 +161,8 @@ impl Bank {
         self.underlying == Pubkey::default()
     }
 
-    /// What a deposit counts less than its value. `asked_ppm` is the most that margin asks for the token itself: the weight
-    /// does not shrink below it, or a deposit would lower health (I-12).
+    /// What a deposit counts less than its value. `asked_ppm` is the most that margin asks for the token itself: the
+    /// weight does not shrink below it, or a deposit would lower health (I-12).
     pub fn haircuts(&self, asked_ppm: u64) -> Result<Haircuts> {
         let terms = &self.terms;
         let mut initial = terms.haircut_initial_ppm;
@@ -222,13 +237,20 @@ impl Bank {
         if elapsed == 0 || self.borrow_rate == 0 {
             return Ok(bits);
         }
-        let growth = growth_down(self.borrow_rate, elapsed).or_refuse()?;
-        let product = bits.checked_mul(u128::from(growth)).ok_or(MargraveError::ValueOutOfRange)?;
-        Ok(product >> I80F48::FRAC_NBITS)
+        // Rounded up, and two steps more than down are never less than exact: who touches the bank often saves no
+        // interest.
+        let growth = u128::from(growth_down(self.borrow_rate, elapsed).or_refuse()?) + 2;
+        let product = bits.checked_mul(growth).and_then(|product| product.checked_add(ONE - 1));
+        Ok(product.ok_or(MargraveError::ValueOutOfRange)? >> I80F48::FRAC_NBITS)
     }
 
-    /// Adds the interest since the last time. The rate holds until a balance changes, so how often this is called changes
-    /// nothing but the rounding (I-35). Depositors get what borrowers owe more, less the fee, rounded down (I-01).
+    /// Adds the interest since the last time. The rate holds until a balance changes, so how often this is called
+    /// changes nothing but the rounding (I-35). Depositors get what borrowers owe more, less the fee, rounded down
+    /// (I-01).
+    ///
+    /// Depositors who leave may take tokens along that were set aside, and then borrowers owe more than depositors own.
+    /// Interest on the difference is earned by what was set aside, so it is a fee. Otherwise the last share would get
+    /// all of it, and become too dear for anybody to deposit (P-19).
     pub fn accrue(&mut self, now: i64) -> Result<()> {
         if now <= self.accrued_at {
             return Ok(());
@@ -238,12 +260,16 @@ impl Bank {
         self.accrued_at = now;
         let interest = self.debts_down()? - before;
         let fee = u128::from(interest) * u128::from(self.terms.interest_fee_ppm) / u128::from(PPM);
-        let fee = u64::try_from(fee).map_err(|_| error!(MargraveError::ValueOutOfRange))?;
+        let mut earned = interest - to_u64(fee)?;
+        let claims = self.claims_up()?;
+        if before > claims {
+            earned = to_u64(u128::from(earned) * u128::from(claims) / u128::from(before))?;
+        }
         if self.deposit_shares > 0 {
-            let each = (u128::from(interest - fee) << I80F48::FRAC_NBITS) / u128::from(self.deposit_shares);
+            let each = (u128::from(earned) << I80F48::FRAC_NBITS) / u128::from(self.deposit_shares);
             self.deposit_index = Self::index(self.deposit_bits()? + each)?;
         }
-        self.take_fee(fee)
+        self.take_fee(interest - earned)
     }
 
     /// Adds to insurance up to its target, and the rest to fees.
@@ -273,8 +299,8 @@ impl Bank {
         Ok(())
     }
 
-    /// Adds `atoms` to a balance of `shares` and returns the balance: a debt is repaid first. Interest must be up to date.
-    /// Rounds against the balance.
+    /// Adds `atoms` to a balance of `shares` and returns the balance: a debt is repaid first. Interest must be up to
+    /// date. Rounds against the balance.
     pub fn credit(&mut self, shares: i64, atoms: u64) -> Result<i64> {
         let owed = shares.min(0).unsigned_abs();
         let debt = product_up(owed, self.borrow_bits()?)?;
@@ -291,8 +317,8 @@ impl Bank {
         signed(minted)?.checked_add(shares.max(0)).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
     }
 
-    /// Takes `atoms` from a balance of `shares` and returns the balance. What the deposit does not cover becomes a loan if
-    /// that is allowed. Interest must be up to date. Rounds against the balance.
+    /// Takes `atoms` from a balance of `shares` and returns the balance. What the deposit does not cover becomes a loan
+    /// if that is allowed. Interest must be up to date. Rounds against the balance.
     pub fn debit(&mut self, shares: i64, atoms: u64, lending: Lending) -> Result<i64> {
         let held = shares.max(0).unsigned_abs();
         let burned = quotient_up(atoms, self.deposit_bits()?)?;
@@ -322,8 +348,8 @@ impl Bank {
         sum.ok_or_else(|| error!(MargraveError::ValueOutOfRange))
     }
 
-    /// I-01: what the vault holds and what borrowers owe cover what the bank owes. Tokens sent to the vault by a stranger are
-    /// surplus and credit nobody.
+    /// I-01: what the vault holds and what borrowers owe cover what the bank owes. Tokens sent to the vault by a
+    /// stranger are surplus and credit nobody.
     pub fn require_solvent(&self, vault_atoms: u64) -> Result<()> {
         let owed = u128::from(self.claims_up()?) + u128::from(self.reserves()?);
         let covered = u128::from(vault_atoms) + u128::from(self.debts_down()?);
@@ -331,26 +357,28 @@ impl Bank {
         Ok(())
     }
 
-    /// `atoms` at the reference price, micro-dollars, rounded up; the quote token at par. Zero before a first price.
-    pub fn reference_value_up(&self, atoms: u64) -> u64 {
+    /// `atoms` at the reference price, micro-dollars, rounded down and up; the quote token at par. Zero before a first
+    /// price.
+    pub fn reference_values(&self, atoms: u64) -> (u64, u64) {
         if self.is_quote() {
-            return atoms;
+            return (atoms, atoms);
         }
         let price = u128::from(self.reference_price.max(0).unsigned_abs());
-        let value = (u128::from(atoms) * price).div_ceil(10u128.pow(4 + u32::from(self.decimals)));
-        u64::try_from(value).unwrap_or(u64::MAX)
+        let (product, unit) = (u128::from(atoms) * price, 10u128.pow(4 + u32::from(self.decimals)));
+        let bounded = |value: u128| u64::try_from(value).unwrap_or(u64::MAX);
+        (bounded(product / unit), bounded(product.div_ceil(unit)))
     }
 
     /// Counts `atoms` leaving, against the bank's limit and the group's (I-31).
     pub fn count_outflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) -> Result<()> {
         self.outflow.take(atoms, self.terms.outflow_cap, now)?;
-        limit.window.take(self.reference_value_up(atoms), group.terms.outflow_cap, now)
+        limit.window.take(self.reference_values(atoms).1, group.terms.outflow_cap, now)
     }
 
     /// Counts `atoms` coming in, which make room for others to leave.
     pub fn count_inflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) {
         self.outflow.give(atoms, self.terms.outflow_cap, now);
-        limit.window.give(self.reference_value_up(atoms), group.terms.outflow_cap, now);
+        limit.window.give(self.reference_values(atoms).0, group.terms.outflow_cap, now);
     }
 
     /// What every instruction that writes a bank leaves behind.
@@ -388,21 +416,47 @@ fn signed(shares: u64) -> Result<i64> {
 
 /// `shares x index`.
 fn product_down(shares: u64, index: u128) -> Result<u64> {
-    to_u64(u128::from(shares).checked_mul(index).ok_or(MargraveError::ValueOutOfRange)? >> I80F48::FRAC_NBITS)
+    to_u64(product(shares, index)? >> I80F48::FRAC_NBITS)
 }
 
 fn product_up(shares: u64, index: u128) -> Result<u64> {
-    let product = u128::from(shares).checked_mul(index).and_then(|p| p.checked_add(ONE - 1));
+    let product = product(shares, index)?.checked_add(ONE - 1);
     to_u64(product.ok_or(MargraveError::ValueOutOfRange)? >> I80F48::FRAC_NBITS)
+}
+
+fn product(shares: u64, index: u128) -> Result<u128> {
+    // Of two words, which every index below 65,536 is, the product needs no test.
+    if let Ok(index) = u64::try_from(index) {
+        return Ok(u128::from(shares) * u128::from(index));
+    }
+    u128::from(shares).checked_mul(index).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
 }
 
 /// `atoms / index`.
 fn quotient_down(atoms: u64, index: u128) -> Result<u64> {
-    to_u64((u128::from(atoms) << I80F48::FRAC_NBITS) / index)
+    Ok(quotient(atoms, index)?.0)
 }
 
 fn quotient_up(atoms: u64, index: u128) -> Result<u64> {
-    to_u64((u128::from(atoms) << I80F48::FRAC_NBITS).div_ceil(index))
+    let (quotient, exact) = quotient(atoms, index)?;
+    quotient.checked_add(u64::from(!exact)).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
+}
+
+/// `atoms x 2^48 / index` rounded down, and whether that is exact. An index is at least one.
+fn quotient(atoms: u64, index: u128) -> Result<(u64, bool)> {
+    // A byte of the fraction at a time: a division of 128 bits costs hundreds of compute units.
+    if let Ok(index) = u64::try_from(index)
+        && index >> 56 == 0
+    {
+        let (mut quotient, mut rest) = (atoms / index, atoms % index);
+        for _ in 0..I80F48::FRAC_NBITS / 8 {
+            rest <<= 8;
+            (quotient, rest) = (quotient << 8 | rest / index, rest % index);
+        }
+        return Ok((quotient, rest == 0));
+    }
+    let wide = u128::from(atoms) << I80F48::FRAC_NBITS;
+    Ok((to_u64(wide / index)?, wide % index == 0))
 }
 
 const _: () = {
@@ -411,3 +465,558 @@ const _: () = {
     assert!(size_of::<BankTerms>() == 8 * 5 + 4 * 10);
     assert!(size_of::<Bank>() == 8 + 32 * 4 + 16 * 2 + 8 * 8 + 16 + 80 + 256);
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    const YEAR: i64 = 31_536_000;
+
+    /// Numbers that are the same in every run.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % end
+        }
+
+        /// As often small as large.
+        fn amount(&mut self, bits: u64) -> u64 {
+            let size = 1 << self.below(bits);
+            self.below(size) + 1
+        }
+    }
+
+    fn terms() -> BankTerms {
+        BankTerms {
+            deposit_cap: u64::MAX,
+            borrow_cap: u64::MAX,
+            outflow_cap: u64::MAX,
+            insurance_target: 1_000,
+            rate_base_ppm: 10_000,
+            rate_optimal_ppm: 60_000,
+            rate_max_ppm: 4_000_000,
+            utilisation_optimal_ppm: 800_000,
+            interest_fee_ppm: 100_000,
+            ..BankTerms::default()
+        }
+    }
+
+    /// Indices in 2^-48, from one to a billion, none of them round.
+    const INDICES: [u128; 6] =
+        [ONE, ONE + 1, ONE + ONE / 3, 2 * ONE - 1, 1_234 * ONE + ONE / 7, 1_000_000_000 * ONE + 12_345];
+
+    fn bank_at(deposit: u128, borrow: u128) -> Bank {
+        Bank {
+            version: VERSION,
+            deposit_index: Bank::index(deposit).unwrap(),
+            borrow_index: Bank::index(borrow).unwrap(),
+            terms: terms(),
+            ..Bank::zeroed()
+        }
+    }
+
+    /// A bank with its vault and a few accounts, each with a wallet that may go below zero.
+    struct Ledger {
+        bank: Bank,
+        vault: u64,
+        now: i64,
+        shares: [i64; 5],
+        wallets: [i128; 5],
+    }
+
+    impl Ledger {
+        fn new(bank: Bank) -> Self {
+            Self { bank, vault: 0, now: 0, shares: [0; 5], wallets: [0; 5] }
+        }
+
+        fn deposit(&mut self, who: usize, atoms: u64) -> Result<()> {
+            let mut bank = self.bank;
+            self.shares[who] = bank.credit(self.shares[who], atoms)?;
+            self.bank = bank;
+            self.vault += atoms;
+            self.wallets[who] -= i128::from(atoms);
+            Ok(())
+        }
+
+        fn withdraw(&mut self, who: usize, atoms: u64, lending: Lending) -> Result<()> {
+            let mut bank = self.bank;
+            let shares = bank.debit(self.shares[who], atoms, lending)?;
+            self.vault = self.vault.checked_sub(atoms).ok_or(MargraveError::VaultIlliquid)?;
+            (self.bank, self.shares[who]) = (bank, shares);
+            self.wallets[who] += i128::from(atoms);
+            Ok(())
+        }
+
+        fn pass(&mut self, seconds: i64) {
+            self.now += seconds;
+            self.bank.accrue(self.now).unwrap();
+        }
+
+        /// Wallet and balance, what is owed counted in full.
+        fn worth(&self, who: usize) -> i128 {
+            let shares = self.shares[who];
+            let balance = match shares < 0 {
+                true => -i128::from(self.bank.debt_up_at(shares.unsigned_abs(), self.now).unwrap()),
+                false => i128::from(self.bank.atoms_down(shares.unsigned_abs()).unwrap()),
+            };
+            self.wallets[who] + balance
+        }
+
+        /// I-01 and I-06.
+        fn check(&self) {
+            self.bank.invariant().unwrap();
+            self.bank.require_solvent(self.vault).unwrap();
+            let held: i128 = self.shares.iter().map(|shares| i128::from((*shares).max(0))).sum();
+            let owed: i128 = self.shares.iter().map(|shares| -i128::from((*shares).min(0))).sum();
+            assert_eq!((held, owed), (self.bank.deposit_shares.into(), self.bank.borrow_shares.into()));
+        }
+    }
+
+    /// I-01, I-06, I-07: whatever a few accounts do in whatever order, every step leaves a solvent bank, and no step
+    /// enriches anybody: only time does, and only who lends.
+    #[test]
+    fn no_step_gains_and_the_vault_covers_every_claim() {
+        let mut random = Random(0x5eed);
+        let (mut loans, mut refused) = (0, 0);
+        for round in 0..300 {
+            let (deposit, borrow) = (INDICES[round % 6], INDICES[round / 6 % 6]);
+            let mut ledger = Ledger::new(bank_at(deposit, borrow));
+            for _ in 0..120 {
+                let who = usize::try_from(random.below(5)).unwrap();
+                let before: Vec<i128> = (0..5).map(|who| ledger.worth(who)).collect();
+                let (dear, owed) = (ledger.bank.deposit_bits().unwrap(), ledger.bank.borrow_bits().unwrap());
+                let bits = 1 + u64::try_from(round).unwrap() % 30;
+                let time = random.below(4) == 0;
+                match random.below(4) {
+                    _ if time => {
+                        ledger.pass(i64::try_from(random.amount(20)).unwrap());
+                    }
+                    0 | 1 => ledger.deposit(who, random.amount(bits)).unwrap(),
+                    2 => {
+                        let amount = random.amount(bits);
+                        refused += u32::from(ledger.withdraw(who, amount, Lending::Refused).is_err());
+                    }
+                    _ => {
+                        let amount = random.amount(bits);
+                        loans += u32::from(ledger.withdraw(who, amount, Lending::Allowed).is_ok());
+                    }
+                }
+                ledger.check();
+                assert!(ledger.bank.borrow_bits().unwrap() >= owed && ledger.bank.deposit_bits().unwrap() >= dear);
+                for (other, before) in before.into_iter().enumerate() {
+                    let grown = ledger.worth(other) - before;
+                    let lends = ledger.shares[other] > 0;
+                    assert!(grown <= 0 || (time && lends), "{who} has made {other} richer by {grown}");
+                    assert!(other == who || time || grown == 0, "{who} has taken {grown} from {other}");
+                }
+            }
+        }
+        assert!(loans > 5_000 && refused > 500, "{loans} {refused}");
+    }
+
+    /// I-07: deposit and withdrawal, loan and repayment, and both mixed through zero.
+    #[test]
+    fn a_round_trip_never_gains_at_any_index() {
+        for deposit in INDICES {
+            for borrow in INDICES {
+                for atoms in [1, 2, 3, 1_300, 999_999, 123_456_789_012, 1 << 44] {
+                    for first in [0, 1, 1_000_000_000_000_000] {
+                        let mut ledger = Ledger::new(bank_at(deposit, borrow));
+                        ledger.deposit(4, 1 << 60).unwrap();
+                        ledger.deposit(0, first).unwrap();
+                        let worth = ledger.worth(0);
+                        assert!(worth <= 0);
+                        ledger.deposit(0, atoms).unwrap();
+                        ledger.withdraw(0, atoms, Lending::Allowed).unwrap();
+                        assert!(ledger.worth(0) <= worth, "in and out");
+                        let worth = ledger.worth(0);
+                        ledger.withdraw(0, atoms, Lending::Allowed).unwrap();
+                        ledger.deposit(0, atoms).unwrap();
+                        assert!(ledger.worth(0) <= worth, "out and in");
+                        ledger.check();
+                    }
+                }
+            }
+        }
+    }
+
+    /// P-20: a hundred thousand smallest deposits, withdrawals, loans and repayments pump nothing out.
+    #[test]
+    fn a_hundred_thousand_small_steps_gain_nothing() {
+        let mut random = Random(20);
+        for (deposit, borrow) in [(2 * ONE - 1, ONE + ONE / 3), (ONE + ONE / 3, 1_234 * ONE + ONE / 7)] {
+            let mut ledger = Ledger::new(bank_at(deposit, borrow));
+            ledger.deposit(4, 1_000_000_000).unwrap();
+            let lender = ledger.worth(4);
+            for _ in 0..100_000 {
+                let atoms = 1 + random.below(3);
+                if random.below(2) == 0 {
+                    ledger.deposit(0, atoms).unwrap();
+                } else {
+                    ledger.withdraw(0, atoms, Lending::Allowed).unwrap();
+                }
+            }
+            ledger.check();
+            assert!(ledger.worth(0) < 0, "every step has cost something");
+            assert_eq!(ledger.worth(4), lender);
+        }
+    }
+
+    /// Whoever withdraws all that a share count is worth keeps no share behind.
+    #[test]
+    fn the_whole_balance_leaves_no_dust() {
+        for index in INDICES {
+            for shares in [1, 2, 3, 999, 1 << 30] {
+                let mut bank = bank_at(index, ONE);
+                bank.deposit_shares = shares;
+                let atoms = bank.atoms_down(shares).unwrap();
+                assert_eq!(bank.debit(signed(shares).unwrap(), atoms, Lending::Refused).unwrap(), 0);
+            }
+        }
+    }
+
+    /// A payment within a debt leaves the debt or less, one beyond it a deposit, and none changes nothing.
+    #[test]
+    fn a_debt_is_repaid_first() {
+        let mut bank = bank_at(2 * ONE, 4 * ONE);
+        (bank.deposit_shares, bank.borrow_shares) = (1_000, 10);
+        // Ten shares owe 40 atoms. 39 repay nine shares; 47 repay all, and the other seven are three deposit shares and
+        // a rest.
+        assert_eq!({ bank }.credit(-10, 0).unwrap(), -10);
+        assert_eq!({ bank }.credit(-10, 39).unwrap(), -1);
+        assert_eq!({ bank }.credit(-10, 40).unwrap(), 0);
+        let mut beyond = bank;
+        assert_eq!(beyond.credit(-10, 47).unwrap(), 3);
+        assert_eq!((beyond.deposit_shares, beyond.borrow_shares), (1_003, 0));
+        // Nothing withdrawn from a debt leaves the debt; something makes it larger, if that is allowed.
+        assert_eq!({ bank }.debit(-10, 0, Lending::Refused).unwrap(), -10);
+        assert_eq!({ bank }.debit(-10, 1, Lending::Refused).unwrap_err(), MargraveError::BalanceExceeded.into());
+        assert_eq!({ bank }.debit(-10, 5, Lending::Allowed).unwrap(), -12);
+        // A loan beyond a deposit: three shares pay 6 atoms, two borrow shares the other five.
+        assert_eq!({ bank }.debit(3, 11, Lending::Allowed).unwrap(), -2);
+        assert_eq!({ bank }.debit(3, 7, Lending::Refused).unwrap_err(), MargraveError::BalanceExceeded.into());
+    }
+
+    #[test]
+    fn loans_end_at_their_cap_and_deposits_at_theirs() {
+        let mut bank = bank_at(ONE, ONE);
+        (bank.terms.borrow_cap, bank.terms.deposit_cap) = (1_000, 5_000);
+        bank.credit(0, 5_000).unwrap();
+        bank.require_deposits_below_cap().unwrap();
+        assert_eq!({ bank }.debit(0, 1_001, Lending::Allowed).unwrap_err(), MargraveError::BorrowCapExceeded.into());
+        bank.debit(0, 1_000, Lending::Allowed).unwrap();
+        bank.credit(0, 1).unwrap();
+        assert_eq!(bank.require_deposits_below_cap().unwrap_err(), MargraveError::DepositCapExceeded.into());
+        // A deposit is withdrawn whatever the loans are.
+        bank.terms.borrow_cap = 0;
+        assert_eq!(bank.debit(5_000, 5_000, Lending::Allowed).unwrap(), 0);
+    }
+
+    /// I-35, P-21: ten thousand accruals in a month are one, to less than an atom each, and save the borrowers nothing.
+    #[test]
+    fn interest_is_the_same_however_often_it_is_added() {
+        const TOUCHES: i64 = 10_000;
+        for (deposits, loans) in [(10_000_000_000, 9_000_000_000), (1_000_000_000_000, 1_000_000), (7, 7), (5, 0)] {
+            let mut once = bank_at(ONE + ONE / 3, ONE + ONE / 7);
+            once.credit(0, deposits).unwrap();
+            once.debit(0, loans, Lending::Allowed).unwrap_or_default();
+            let mut often = once;
+            for touch in 1..=TOUCHES {
+                often.accrue(touch * 259).unwrap();
+            }
+            once.accrue(TOUCHES * 259).unwrap();
+            let apart = |a: u64, b: u64| a.abs_diff(b);
+            assert!(often.borrow_index_is_at_least(&once), "touching often has saved interest");
+            let most = u64::try_from(TOUCHES).unwrap();
+            assert!(apart(often.debts_down().unwrap(), once.debts_down().unwrap()) <= most);
+            assert!(apart(often.claims_up().unwrap(), once.claims_up().unwrap()) <= most);
+            assert!(apart(often.fees + often.insurance, once.fees + once.insurance) <= most);
+        }
+    }
+
+    impl Bank {
+        fn borrow_index_is_at_least(&self, other: &Self) -> bool {
+            self.borrow_bits().unwrap() >= other.borrow_bits().unwrap()
+        }
+    }
+
+    /// P-21: the growth of the index is e to rate times time, never below it, and above it by less than four steps.
+    #[test]
+    fn the_borrow_index_grows_by_the_exponential() {
+        // Rate 2^-30, seconds, and 2^48 e^(rate x time) rounded down, by 60 digits.
+        for (rate, seconds, exact) in EXPONENTIALS {
+            let mut bank = bank_at(ONE, ONE);
+            (bank.borrow_shares, bank.borrow_rate) = (1_000_000, rate);
+            assert!(bank.debt_up_at(1_000_000, seconds).unwrap() > 1_000_000, "counted before anybody has added it");
+            let due = bank.debt_up_at(1_000_000, seconds).unwrap();
+            bank.accrue(seconds).unwrap();
+            let index = bank.borrow_bits().unwrap();
+            assert!(index > exact && index - exact < 4, "{rate} {seconds}: {index} and {exact}");
+            assert_eq!(bank.debt_up_at(1_000_000, seconds).unwrap(), due);
+        }
+    }
+
+    const EXPONENTIALS: [(i64, i64, u128); 5] = [
+        (53_687_092, 1, 281_474_977_156_931),
+        (53_687_092, 3_600, 281_476_583_307_597),
+        (64_424_510, 30 * 86_400, 282_866_500_833_555),
+        (1 << 30, 45 * 86_400, 318_407_249_481_062),
+        (4 << 30, 45 * 86_400, 460_906_054_493_085),
+    ];
+
+    #[test]
+    fn time_that_has_not_passed_or_nobody_owes_through_adds_nothing() {
+        let mut bank = bank_at(ONE, ONE);
+        bank.credit(0, 1_000_000).unwrap();
+        bank.debit(0, 800_000, Lending::Allowed).unwrap();
+        bank.accrue(1_000).unwrap();
+        let before = bank;
+        bank.accrue(1_000).unwrap();
+        bank.accrue(-5).unwrap();
+        assert!(bytemuck::bytes_of(&bank) == bytemuck::bytes_of(&before));
+        // After a long silence 45 days are charged, and the clock starts again.
+        let mut late = bank;
+        late.accrue(1_000 + MAX_INTEREST_SECS).unwrap();
+        bank.accrue(1_000 + 2 * MAX_INTEREST_SECS).unwrap();
+        assert_eq!(bank.borrow_index, late.borrow_index);
+        assert_eq!(bank.accrued_at, 1_000 + 2 * MAX_INTEREST_SECS);
+    }
+
+    /// The fee's part of interest goes to insurance up to its target, then to fees, and depositors get the rest.
+    #[test]
+    fn interest_is_shared_between_depositors_insurance_and_fees() {
+        let mut bank = bank_at(ONE, ONE);
+        bank.credit(0, 1_000_000).unwrap();
+        bank.debit(0, 800_000, Lending::Allowed).unwrap();
+        // 6 % at optimal utilisation: 800,000 (e^0.06/12.1666 - 1) = 3,954 in 30 days; a tenth of it, 395, is a fee.
+        bank.accrue(30 * 86_400).unwrap();
+        assert_eq!(bank.debts_down().unwrap(), 803_954);
+        assert_eq!((bank.insurance, bank.fees, bank.claims_up().unwrap()), (395, 0, 1_003_559));
+        bank.take_fee(700).unwrap();
+        assert_eq!((bank.insurance, bank.fees), (1_000, 95));
+        // A target that has been lowered takes nothing out.
+        bank.terms.insurance_target = 10;
+        bank.take_fee(5).unwrap();
+        assert_eq!((bank.insurance, bank.fees), (1_000, 100));
+    }
+
+    /// P-19: when depositors have left with what was set aside, the last of them does not earn interest on all of it,
+    /// and the index stays near one; the interest is a fee.
+    #[test]
+    fn the_last_share_does_not_earn_what_the_reserves_lend() {
+        for left in [0, 1, 1_000] {
+            let mut ledger = Ledger::new(bank_at(ONE, ONE));
+            ledger.deposit(0, 1_000_000).unwrap();
+            ledger.withdraw(1, 500_000, Lending::Allowed).unwrap();
+            (ledger.bank.insurance, ledger.vault) = (600_000, ledger.vault + 600_000);
+            ledger.withdraw(0, 1_000_000 - left, Lending::Refused).unwrap();
+            ledger.check();
+            // Everything there is is lent: 400 % a year. 45 days are e^0.49315 - 1 = 63.7467 %, nine tenths of it
+            // without the fee.
+            assert_eq!(ledger.bank.borrow_rate, 4 << 30);
+            ledger.pass(MAX_INTEREST_SECS);
+            ledger.check();
+            assert_eq!(ledger.bank.debts_down().unwrap(), 818_733);
+            let earned = ledger.bank.claims_up().unwrap() - left;
+            assert!(earned <= left * 574 / 1_000, "{left} have earned {earned}");
+            assert!(ledger.bank.deposit_bits().unwrap() < 2 * ONE);
+            assert!(ledger.bank.insurance + ledger.bank.fees >= 600_000 + 318_733 - earned - 1);
+        }
+    }
+
+    /// P-19: the first depositor of an empty bank owns one share for each atom, whatever somebody sends to the vault,
+    /// and the second gets what he puts in.
+    #[test]
+    fn the_first_depositor_cannot_make_a_share_dear() {
+        let mut ledger = Ledger::new(bank_at(ONE, ONE));
+        ledger.deposit(0, 1).unwrap();
+        ledger.vault += 1_000_000_000_000;
+        ledger.check();
+        ledger.pass(YEAR);
+        ledger.deposit(1, 1_999).unwrap();
+        assert_eq!((ledger.shares[0], ledger.shares[1]), (1, 1_999));
+        // Lending one atom of two to himself at the highest rate makes a share dearer by no more than the rate.
+        ledger.withdraw(0, 1, Lending::Allowed).unwrap();
+        ledger.withdraw(1, 1_998, Lending::Allowed).unwrap();
+        ledger.withdraw(2, 1, Lending::Allowed).unwrap();
+        for _ in 0..10 {
+            ledger.pass(MAX_INTEREST_SECS);
+            ledger.check();
+        }
+        let debts = u128::from(ledger.bank.debts_down().unwrap());
+        assert!(ledger.bank.deposit_bits().unwrap() <= (debts + 1) * ONE);
+    }
+
+    /// The curve at its corners: base, optimal, full, and half-way on both legs.
+    #[test]
+    fn the_rate_follows_utilisation() {
+        let rate_at = |terms: BankTerms, deposits: u64, loans: u64| {
+            let mut bank = Bank { terms, deposit_shares: deposits, borrow_shares: loans, ..bank_at(ONE, ONE) };
+            bank.update_rate().unwrap();
+            bank.borrow_rate
+        };
+        let ppm = |ppm: u32| Ratio::from_ppm_up(ppm).unwrap().bits();
+        let corners = [
+            (1_000, 0, 10_000),
+            (0, 0, 10_000),
+            (1_000, 400, 35_000),
+            (1_000, 800, 60_000),
+            (1_000, 900, 2_030_000),
+            (1_000, 1_000, 4_000_000),
+            // What was set aside can be lent too, see above: full is full.
+            (1_000, 5_000, 4_000_000),
+            (0, 1, 4_000_000),
+        ];
+        for (deposits, loans, rate) in corners {
+            assert_eq!(rate_at(terms(), deposits, loans), ppm(rate), "{loans} of {deposits}");
+        }
+        for (optimal, half) in [(0, 2_030_000), (PPM, 35_000)] {
+            let terms = BankTerms { utilisation_optimal_ppm: optimal, ..terms() };
+            assert_eq!(rate_at(terms, 1_000, 0), ppm(10_000));
+            assert_eq!(rate_at(terms, 1_000, 500), ppm(half));
+            let full = if optimal == PPM { 60_000 } else { 4_000_000 };
+            assert_eq!(rate_at(terms, 1_000, 1_000), ppm(full));
+        }
+        // Never lower for more loans.
+        let rates: Vec<i64> = (0..=1_200).map(|loans| rate_at(terms(), 1_000, loans)).collect();
+        assert!(rates.is_sorted());
+    }
+
+    /// I-12: a crowded token counts less where risk is added, never less than margin asks for it, and always the same
+    /// for maintenance.
+    #[test]
+    fn the_weight_shrinks_with_deposits_down_to_what_margin_asks() {
+        let mut bank = bank_at(ONE, ONE);
+        (bank.terms.haircut_maintenance_ppm, bank.terms.haircut_initial_ppm) = (50_000, 100_000);
+        let ratio = |ppm: u32| Ratio::from_ppm_up(ppm).unwrap();
+        let initial = |bank: &Bank| {
+            let haircuts = bank.haircuts(260_000).unwrap();
+            assert_eq!(haircuts.maintenance, ratio(50_000));
+            haircuts.initial
+        };
+        bank.deposit_shares = 1 << 60;
+        assert_eq!(initial(&bank), ratio(100_000), "without a start nothing shrinks");
+        bank.terms.weight_scale_start = 1_000;
+        // Weight 90 % up to 1,000 deposited; 45 % at 2,000; 26 %, which margin asks for, from 3,462 on.
+        for (deposits, haircut) in
+            [(0, 100_000), (1_000, 100_000), (1_001, 100_900), (2_000, 550_000), (3_461, 739_960), (3_462, 740_000)]
+        {
+            bank.deposit_shares = deposits;
+            assert_eq!(initial(&bank), ratio(haircut), "{deposits}");
+        }
+        let mut before = ratio(0);
+        for step in 0..2_000 {
+            bank.deposit_shares = step * 7;
+            let now = initial(&bank);
+            assert!(now >= before && now <= ratio(740_000));
+            before = now;
+        }
+        // The listing's bound keeps the two from crossing; if terms have moved since, the haircut still holds.
+        bank.deposit_shares = u64::MAX;
+        assert_eq!(bank.haircuts(950_000).unwrap().initial, ratio(100_000));
+        assert_eq!(bank.haircuts(0).unwrap().initial, ratio(1_000_000));
+    }
+
+    /// I-31: the window fills by what leaves, empties in a day, and what comes in makes room but no credit.
+    #[test]
+    fn a_window_refills_in_a_day() {
+        const DAY: i64 = OUTFLOW_WINDOW_SECS;
+        let refused = Err(MargraveError::OutflowLimitExceeded.into());
+        let mut window = OutflowWindow::default();
+        window.take(1_000, 1_000, 5 * DAY).unwrap();
+        let full = window;
+        assert_eq!(window.take(1, 1_000, 5 * DAY), refused);
+        assert_eq!(window, full, "a refusal changes nothing");
+        // Half a day, half the cap.
+        assert_eq!(window.take(501, 1_000, 5 * DAY + DAY / 2), refused);
+        window.take(500, 1_000, 5 * DAY + DAY / 2).unwrap();
+        window.give(300, 1_000, 5 * DAY + DAY / 2);
+        assert_eq!(window.take(301, 1_000, 5 * DAY + DAY / 2), refused);
+        window.take(300, 1_000, 5 * DAY + DAY / 2).unwrap();
+        // A clock that goes back refills nothing.
+        assert_eq!(window.take(1, 1_000, 0), refused);
+        window.give(1 << 60, 1_000, 6 * DAY);
+        window.give(1 << 60, 1_000, 6 * DAY);
+        assert_eq!(window.take(1_001, 1_000, 6 * DAY), refused);
+        window.take(1_000, 1_000, 6 * DAY).unwrap();
+        // A cap that is lowered refuses until it has caught up; one of zero refuses everything; none refuses nothing.
+        assert_eq!(window.take(1, 100, 6 * DAY + DAY), refused);
+        assert_eq!(OutflowWindow::default().take(1, 0, DAY), refused);
+        assert_eq!(OutflowWindow { used: u64::MAX, updated_at: 0 }.take(1, u64::MAX, 0), refused);
+        OutflowWindow { used: u64::MAX, updated_at: 0 }.take(u64::MAX, u64::MAX, DAY).unwrap();
+    }
+
+    /// I-31: a window that is touched often refills no more slowly and no faster, however few atoms a day its cap is.
+    #[test]
+    fn touching_a_window_does_not_stop_it() {
+        for cap in [1, 7, 1_000, 86_399, 86_401, 1_000_000_007] {
+            for step in [1, 7, 80, 3_600] {
+                let mut touched = OutflowWindow::default();
+                touched.take(cap, cap, 0).unwrap();
+                for now in (step..=OUTFLOW_WINDOW_SECS).step_by(usize::try_from(step).unwrap()) {
+                    touched.give(0, cap, now);
+                    // Taking what should be there passes, and an atom more does not: to two atoms and a second an hour.
+                    let exact = cap * now.unsigned_abs() / 86_400;
+                    let least = exact.saturating_sub(2 + cap * (now.unsigned_abs() / 3_600 + 1) / 86_400);
+                    assert!({ touched }.take(exact + 1, cap, now).is_err(), "cap {cap}, every {step}: {now}");
+                    assert!({ touched }.take(least, cap, now).is_ok(), "cap {cap}, every {step}: {now}");
+                }
+            }
+        }
+    }
+
+    /// What leaves is never counted below its value, what comes in never above.
+    #[test]
+    fn outflow_is_valued_up_and_inflow_down() {
+        let mut bank = Bank { decimals: 9, reference_price: 350_000_000_000, ..bank_at(ONE, ONE) };
+        assert_eq!(bank.reference_values(1_000_000_000), (1_000_000_000, 1_000_000_000), "the quote token is at par");
+        bank.underlying = Pubkey::new_from_array([1; 32]);
+        assert_eq!(bank.reference_values(1_000_000_000), (35_000_000, 35_000_000));
+        assert_eq!(bank.reference_values(1), (0, 1));
+        assert_eq!(bank.reference_values(29), (1, 2));
+        for (decimals, atoms, value) in [(0, 1, 35_000_000), (18, 1_000_000_000_000_000_000, 35_000_000)] {
+            bank.decimals = decimals;
+            assert_eq!(bank.reference_values(atoms), (value, value));
+        }
+        bank.decimals = 0;
+        assert_eq!(bank.reference_values(u64::MAX), (u64::MAX, u64::MAX));
+        bank.reference_price = 0;
+        assert_eq!(bank.reference_values(u64::MAX), (0, 0));
+    }
+
+    /// I-01 to the atom: one atom less and the bank says so. What a stranger sends is surplus.
+    #[test]
+    fn a_vault_that_is_an_atom_short_is_noticed() {
+        let mut bank = bank_at(ONE + 1, ONE + 1);
+        (bank.deposit_shares, bank.borrow_shares) = (1_000, 400);
+        (bank.fees, bank.insurance, bank.pools) = (3, 20, 100);
+        // 1,000 shares are owed 1,001 atoms, 400 owe 400.
+        assert_eq!(bank.reserves().unwrap(), 123);
+        bank.require_solvent(724).unwrap();
+        bank.require_solvent(u64::MAX).unwrap();
+        assert_eq!(bank.require_solvent(723), Err(MargraveError::InvariantViolated.into()));
+    }
+
+    #[test]
+    fn numbers_beyond_the_types_are_refused() {
+        let mut bank = bank_at(2 * ONE, 2 * ONE);
+        bank.deposit_shares = u64::MAX;
+        assert_eq!(bank.claims_up(), Err(MargraveError::ValueOutOfRange.into()));
+        bank.deposit_shares = 0;
+        assert_eq!(bank.debit(0, u64::MAX, Lending::Allowed), Err(MargraveError::ValueOutOfRange.into()));
+        let mut dear = bank_at(i128::MAX.unsigned_abs(), ONE);
+        dear.borrow_shares = 0;
+        assert_eq!(dear.atoms_down(u64::MAX), Err(MargraveError::ValueOutOfRange.into()));
+        let negative = Bank { deposit_index: (-1i128).to_le_bytes(), ..bank };
+        assert_eq!(negative.atoms_down(1), Err(MargraveError::InvariantViolated.into()));
+        let below_one = bank_at(ONE - 1, ONE);
+        assert_eq!(below_one.invariant(), Err(MargraveError::InvariantViolated.into()));
+        let reserves = Bank { fees: u64::MAX, insurance: 1, ..bank };
+        assert_eq!(reserves.reserves(), Err(MargraveError::ValueOutOfRange.into()));
+    }
+}

@@ -377,7 +377,7 @@ impl MarginAccount {
         let mut used = [false; MAX_UNDERLYINGS];
         let mut kept = 0;
         for index in 0..MAX_POSITIONS {
-            let slot = self.positions[index];
+            let slot = &self.positions[index];
             if slot.is_empty() {
                 break;
             }
@@ -389,7 +389,7 @@ impl MarginAccount {
             }
             used[risk_slot] = true;
             if kept != index {
-                self.positions[kept] = slot;
+                self.positions.copy_within(index..=index, kept);
                 self.positions[index] = bytemuck::Zeroable::zeroed();
             }
             kept += 1;

@@ -142,12 +142,16 @@ impl Change {
                 targets.group.paused &= !bits;
             }
             Self::Bank { bank: key, terms } => {
-                let underlying = targets.underlying.take();
-                let bank = targets.bank(key)?;
-                require_haircut_fits(bank, terms, underlying.map(|(key, underlying)| (key, &*underlying)))?;
-                // The rate is computed from terms that must be in order.
+                // Before anything is computed with them.
                 terms.require_valid()?;
+                let underlying = targets.underlying.take();
+                let price = underlying.as_ref().map_or(0, |(_, underlying)| underlying.oracle.price);
+                let bank = targets.bank(key)?;
+                make_room_for_haircut(bank, terms, underlying)?;
                 bank.terms = *terms;
+                if !bank.is_quote() {
+                    bank.reference_price = price;
+                }
                 bank.update_rate()?;
                 bank.invariant()?;
             }
@@ -184,19 +188,19 @@ impl Targets<'_> {
     }
 }
 
-/// A deposit must never lower health (I-12): the haircut leaves what margin asks for the token itself.
-fn require_haircut_fits(bank: &Bank, terms: &BankTerms, underlying: Option<(Pubkey, &Underlying)>) -> Result<()> {
+/// A deposit must never lower health (I-12): the haircut leaves what margin asks for the token itself, and the underlying's later
+/// terms leave room for the haircut.
+fn make_room_for_haircut(bank: &Bank, terms: &BankTerms, underlying: Option<(Pubkey, &mut Underlying)>) -> Result<()> {
+    let haircut = terms.haircut_initial_ppm;
     if bank.is_quote() {
-        require!(
-            terms.haircut_initial_ppm == 0 && terms.liability_initial_ppm == 0,
-            MargraveError::ParameterOutOfBounds
-        );
+        require!(haircut == 0 && terms.liability_initial_ppm == 0, MargraveError::ParameterOutOfBounds);
         return Ok(());
     }
-    let (_, underlying) =
-        underlying.filter(|(key, _)| *key == bank.underlying).ok_or(MargraveError::UnderlyingMissing)?;
-    let asked = underlying.largest_requirement_ppm() + u64::from(terms.haircut_initial_ppm);
-    // A token that counts for nothing may still be listed: it adds no risk that is not its own.
-    require!(asked <= u64::from(PPM) || terms.deposit_cap == 0, MargraveError::ParameterOutOfBounds);
-    Ok(())
+    let underlying = underlying.filter(|(key, _)| *key == bank.underlying);
+    let (_, underlying) = underlying.ok_or(MargraveError::UnderlyingMissing)?;
+    // A token that counts for nothing may still be listed: nobody can deposit it.
+    if terms.deposit_cap > 0 {
+        underlying.largest_haircut_ppm = underlying.largest_haircut_ppm.max(haircut).max(1);
+    }
+    underlying.invariant()
 }

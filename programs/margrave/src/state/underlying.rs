@@ -32,7 +32,8 @@ pub struct Underlying {
     pub pool: PnlPool,
     /// Series given to expiries so far.
     pub series: u32,
-    pub padding2: u32,
+    /// The highest initial haircut that a bank of this asset has had since it took deposits: margin leaves room for it (I-12).
+    pub largest_haircut_ppm: u32,
     /// Zero.
     pub reserved: [u8; 256],
     pub expiries: [ExpirySlot; MAX_EXPIRIES],
@@ -224,7 +225,7 @@ pub struct ExpirySlot {
     pub prepared: [i64; Expiry::WORDS],
     /// Sum of the long positions in the future.
     pub future_interest: u64,
-    /// Sum of the long positions in everything that expires here: the slot is free to go when it is zero.
+    /// Sum of the sizes of all positions, long and short, in everything that expires here: the slot is free to go when it is zero.
     pub interest: u64,
     /// Price times seconds, and seconds, that the settlement average has seen.
     pub observed: [u8; 16],
@@ -414,7 +415,8 @@ impl Underlying {
             return Ok(Ratio::ZERO);
         }
         let edge = market.scan_range.bits() + market.scan_range.bits() / 3;
-        let asked = edge + market.net_charge.bits() + market.confidence.bits();
+        let haircut = Ratio::from_ppm_up(self.largest_haircut_ppm).or_refuse()?;
+        let asked = edge + market.net_charge.bits() + market.confidence.bits() + haircut.bits();
         let left = (Ratio::ONE.bits() - asked).max(0);
         let apart = i128::from(price.abs_diff(stable)) * i128::from(left);
         let gap = (apart / i128::from(price) + 1).min(i128::from(Ratio::ONE.bits()));
@@ -440,6 +442,9 @@ impl Underlying {
         require!(self.decimals <= Decimals::MAX, MargraveError::ParameterOutOfBounds);
         self.oracle.terms.require_valid()?;
         self.risk.require_valid()?;
+        // What margin asks and the haircut together leave something of a deposit, whatever the scan range.
+        let asked = self.largest_requirement_ppm() + u64::from(self.largest_haircut_ppm);
+        require!(self.largest_haircut_ppm == 0 || asked <= u64::from(PPM), MargraveError::ParameterOutOfBounds);
         self.market.require_valid()
     }
 }

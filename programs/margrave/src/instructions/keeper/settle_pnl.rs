@@ -47,6 +47,7 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
         let mut arranged = Arranged::new(&group)?;
         require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
+        require_debt_in_range(&account, &accounts.quote_bank.key(), &directory, now)?;
     }
 
     let event = PnlSettled {

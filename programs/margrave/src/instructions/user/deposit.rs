@@ -35,7 +35,8 @@ pub struct Deposit<'info> {
 
 /// Deposits `amount` atoms of the bank's token; a debt in it is repaid first. Rounds down to whole shares.
 ///
-/// Cannot lower health (I-12), so no price is needed and no margin is checked. Nothing pauses it (I-34).
+/// Cannot lower maintenance health, nor initial health but where a bank's weight shrinks with its size (I-12), so no price is
+/// needed and no margin is checked. Nothing pauses it (I-34).
 pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
     let now = Clock::get()?.unix_timestamp;

@@ -40,7 +40,9 @@ pub fn transfer_collateral<'info>(ctx: Context<'info, TransferCollateral<'info>>
         let amount = if amount == u64::MAX { bank.atoms_down(held.max(0).unsigned_abs())? } else { amount };
         require!(amount > 0, MargraveError::BalanceExceeded);
         from.set_shares(key, bank.underlying, bank.debit(held, amount, Lending::Refused)?)?;
-        to.set_shares(key, bank.underlying, bank.credit(there, amount)?)?;
+        let after = bank.credit(there, amount)?;
+        require!(after > there, MargraveError::AmountBelowOneShare);
+        to.set_shares(key, bank.underlying, after)?;
         bank.invariant()?;
         amount
     }; // release the bank: the valuation reads it again

@@ -46,7 +46,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
 
     let mut account = accounts.margin_account.load_mut()?;
     let group = accounts.group.load()?;
-    let (amount, shares) = {
+    let (amount, shares, lent) = {
         let mut bank = accounts.bank.load_mut()?;
         bank.accrue(now)?;
         let before = account.shares_in(&key);
@@ -55,7 +55,8 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
         let shares = bank.debit(before, amount, lending)?;
         require!(amount <= accounts.vault.amount, MargraveError::VaultIlliquid);
-        if shares < before.min(0) {
+        let lent = shares < before.min(0);
+        if lent {
             group.require_running(Pause::BORROW)?;
             // What is set aside for others is not lent.
             require!(accounts.vault.amount - amount >= bank.reserves()?, MargraveError::VaultIlliquid);
@@ -63,7 +64,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         account.set_shares(key, bank.underlying, shares)?;
         bank.count_outflow(&mut *accounts.outflow_limit.load_mut()?, &group, amount, now)?;
         bank.invariant()?;
-        (amount, shares)
+        (amount, shares, lent)
     }; // release the bank: the valuation reads it again
     account.count_change()?;
     account.compact()?;
@@ -76,6 +77,9 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
         let mut arranged = Arranged::new(&group)?;
         require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
+        if lent {
+            require_debt_in_range(&account, &key, &directory, now)?;
+        }
     }
     drop(account);
     drop(group);

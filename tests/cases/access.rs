@@ -7,7 +7,7 @@
 //! lengthened (P-07, P-08). [`REFUSED`] says with which error each must fail, [`ACCEPTED`] which may pass and why.
 
 use crate::common::*;
-use anchor_lang::{Discriminator, error::ERROR_CODE_OFFSET, prelude::AnchorDeserialize};
+use anchor_lang::Discriminator;
 use margrave::{
     instructions::*,
     state::{self, Change, GroupTerms, Instrument, InstrumentKind, MarginAccount, Mode, Pause, Proposal},

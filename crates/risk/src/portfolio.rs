@@ -2,8 +2,8 @@
 
 use crate::array::LinearArray;
 use crate::{
-    Book, Cell, CompressedArray, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition, Market, Nodes,
-    OptionTerms, RiskArray, RiskError, Strike, Usd, Valuation,
+    Book, Cell, CompressedArray, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition,
+    Market, Nodes, OptionTerms, RiskArray, RiskError, Strike, Usd, Valuation,
 };
 
 /// How much of a portfolio offsets the rest. One code path, three parameter rows.

@@ -330,7 +330,8 @@ impl Context<'_> {
         let [.., rotated_cell, lifted_cell] = &mut risk.cells;
         *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
         *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
-        let result = |place: &Place<3>, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
+        let result =
+            |place: &Place<3>, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
         probes.down += result(&sheet.core[UNCHANGED_NODE - probes.thirds], SAME);
         probes.up += result(&sheet.core[UNCHANGED_NODE + probes.thirds], SAME);
         probes.vol_down += result(unchanged, DOWN);

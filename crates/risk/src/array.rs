@@ -1,5 +1,6 @@
 //! The risk array: profit and loss in each cell, and its 64-byte form.
 
+use crate::expiry::UNCHANGED_NODE;
 use crate::{CELLS, Cell, DatedRisk, Exposure, Grid, NODES, Usd};
 
 /// Profit (positive) and loss (negative) of one underlying's positions and collateral in each cell of the grid.
@@ -54,8 +55,10 @@ pub(crate) struct LinearArray([Usd; NODES]);
 impl LinearArray {
     pub(crate) fn new(net: Usd, grid: &Grid) -> Self {
         let mut nodes = [Usd::ZERO; NODES];
-        for (value, shift) in nodes.iter_mut().zip(grid.moves()) {
-            *value = net.mul_down(*shift);
+        for (node, (value, shift)) in nodes.iter_mut().zip(grid.moves()).enumerate() {
+            if node != UNCHANGED_NODE {
+                *value = net.mul_down(*shift);
+            }
         }
         Self(nodes)
     }
@@ -73,47 +76,46 @@ impl LinearArray {
 
     /// In every cell, with the results of futures and options added.
     pub(crate) fn with(&self, cells: Option<&[Usd; CELLS]>) -> RiskArray {
-        let mut array = cells.map_or(RiskArray::ZERO, |cells| RiskArray(*cells));
-        for (cell, value) in array.0.iter_mut().enumerate() {
-            *value += self.0[Grid::node_of(cell)];
+        let mut array = RiskArray::ZERO;
+        match cells {
+            Some(cells) => self.each(|cell| cells[cell], |cell, result| array.0[cell] = result),
+            None => self.each(|_| Usd::ZERO, |cell, result| array.0[cell] = result),
         }
         array
     }
 
     /// Every cell with its result, node by node and written out: looking up the node of a cell costs more than its result.
     #[inline(always)]
-    fn each(&self, cells: &[Usd; CELLS], mut then: impl FnMut(usize, Usd)) {
+    fn each(&self, cells: impl Fn(usize) -> Usd, mut then: impl FnMut(usize, Usd)) {
         let (nodes, of_one_cell) = self.0.split_at(7);
         for (node, value) in nodes.iter().enumerate() {
-            then(3 * node, *value + cells[3 * node]);
-            then(3 * node + 1, *value + cells[3 * node + 1]);
-            then(3 * node + 2, *value + cells[3 * node + 2]);
+            then(3 * node, *value + cells(3 * node));
+            then(3 * node + 1, *value + cells(3 * node + 1));
+            then(3 * node + 2, *value + cells(3 * node + 2));
         }
         for (node, value) in of_one_cell.iter().enumerate() {
-            then(21 + node, *value + cells[21 + node]);
+            then(21 + node, *value + cells(21 + node));
         }
         // Where only the smile moves the node is the unchanged one.
-        then(29, self.0[3] + cells[29]);
-        then(30, self.0[3] + cells[30]);
+        then(29, self.0[UNCHANGED_NODE] + cells(29));
+        then(30, self.0[UNCHANGED_NODE] + cells(30));
     }
 
     /// The 64-byte form of [`LinearArray::with`], without making the array.
     #[inline(always)]
     pub(crate) fn compress_down(&self, cells: Option<&[Usd; CELLS]>) -> CompressedArray {
-        let mut widest = 0;
-        let mut mantissas = [0; CELLS];
-        let Some(cells) = cells else {
-            self.0.iter().for_each(|value| widest |= bits(*value));
-            let exponent = exponent(widest);
-            let nodes = self.0.map(|value| low_i16(value.micros() >> exponent));
-            for (cell, mantissa) in mantissas.iter_mut().enumerate() {
-                *mantissa = nodes[Grid::node_of(cell)];
-            }
-            return CompressedArray { exponent, mantissas };
-        };
-        self.each(cells, |_, result| widest |= bits(result));
+        match cells {
+            Some(cells) => self.compress_with(|cell| cells[cell]),
+            None => self.compress_with(|_| Usd::ZERO),
+        }
+    }
+
+    #[inline(always)]
+    fn compress_with(&self, cells: impl Fn(usize) -> Usd) -> CompressedArray {
+        let (mut widest, mut mantissas) = (0, [0; CELLS]);
+        self.each(&cells, |_, result| widest |= bits(result));
         let exponent = exponent(widest);
-        self.each(cells, |cell, result| mantissas[cell] = low_i16(result.micros() >> exponent));
+        self.each(&cells, |cell, result| mantissas[cell] = low_i16(result.micros() >> exponent));
         CompressedArray { exponent, mantissas }
     }
 
@@ -131,10 +133,13 @@ impl LinearArray {
     /// The same, adding every cell's result to `sums` on the way.
     pub(crate) fn worst_added(&self, cells: &[Usd; CELLS], sums: &mut [Usd; CELLS]) -> (Cell, Usd) {
         let mut least = Usd::ZERO;
-        self.each(cells, |cell, result| {
-            sums[cell] += result;
-            least = least.min(result);
-        });
+        self.each(
+            |cell| cells[cell],
+            |cell, result| {
+                sums[cell] += result;
+                least = least.min(result);
+            },
+        );
         self.place(cells, least)
     }
 

@@ -108,11 +108,11 @@ pub(crate) const fn log_moneyness(log_forward: Log, log_strike: Log) -> i64 {
     }
 }
 
-/// Half of a total volatility, in 2^-30, below 8.
+/// A total volatility in 2^-30, below 16 and even, since half of it is what is used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TotalVol(NonZeroU64);
 
-/// A distance |ln(F/K)| below 16 as the dividend that half a total volatility gives q of: in 2^-59, below 2^63.
+/// A distance |ln(F/K)| below 16 as the dividend that a total volatility gives q of: in 2^-60, below 2^64.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Distance(u64);
 
@@ -122,22 +122,23 @@ impl Distance {
     /// Of a distance in 2^-30; none for a negative one.
     #[inline(always)]
     pub(crate) const fn of(distance: i64) -> Self {
-        if distance < 0 { Self(0) } else { Self(distance.cast_unsigned() << 29) }
+        if distance < 0 { Self(0) } else { Self(distance.cast_unsigned() << 30) }
     }
 }
 
 impl TotalVol {
     /// Of a total volatility from [`cap_total_vol`].
     pub(crate) const fn of(sd: i64) -> Self {
-        match NonZeroU64::new(sd.unsigned_abs() >> 1) {
-            Some(half) => Self(half),
-            None => Self(NonZeroU64::MIN),
+        // One is not told from two.
+        match NonZeroU64::new(sd.unsigned_abs() & !1) {
+            Some(even) => Self(even),
+            None => Self(NonZeroU64::MIN.saturating_add(1)),
         }
     }
 
     #[inline(always)]
     const fn half(self) -> i64 {
-        self.0.get().cast_signed()
+        (self.0.get() >> 1).cast_signed()
     }
 
     /// Half of it from -6.25 up, below 14.25. The compiler does not know that bound; told of it, it tests it nowhere.
@@ -163,7 +164,7 @@ pub(crate) const fn time_value(lo: i64, hi: i64, distance: Distance, vol: TotalV
     // lo N(..) <= 2^62; hi N(..) < 2^64, since the second argument of N is never positive.
     let owned = lo.wrapping_mul(above).cast_unsigned();
     // Subtractions that check make of the tests for -6.25 the tests of the table's bounds.
-    let Some(lower) = upper.checked_sub(2 * vol.0.get()) else { return Some(owned) };
+    let Some(lower) = upper.checked_sub(vol.0.get()) else { return Some(owned) };
     let Some(below) = cdf_at(lower) else { return Some(owned) };
     let owed = hi.wrapping_mul(below).cast_unsigned();
     if owned <= owed { None } else { Some(owned.wrapping_sub(owed)) }

@@ -2,7 +2,7 @@
 //! `docs/margin-model.md` §4 and §5 for the formulas.
 
 use crate::black76::{TotalVol, forward_delta, log_moneyness, normalise, total_vol};
-use crate::expiry::{CORE_CELLS, CORE_NODES, EDGE_NODE, EDGES, UNCHANGED_NODE};
+use crate::expiry::{CORE_CELLS, EDGE_NODE, EDGES, UNCHANGED_NODE};
 use crate::sheet::{DOWN, Place, SAME, Scaled, Sheet, UP, View, Weight};
 use crate::{
     CELLS, Decimals, Expiry, Grid, LinearPosition, Nodes, OptionTerms, Price, Quantity, Ratio, RiskError, Strike, Usd,
@@ -301,7 +301,7 @@ impl Context<'_> {
     /// Turns the sums of one book into profit and loss.
     #[inline(never)]
     fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sheet: &Sheet, probes: &mut Probes) {
-        let unchanged = &sheet.places[UNCHANGED_NODE];
+        let unchanged = &sheet.core[UNCHANGED_NODE];
         let mark = unchanged.intrinsic + unchanged.time_value[SAME];
         risk.mark += Usd::of_sum(mark);
         // A long option's gains count only as far as they are its value.
@@ -309,19 +309,19 @@ impl Context<'_> {
         let (short_factor, long_factor) = (self.terms.short_factor, self.terms.long_factor);
         let shaved =
             |time_value: i64| Usd::of_sum(time_value).mul_down(if time_value < 0 { short_factor } else { long_factor });
-        let (core, outer) = sheet.places.split_at(CORE_NODES);
         let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
-        for (place, cells) in core.iter().zip(core_cells.chunks_exact_mut(3)) {
+        for (place, cells) in sheet.core.iter().zip(core_cells.chunks_exact_mut(3)) {
             let intrinsic = Usd::of_sum(place.intrinsic - mark);
             for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
                 *cell += counted(intrinsic + shaved(*time_value));
             }
         }
-        let result = |place: &Place| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[UP]);
-        for (place, cell) in outer[..EDGES].iter().zip(&mut outer_cells[..EDGES]) {
+        let result = |place: &Place<1>| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[0]);
+        let (edges, tails) = sheet.outer.split_at(EDGES);
+        for (place, cell) in edges.iter().zip(&mut outer_cells[..EDGES]) {
             *cell += counted(result(place));
         }
-        for ((place, cell), weight) in outer[EDGES..].iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
+        for ((place, cell), weight) in tails.iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
             *cell += counted(result(place).mul_down(*weight));
         }
         // The worse of one turn and the other.
@@ -330,9 +330,10 @@ impl Context<'_> {
         let [.., rotated_cell, lifted_cell] = &mut risk.cells;
         *rotated_cell += counted(intrinsic + shaved(*one).min(shaved(*other)));
         *lifted_cell += counted(intrinsic + shaved(*lifted).min(shaved(*dropped)));
-        let result = |place: &Place, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
-        probes.down += result(&sheet.places[UNCHANGED_NODE - probes.thirds], SAME);
-        probes.up += result(&sheet.places[UNCHANGED_NODE + probes.thirds], SAME);
+        let result =
+            |place: &Place<3>, vol: usize| counted(Usd::of_sum(place.intrinsic - mark + place.time_value[vol]));
+        probes.down += result(&sheet.core[UNCHANGED_NODE - probes.thirds], SAME);
+        probes.up += result(&sheet.core[UNCHANGED_NODE + probes.thirds], SAME);
         probes.vol_down += result(unchanged, DOWN);
         probes.vol_up += result(unchanged, UP);
     }

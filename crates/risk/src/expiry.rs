@@ -133,6 +133,7 @@ const LEAST_FACTOR: i64 = 1 << 20;
 pub(crate) const TAILS: usize = 6;
 pub(crate) const EDGES: usize = 2;
 pub(crate) const CORE_NODES: usize = 7;
+pub(crate) const OUTER_NODES: usize = NODES - CORE_NODES;
 /// Cells of the core; each later node has one cell.
 pub(crate) const CORE_CELLS: usize = 3 * CORE_NODES;
 pub(crate) const FIRST_TAIL_NODE: usize = NODES - TAILS;

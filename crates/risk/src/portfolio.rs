@@ -2,8 +2,8 @@
 
 use crate::array::LinearArray;
 use crate::{
-    Book, Cell, CompressedArray, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition, Market, Nodes,
-    OptionTerms, RiskArray, RiskError, Strike, Usd, Valuation,
+    Book, Cell, CompressedArray, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition,
+    Market, Nodes, OptionTerms, RiskArray, RiskError, Strike, Usd, Valuation,
 };
 
 /// How much of a portfolio offsets the rest. One code path, three parameter rows.
@@ -206,7 +206,7 @@ impl Portfolio<'_> {
         }
         book.add_cash(self.cash);
         let counted = |collateral: &&Collateral| shares || collateral.value.is_negative();
-        add_collateral(book, self.collateral.iter().filter(counted))
+        self.collateral.iter().filter(counted).try_for_each(|collateral| add_collateral(book, collateral))
     }
 
     /// Adds one underlying, unless it is none of the account's.
@@ -247,8 +247,8 @@ impl Portfolio<'_> {
         for perp in held.perps {
             exposure.add_position(market, perp.quantity, perp.quote)?;
         }
-        add_collateral(book, held.collateral.iter().filter(&counts))?;
         for collateral in held.collateral.iter().filter(&counts) {
+            add_collateral(book, collateral)?;
             exposure.add_collateral(collateral.value);
         }
         let grid = Grid::new(market.scan_range)?;
@@ -299,14 +299,12 @@ fn count(book: &mut Book, items: usize) -> Result<(), RiskError> {
     book.count(u32::try_from(items).unwrap_or(u32::MAX))
 }
 
-fn add_collateral<'a>(book: &mut Book, items: impl Iterator<Item = &'a Collateral>) -> Result<(), RiskError> {
-    for Collateral { value, haircuts } in items {
-        book.count(1)?;
-        if value.is_negative() {
-            book.add_debt(value.abs(), *haircuts);
-        } else {
-            book.add_collateral(*value, *haircuts);
-        }
+fn add_collateral(book: &mut Book, Collateral { value, haircuts }: &Collateral) -> Result<(), RiskError> {
+    book.count(1)?;
+    if value.is_negative() {
+        book.add_debt(value.abs(), *haircuts);
+    } else {
+        book.add_collateral(*value, *haircuts);
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 //! counts 31 times per option.
 
 use crate::black76::{Distance, TotalVol, time_value};
-use crate::expiry::{NodeMove, UNCHANGED_NODE, shocked, times};
-use crate::{Expiry, NODES, Nodes, Ratio, Usd};
+use crate::expiry::{CORE_NODES, NodeMove, OUTER_NODES, UNCHANGED_NODE, shocked, times};
+use crate::{Expiry, Nodes, Ratio, Usd};
 
 /// An amount split at 2^20 for products with numbers in 2^-30 below 2^33.
 #[derive(Clone, Copy)]
@@ -68,17 +68,17 @@ impl Scaled {
     }
 }
 
-/// A price node as seen from the strike at hand, and the sums over the options there.
+/// A price node as seen from the strike at hand, and the sums over the options there, at so many volatilities.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Place<const VOLS: usize> {
     /// The lesser and the greater of forward and strike, 2^-30.
     pub(crate) lo: i64,
     pub(crate) hi: i64,
     /// |ln(F/K)|.
     pub(crate) distance: Distance,
-    /// Sums in micro-dollars: intrinsic value, and time value by volatility ([`DOWN`], [`SAME`], [`UP`]).
+    /// Sums in micro-dollars: intrinsic value, and time value by volatility ([`DOWN`], [`SAME`], [`UP`] in the core).
     pub(crate) intrinsic: i64,
-    pub(crate) time_value: [i64; 3],
+    pub(crate) time_value: [i64; VOLS],
 }
 
 /// An expression for each of some literals, written out: on the VM a loop costs two registers of ten and four instructions a
@@ -87,10 +87,12 @@ macro_rules! each {
     ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
 }
 
-impl Place {
+impl<const VOLS: usize> Place<VOLS> {
+    const EMPTY: Self = Self { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; VOLS] };
+
     /// Sets what is seen of this node from a strike, and adds the intrinsic value of its options.
     #[inline(always)]
-    pub(crate) fn see(&mut self, node: &NodeMove, view: &View) {
+    fn see(&mut self, node: &NodeMove, view: &View) {
         let moved = view.f.wrapping_mul(node.factor) >> 30;
         let log = view.log.wrapping_add(node.log);
         // At the strike the two roundings may disagree about the side; then the distance is none.
@@ -109,7 +111,7 @@ impl Place {
 
     /// Adds the options' time value here at a volatility, rounded down.
     #[inline(always)]
-    pub(crate) fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+    fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
         if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
             self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value));
         }
@@ -123,41 +125,42 @@ pub(crate) const UP: usize = 2;
 
 /// The options of one book of one expiry, being added up.
 pub(crate) struct Sheet {
-    pub(crate) places: [Place; NODES],
+    pub(crate) core: [Place<3>; CORE_NODES],
+    /// The edges and tails, where volatility only rises.
+    pub(crate) outer: [Place<1>; OUTER_NODES],
     /// Time value with the smile rotated and lifted, then both the other way.
     pub(crate) turned: [i64; 4],
 }
 
 impl Sheet {
-    pub(crate) const EMPTY: Self = Self {
-        places: [Place { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; 3] }; NODES],
-        turned: [0; 4],
-    };
+    pub(crate) const EMPTY: Self =
+        Self { core: [Place::EMPTY; CORE_NODES], outer: [Place::EMPTY; OUTER_NODES], turned: [0; 4] };
 
     /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
     /// forward and strike.
     #[inline(never)]
     pub(crate) fn look(&mut self, nodes: &Nodes, view: &View) {
-        each!(node of 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14: self.places[node].see(&nodes.moves[node], view));
+        each!(node of 0 1 2 3 4 5 6: self.core[node].see(&nodes.moves[node], view));
+        each!(node of 0 1 2 3 4 5 6 7: self.outer[node].see(&nodes.moves[CORE_NODES + node], view));
     }
 
     /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
     /// registers, and without a loop, since a loop needs two of them.
     #[inline(never)]
     pub(crate) fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
-        each!(node of 0 1 2 3 4 5 6: self.places[node].add::<VOL>(vol, options));
+        each!(node of 0 1 2 3 4 5 6: self.core[node].add::<VOL>(vol, options));
     }
 
     /// The same at the edges and tails.
     #[inline(never)]
     pub(crate) fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
-        each!(node of 7 8 9 10 11 12 13 14: self.places[node].add::<UP>(vol, options));
+        each!(node of 0 1 2 3 4 5 6 7: self.outer[node].add::<0>(vol, options));
     }
 
     /// The options' time value at the unchanged price.
     #[inline(never)]
     pub(crate) fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
-        let place = &self.places[UNCHANGED_NODE];
+        let place = &self.core[UNCHANGED_NODE];
         time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value))
     }
 

@@ -357,8 +357,10 @@ impl Ratio {
     }
 
     /// So many thirds of a range that is not negative, rounded up. For at most 4 thirds and ranges below 6 stays a ratio.
+    #[allow(clippy::manual_div_ceil)]
     pub(crate) const fn thirds_up(self, thirds: u64) -> Self {
-        Self((self.0.unsigned_abs() * thirds).div_ceil(3).cast_signed())
+        // Not div_ceil, which multiplies again to find the rest; neither the product nor the sum overflows.
+        Self(((self.0.unsigned_abs() * thirds + 2) / 3).cast_signed())
     }
 
     /// The product rounded up, at most [`Ratio::MAX`]; both not negative.

@@ -149,16 +149,21 @@ impl Oracle {
     }
 
     pub fn quality(&self, now: i64) -> Quality {
-        let age = i128::from(now) - i128::from(self.publish_time);
+        // Accepted publish times are within a day of the clock's.
+        let age = now.saturating_sub(self.publish_time);
         if self.price == 0 {
             Quality::Missing
-        } else if age > i128::from(self.terms.max_age_secs) {
+        } else if age > i64::from(self.terms.max_age_secs) {
             Quality::Stale
-        } else if age > i128::from(self.terms.liquidation_max_age_secs) {
+        } else if age > i64::from(self.terms.liquidation_max_age_secs) {
             Quality::Recent
         } else {
             Quality::Fresh
         }
+    }
+
+    pub fn is_good_for(&self, action: Action, now: i64) -> bool {
+        self.quality(now) >= action.needs()
     }
 
     /// Refuses a price that is not good enough for `action`.

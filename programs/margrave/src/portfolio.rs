@@ -96,6 +96,8 @@ pub struct Arranged {
 struct KnownMarket {
     key: Pubkey,
     market: Market,
+    /// The most that margin asks for the token itself, with what the stable price takes, in millionths rounded up.
+    asked_ppm: u64,
     nodes: Nodes,
     publish_time: i64,
     terms_version: u32,
@@ -208,23 +210,23 @@ impl Arranged {
         action: Action,
         now: i64,
     ) -> Result<()> {
-        let own = |balance: &&CollateralSlot| !balance.is_empty() && usize::from(balance.risk_slot) == index + 1;
-        let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
-        let good = underlying.oracle.require_good_for(action, now);
-        if !positions.is_empty() || owes {
-            good?;
-        } else if underlying.oracle.price == 0 || (good.is_err() && action == Action::AddRisk) {
-            // What was lost here is owed all the same.
-            self.cash += Usd::new(slot.claim.min(0)).or_refuse()?;
-            return Ok(());
+        let own = |balance: &&CollateralSlot| usize::from(balance.risk_slot) == index + 1 && !balance.is_empty();
+        if !underlying.oracle.is_good_for(action, now) {
+            let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
+            if !positions.is_empty() || owes {
+                return underlying.oracle.require_good_for(action, now);
+            }
+            if underlying.oracle.price == 0 || action == Action::AddRisk {
+                // What was lost here is owed all the same.
+                self.cash += Usd::new(slot.claim.min(0)).or_refuse()?;
+                return Ok(());
+            }
         }
         let known = self.market_of(&slot.underlying, underlying)?;
-        let (price, gap) = (self.markets[known].market.price, self.markets[known].market.stable_gap);
+        let price = self.markets[known].market.price;
 
         let first_collateral = self.collateral.len();
-        // With what the stable price takes, in millionths rounded up.
-        let gap_ppm = (u128::from(gap.bits().unsigned_abs()) * u128::from(PPM) >> 30) + 1;
-        let asked = underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX);
+        let asked = self.markets[known].asked_ppm;
         for balance in account.collateral.iter().filter(own) {
             let bank = directory.bank(&balance.bank)?;
             let unit = Decimals::new(bank.decimals).or_refuse()?;
@@ -276,9 +278,12 @@ impl Arranged {
         if let Some(index) = self.markets.iter().position(|known| same_key(&known.key, key)) {
             return Ok(index);
         }
+        let market = underlying.market()?;
+        let gap_ppm = (u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM) >> 30) + 1;
         self.markets.push(KnownMarket {
             key: *key,
-            market: underlying.market()?,
+            asked_ppm: underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX),
+            market,
             nodes: underlying.grid_nodes(),
             publish_time: underlying.oracle.publish_time,
             terms_version: underlying.risk.version,

@@ -3,6 +3,7 @@
 use crate::{constants::*, error::*, oracle::Action, portfolio::*, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Valuation};
+use std::mem::offset_of;
 
 /// One leg: what the taker receives of one instrument. The maker gives it.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Leg {
 pub struct Side<'a> {
     pub account: &'a mut MarginAccount,
     /// What it held before.
-    before: Box<Holding>,
+    before: Vec<u8>,
     /// Whether every leg so far only made a position smaller.
     pub only_reduces: bool,
     /// The most equity the trade may cost it if it is left below its initial margin.
@@ -28,12 +29,14 @@ pub struct Side<'a> {
 }
 
 /// The parts of a margin account that a trade changes.
-#[derive(Clone, Copy, bytemuck::Zeroable)]
-#[repr(C)]
-struct Holding {
-    collateral: [CollateralSlot; MAX_COLLATERALS],
-    positions: [PositionSlot; MAX_POSITIONS],
-    risk: [RiskSlot; MAX_UNDERLYINGS],
+type Holding = [u8; offset_of!(MarginAccount, delegates) - HOLDING_START];
+
+const HOLDING_START: usize = offset_of!(MarginAccount, collateral);
+// Balances, positions and risk stand one after another.
+const _: () = assert!(size_of::<Holding>() == 48 * MAX_COLLATERALS + 40 * MAX_POSITIONS + 152 * MAX_UNDERLYINGS);
+
+fn holding(account: &mut MarginAccount) -> &mut [u8] {
+    &mut bytemuck::bytes_of_mut(account)[HOLDING_START..HOLDING_START + size_of::<Holding>()]
 }
 
 /// Both parties and everything they share.
@@ -53,12 +56,8 @@ struct Change {
 }
 
 impl<'a> Side<'a> {
-    #[inline(never)]
     pub fn new(account: &'a mut MarginAccount) -> Self {
-        let mut before: Box<Holding> = bytemuck::allocation::zeroed_box();
-        before.collateral.copy_from_slice(&account.collateral);
-        before.positions.copy_from_slice(&account.positions);
-        before.risk.copy_from_slice(&account.risk);
+        let before = holding(account).to_vec();
         Self { account, before, only_reduces: true, most_cost: 0 }
     }
 
@@ -69,9 +68,7 @@ impl<'a> Side<'a> {
     }
 
     fn exchange(&mut self) {
-        self.account.collateral.swap_with_slice(&mut self.before.collateral);
-        self.account.positions.swap_with_slice(&mut self.before.positions);
-        self.account.risk.swap_with_slice(&mut self.before.risk);
+        holding(self.account).swap_with_slice(&mut self.before);
     }
 
     fn apply(&mut self, sheet: &Sheet, leg: &Leg, quantity: i64, payment: i64, fee: i64) -> Result<Change> {
@@ -88,7 +85,7 @@ impl MarginAccount {
         let index = self.open_position(sheet.key, instrument, sheet.underlying.perp.funding_index)?;
         let before = self.positions[index].quantity;
         let long_side = match instrument.kind {
-            InstrumentKind::Perp => self.change_perp(sheet.key, sheet.underlying, quantity, payment)?,
+            InstrumentKind::Perp => self.change_perp_at(index, sheet.underlying, quantity, payment)?,
             InstrumentKind::Future => self.positions[index].change(quantity, payment)?,
             InstrumentKind::Call | InstrumentKind::Put => self.positions[index].change(quantity, 0)?,
         };
@@ -106,8 +103,12 @@ impl MarginAccount {
 
     /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
     pub fn change_perp(&mut self, key: Pubkey, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
+        let index = self.open_position(key, &Instrument::PERP, underlying.perp.funding_index)?;
+        self.change_perp_at(index, underlying, quantity, payment)
+    }
+
+    fn change_perp_at(&mut self, index: usize, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
         let index_now = underlying.perp.funding_index;
-        let index = self.open_position(key, &Instrument::PERP, index_now)?;
         let slot = &mut self.positions[index];
         let due = funding_due_up(slot.quantity, slot.funding_index, index_now, underlying.decimals)?;
         slot.funding_index = index_now;

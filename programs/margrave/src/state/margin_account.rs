@@ -1,3 +1,4 @@
+use super::same_key;
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{CELLS, CompressedArray, Mode as RiskMode, Quantity, Usd, Valuation};
@@ -283,7 +284,7 @@ impl MarginAccount {
 
     /// The slot of a balance in `bank`, or `None`.
     pub fn collateral_in(&self, bank: &Pubkey) -> Option<&CollateralSlot> {
-        self.collateral.iter().find(|slot| !slot.is_empty() && slot.bank == *bank)
+        self.collateral.iter().find(|slot| !slot.is_empty() && same_key(&slot.bank, bank))
     }
 
     /// The balance in `bank`, in shares.
@@ -293,7 +294,7 @@ impl MarginAccount {
 
     /// Sets the balance in `bank`; `underlying` is the bank's.
     pub fn set_shares(&mut self, bank: Pubkey, underlying: Pubkey, shares: i64) -> Result<()> {
-        let index = match self.collateral.iter().position(|slot| !slot.is_empty() && slot.bank == bank) {
+        let index = match self.collateral.iter().position(|slot| !slot.is_empty() && same_key(&slot.bank, &bank)) {
             Some(index) => index,
             None if shares == 0 => return Ok(()),
             None => {
@@ -313,7 +314,7 @@ impl MarginAccount {
 
     /// The index of the risk slot of `underlying`, or `None`.
     pub fn risk_in(&self, underlying: &Pubkey) -> Option<usize> {
-        self.risk.iter().position(|slot| !slot.is_empty() && slot.underlying == *underlying)
+        self.risk.iter().position(|slot| !slot.is_empty() && same_key(&slot.underlying, underlying))
     }
 
     /// The index of the position in an instrument, or `None`.
@@ -371,7 +372,7 @@ impl MarginAccount {
 
     /// Ends a change: closed positions become claims, and slots that hold nothing any more are emptied.
     pub fn compact(&mut self) -> Result<()> {
-        for slot in self.collateral.iter_mut().filter(|slot| slot.is_empty() && slot.bank != Pubkey::default()) {
+        for slot in self.collateral.iter_mut().filter(|slot| slot.is_empty()) {
             *slot = bytemuck::Zeroable::zeroed();
         }
         let mut used = [false; MAX_UNDERLYINGS];
@@ -452,15 +453,16 @@ impl MarginAccount {
     /// and without gaps; empty ones are zero.
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION && self.mode <= 2, MargraveError::InvariantViolated);
-        let live = |index: usize| self.risk.get(index).is_some_and(|slot| !slot.is_empty());
+        let live = self.risk.iter().enumerate().fold(0u32, |live, (index, slot)| live | u32::from(slot.used) << index);
+        let is_live = |index: u8| live.checked_shr(index.into()).unwrap_or(0) & 1 == 1;
         for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
-            require!(live(usize::from(slot.risk_slot) - 1), MargraveError::InvariantViolated);
+            require!(is_live(slot.risk_slot - 1), MargraveError::InvariantViolated);
         }
         let mut before = 0;
         for slot in self.positions.iter().take_while(|slot| !slot.is_empty()) {
             let rank = slot.rank();
-            require!(rank > before && slot.quantity != 0, MargraveError::InvariantViolated);
-            require!(live(usize::from(slot.risk_slot)), MargraveError::InvariantViolated);
+            let in_order = rank > before && slot.quantity != 0 && is_live(slot.risk_slot);
+            require!(in_order, MargraveError::InvariantViolated);
             before = rank;
         }
         Ok(())

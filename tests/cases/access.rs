@@ -233,7 +233,7 @@ fn rich() -> Rich {
         ("list_underlying", instruction::list_underlying(manager, group, listing)),
         ("list_expiry", instruction::list_expiry(operator, group, home.sol, later)),
         ("list_strikes", instruction::list_strikes(operator, group, home.sol, live, vec![360_000_000_000])),
-        ("close_expiry", instruction::close_expiry(group, home.sol, empty)),
+        ("close_expiry", instruction::close_expiry(world.operator.pubkey(), group, home.sol, empty)),
         ("set_surface", instruction::set_surface(operator, group, home.sol, (live, series), surface)),
         ("queue_change", instruction::queue_change(manager, group, id, Change::Resume { underlying: home.sol })),
         ("execute_change", instruction::execute_change((bank_change.0, &bank_change.1), Some(home.sol))),

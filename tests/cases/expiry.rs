@@ -11,7 +11,7 @@ fn an_expiry_is_not_closed_while_anyone_holds_a_position_in_it() {
     desk.alice_trades(&[desk.leg(desk.call(35), 10 * SOL_LONG)]).unwrap();
     desk.expire_at(40 * DOLLAR_PRICE);
     let Desk { mut world, alice, maker, expiry, .. } = desk;
-    let close = instruction::close_expiry(world.group, world.sol, expiry);
+    let close = instruction::close_expiry(world.operator.pubkey(), world.group, world.sol, expiry);
     let sol = world.sol;
     world.refuses(ExpiryInUse, |world| world.send(&[close.clone()], &[]));
 
@@ -288,7 +288,7 @@ fn old_series_do_not_trade() {
     let (expiry, series) = (desk.expiry, desk.series);
     let Desk { mut world, alice, maker, .. } = desk;
     let (sol, group, operator) = (world.sol, world.group, world.operator.pubkey());
-    world.send(&[instruction::close_expiry(group, sol, expiry)], &[]).unwrap();
+    world.send(&[instruction::close_expiry(world.operator.pubkey(), group, sol, expiry)], &[]).unwrap();
     for leg in [old_future, old_call] {
         world.refuses(InstrumentNotListed, |world| world.trade_legs(&alice, &maker, &[leg]));
     }

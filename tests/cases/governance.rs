@@ -912,7 +912,7 @@ fn expiries_and_strikes_are_listed_once_and_while_there_is_room() {
     // And not that of another series.
     world.refuses(InstrumentNotListed, |world| world.send(&[set(1, 1)], &[]));
     // Once it has passed and is empty it makes room.
-    let close = |expiry| instruction::close_expiry(group, sol, expiry);
+    let close = |expiry| instruction::close_expiry(operator, group, sol, expiry);
     world.refuses(NotSettledYet, |world| world.send(&[close(1)], &[]));
     world.send(&[close(0)], &[]).unwrap();
     world.refuses(InstrumentNotListed, |world| world.send(&[close(0)], &[]));

@@ -143,9 +143,9 @@ pub fn list_strikes(operator: Pubkey, group: Pubkey, underlying: Pubkey, expiry:
     instruction(accounts::ListStrikes { operator, group, underlying }, data::ListStrikes { expiry, prices }, vec![])
 }
 
-/// Signed by nobody in particular.
-pub fn close_expiry(group: Pubkey, underlying: Pubkey, expiry: u8) -> Instruction {
-    instruction(accounts::CloseExpiry { group, underlying }, data::CloseExpiry { expiry }, vec![])
+/// Signed by anyone when the expiry is past, by the manager or the admin before.
+pub fn close_expiry(closer: Pubkey, group: Pubkey, underlying: Pubkey, expiry: u8) -> Instruction {
+    instruction(accounts::CloseExpiry { closer, group, underlying }, data::CloseExpiry { expiry }, vec![])
 }
 
 /// Signed by the operator.

@@ -15,10 +15,13 @@ pub struct Surface {
 
 /// Carries beyond 400 % a year are mistakes.
 const MAX_CARRY: i64 = 4 << 30;
-/// No volatility is set below 1 % or above 1,000 %.
-const VOLS: std::ops::RangeInclusive<i64> = (1 << 30) / 100..=10 << 30;
-/// Silence earns no more than a day's room.
-const MAX_ROOM_SECS: i64 = 86_400;
+/// The scan range stands for a volatility: R / multiple for a day, so many times the root of 365 for a year, in thousandths. No
+/// volatility is set above three times it or below a tenth: who holds the operator's key cannot make options worthless or dear.
+const ROOT_OF_YEAR: i128 = 19_105;
+const MOST_TIMES: i64 = 3;
+const LEAST_PART: i64 = 10;
+/// Silence earns no more than an hour's room.
+const MAX_ROOM_SECS: i64 = 3_600;
 
 impl Underlying {
     /// Sets carry and smile of an expiry and brings forward and volatilities to them. A first surface may be anything within the
@@ -61,7 +64,15 @@ impl Underlying {
         let expiry = self.expiries[index].expiry();
         let moneyness = Log::from_bits(strike.log().bits() - expiry.log_forward().bits()).or_refuse()?;
         let vol = self.smile(index)?.vol_at(moneyness, expiry.terms().years).or_refuse()?;
-        require!(VOLS.contains(&vol.bits()), MargraveError::ParameterOutOfBounds);
+        let scanned = self.scanned_vol();
+        let bounds = scanned / LEAST_PART..=scanned.saturating_mul(MOST_TIMES);
+        require!(bounds.contains(&vol.bits()), MargraveError::VolFarFromScanRange);
         Ok(vol)
+    }
+
+    /// The volatility that the scan range stands for, 2^-30 a year.
+    pub fn scanned_vol(&self) -> i64 {
+        let daily = i128::from(self.range.range) * i128::from(PPM) / i128::from(self.risk.range_multiple_ppm.max(1));
+        i64::try_from(daily * ROOT_OF_YEAR / 1_000).unwrap_or(i64::MAX)
     }
 }

@@ -82,7 +82,7 @@ fn a_calendar_spread_goes_through_its_near_expiry() {
     world.withdraw(&cal, Token::Usdc, DOLLAR).unwrap();
 
     // The maker is settled too; now the expiry is empty and anyone frees its slot.
-    let close = instruction::close_expiry(world.group, sol, near);
+    let close = instruction::close_expiry(world.admin.pubkey(), world.group, sol, near);
     world.refuses(ExpiryInUse, |world| world.send(&[close.clone()], &[]));
     world.settle_expiry(&maker, sol, near).unwrap();
     check_books(&world).unwrap();

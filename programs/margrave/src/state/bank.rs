@@ -86,7 +86,8 @@ pub struct BankTerms {
 #[repr(C)]
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct OutflowWindow {
-    pub used: u64,
+    /// Out less in; negative when more has come in.
+    pub net: i64,
     pub updated_at: i64,
 }
 
@@ -105,21 +106,28 @@ pub struct OutflowLimit {
 }
 
 impl OutflowWindow {
-    /// What has come back since `updated_at`. It is taken off at most once an hour, in whole seconds' worth, so that touching the
-    /// window often does not stop it.
-    fn refill(&mut self, cap: u64, now: i64) -> u64 {
+    /// What of `net` outflow has come back since `updated_at`. It is taken off at most once an hour, in whole seconds' worth, so that
+    /// touching the window often does not stop it. What has come in on balance fades in the same time, rounded against it.
+    fn refill(&mut self, cap: u64, now: i64) -> i64 {
         let day = u128::from(OUTFLOW_WINDOW_SECS.unsigned_abs());
         let elapsed = now.saturating_sub(self.updated_at).max(0);
-        let back = u64::try_from(u128::from(cap) * u128::from(elapsed.unsigned_abs()) / day).unwrap_or(u64::MAX);
-        if back >= self.used {
-            (self.used, self.updated_at) = (0, now.max(self.updated_at));
+        let flow = u128::from(cap) * u128::from(elapsed.unsigned_abs());
+        let limit = |back: u128| i64::try_from(back).unwrap_or(i64::MAX);
+        if self.net <= 0 {
+            self.net = self.net.saturating_add(limit(flow.div_ceil(day))).min(0);
+            self.updated_at = now.max(self.updated_at);
+            return 0;
+        }
+        let back = limit(flow / day);
+        if back >= self.net {
+            (self.net, self.updated_at) = (0, now.max(self.updated_at));
             return 0;
         }
         if elapsed < 3_600 || back == 0 {
             return back;
         }
-        let worth = (u128::from(back) * day).div_ceil(u128::from(cap));
-        self.used -= back;
+        let worth = (u128::from(back.unsigned_abs()) * day).div_ceil(u128::from(cap));
+        self.net -= back;
         self.updated_at = self.updated_at.saturating_add(i64::try_from(worth).unwrap_or(elapsed));
         0
     }
@@ -128,17 +136,19 @@ impl OutflowWindow {
     pub fn take(&mut self, amount: u64, cap: u64, now: i64) -> Result<()> {
         let mut after = *self;
         let back = after.refill(cap, now);
-        let used = (after.used - back).checked_add(amount);
-        require!(used.is_some_and(|used| used <= cap), MargraveError::OutflowLimitExceeded);
-        after.used = after.used.saturating_add(amount);
+        let amount = i64::try_from(amount).unwrap_or(i64::MAX);
+        let standing = (after.net - back).checked_add(amount);
+        let cap = i64::try_from(cap).unwrap_or(i64::MAX);
+        require!(standing.is_some_and(|net| net <= cap), MargraveError::OutflowLimitExceeded);
+        after.net = after.net.saturating_add(amount);
         *self = after;
         Ok(())
     }
 
-    /// Counts `amount` coming in. What comes in when nothing has gone out earns no right to take out more.
+    /// Counts `amount` coming in: it may leave again, while its memory lasts, without taking room from others.
     pub fn give(&mut self, amount: u64, cap: u64, now: i64) {
         self.refill(cap, now);
-        self.used = self.used.saturating_sub(amount);
+        self.net = self.net.saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
     }
 }
 
@@ -947,8 +957,8 @@ mod tests {
         // A cap that is lowered refuses until it has caught up; one of zero refuses everything; none refuses nothing.
         assert_eq!(window.take(1, 100, 6 * DAY + DAY), refused);
         assert_eq!(OutflowWindow::default().take(1, 0, DAY), refused);
-        assert_eq!(OutflowWindow { used: u64::MAX, updated_at: 0 }.take(1, u64::MAX, 0), refused);
-        OutflowWindow { used: u64::MAX, updated_at: 0 }.take(u64::MAX, u64::MAX, DAY).unwrap();
+        assert_eq!(OutflowWindow { net: i64::MAX, updated_at: 0 }.take(1, u64::MAX, 0), refused);
+        OutflowWindow { net: i64::MAX, updated_at: 0 }.take(u64::MAX, u64::MAX, DAY).unwrap();
     }
 
     /// I-31: a window that is touched often refills no more slowly and no faster, however few atoms a day its cap is.

@@ -111,7 +111,9 @@ impl Pause {
     pub const LISTING: u32 = 8;
     /// Execution of queued changes.
     pub const EXECUTE: u32 = 16;
-    pub const ALL: u32 = 31;
+    /// New carries and volatilities. What has grown old can be closed and not opened.
+    pub const SURFACE: u32 = 32;
+    pub const ALL: u32 = 63;
 }
 
 impl Group {

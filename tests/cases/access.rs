@@ -623,6 +623,7 @@ const REFUSED: &[Rule] = &[
 const ACCEPTED: &[(&str, &str, &str, &str)] = &[
     ("open_margin_account", "payer", "stranger", "anybody may pay"),
     ("list_bank", "underlying", "sibling", "the manager says what prices a token"),
+    ("close_expiry", "closer", "stranger", "anybody may when its time has passed"),
     ("list_expiry", "underlying", "sibling", "the operator may list it there just as well"),
     ("pause", "underlying", "sibling", "the guardian may pause that one just as well"),
     ("pause", "underlying", "left out", "then the whole group is paused, which the guardian may do"),

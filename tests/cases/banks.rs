@@ -376,6 +376,11 @@ fn a_repayment_is_no_deposit() {
 #[test]
 fn a_bank_s_outflow_is_limited() {
     let (mut world, lender, bob) = lending_with(BankTerms { outflow_cap: 1_000 * DOLLAR, ..quote_terms() });
+    // What has come in may leave again within the day, and then no longer: a round trip takes no room from others.
+    world.give(&lender, Token::Usdc, 5_000 * DOLLAR);
+    world.deposit(&lender, Token::Usdc, 5_000 * DOLLAR).unwrap();
+    world.withdraw(&lender, Token::Usdc, 5_000 * DOLLAR).unwrap();
+    wait(&mut world, DAY);
     world.refuses(OutflowLimitExceeded, |world| world.withdraw(&lender, Token::Usdc, 1_000 * DOLLAR + 1));
     world.withdraw(&lender, Token::Usdc, 600 * DOLLAR).unwrap();
     // A loan counts as a withdrawal does.
@@ -404,6 +409,7 @@ fn a_bank_s_outflow_is_limited() {
 fn a_limit_refills_though_somebody_touches_the_bank() {
     // A unit every 86 seconds.
     let (mut world, lender, _) = lending_with(BankTerms { outflow_cap: 1_000, ..quote_terms() });
+    wait(&mut world, DAY);
     world.withdraw(&lender, Token::Usdc, 1_000).unwrap();
     let stranger = world.trader("stranger");
     world.give(&stranger, Token::Usdc, 400);
@@ -422,6 +428,7 @@ fn the_group_s_outflow_is_limited_over_all_tokens() {
     let group = GroupTerms { outflow_cap: 10_000 * DOLLAR, ..group_terms() };
     let mut world = market(quote_terms(), collateral_terms(), group);
     let alice = world.funded("alice", 50_000 * DOLLAR, 1_000 * SOL);
+    wait(&mut world, DAY);
     accrue(&mut world, Token::Sol);
     assert_eq!(world.bank(Token::Sol).1.reference_price, PRICE);
     world.refuses(OutflowLimitExceeded, |world| world.withdraw(&alice, Token::Sol, 286 * SOL));

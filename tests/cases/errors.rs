@@ -57,6 +57,7 @@ fn error_numbers_are_fixed() {
         (SurfaceMovesTooFast as u32, 211),
         (SurfaceTooOld as u32, 212),
         (NotSettledYet as u32, 213),
+        (VolFarFromScanRange as u32, 214),
         (InitialMarginNotMet as u32, 300),
         (PriceOutsideBand as u32, 301),
         (InstrumentNotListed as u32, 302),

@@ -706,9 +706,9 @@ fn roles_receivers_and_pause_bits_stay_within_their_bounds() {
     let receivers: &[Bound<[Pubkey; MAX_RECEIVERS]>] =
         &[(|all| *all = [Pubkey::default(); MAX_RECEIVERS], false), (|all| all[3] = RECEIVER, true)];
     check_bounds(&mut world, [Pubkey::default(); MAX_RECEIVERS], receivers, |_, all| Change::Receivers(all));
-    let bits: &[Bound<u32>] = &[(|bits| *bits = 31, true), (|bits| *bits = 32, false)];
+    let bits: &[Bound<u32>] = &[(|bits| *bits = 63, true), (|bits| *bits = 64, false)];
     check_bounds(&mut world, 0, bits, |_, bits| Change::Unpause(bits));
-    world.refuses(ParameterOutOfBounds, |world| pause(world, 32));
+    world.refuses(ParameterOutOfBounds, |world| pause(world, 64));
     // An underlying knows one bit only.
     let (guardian, group, sol) = (world.guardian.pubkey(), world.group, world.sol);
     for bits in [0, Pause::BORROW, Pause::ALL] {
@@ -913,7 +913,8 @@ fn expiries_and_strikes_are_listed_once_and_while_there_is_room() {
     world.refuses(InstrumentNotListed, |world| world.send(&[set(1, 1)], &[]));
     // Once it has passed and is empty it makes room.
     let close = |expiry| instruction::close_expiry(operator, group, sol, expiry);
-    world.refuses(NotSettledYet, |world| world.send(&[close(1)], &[]));
+    // Before, only the manager does it.
+    world.refuses(SignerIsNotManager, |world| world.send(&[close(1)], &[]));
     world.send(&[close(0)], &[]).unwrap();
     world.refuses(InstrumentNotListed, |world| world.send(&[close(0)], &[]));
     let again = list(&world, now + 100 * DAY);

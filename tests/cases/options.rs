@@ -61,20 +61,35 @@ fn the_carry_moves_no_faster_than_its_rate() {
     }
 }
 
-/// However long the silence, it earns a day's room.
+/// However long the silence, it earns an hour's room.
 #[test]
-fn silence_earns_no_more_than_a_day_of_room() {
-    let mut desk = Desk::with(|risk, _, _| (risk.vol_rate_ppm, risk.carry_rate_ppm) = (10_000, 1_000));
+fn silence_earns_no_more_than_an_hour_of_room() {
+    let mut desk = Desk::with(|risk, _, _| (risk.vol_rate_ppm, risk.carry_rate_ppm) = (100_000, 1_000));
     desk.world.set_time(desk.world.now() + 10 * DAY);
     desk.world.set_price(PRICE).unwrap();
-    // Twenty-four times one per cent of 60 %, and 2.4 % of carry.
-    let set = set_surface(&desk, flat(&desk, 75));
+    // A tenth of 60 %, and a thousandth of carry.
+    let set = set_surface(&desk, flat(&desk, 67));
     desk.world.refuses(SurfaceMovesTooFast, |world| world.send(&[set], &[]));
-    let room = (1i64 << 30) * 24 / 1_000;
-    let set = set_surface(&desk, Surface { carry: room + 2, ..flat(&desk, 74) });
+    let room = (1i64 << 30) / 1_000;
+    let set = set_surface(&desk, Surface { carry: room + 2, ..flat(&desk, 65) });
     desk.world.refuses(SurfaceMovesTooFast, |world| world.send(&[set], &[]));
-    let set = set_surface(&desk, Surface { carry: room - 1, ..flat(&desk, 74) });
+    let set = set_surface(&desk, Surface { carry: room - 1, ..flat(&desk, 65) });
     desk.world.send(&[set], &[]).unwrap();
+}
+
+/// The scan range of 18 % is 3.25 deviations of a day: 105.8 % a year. A volatility may be a tenth to three times that, at the first
+/// setting as at any other.
+#[test]
+fn volatilities_stay_near_what_the_scan_range_stands_for() {
+    let mut desk = Desk::with(|risk, _, _| risk.vol_rate_ppm = 1_000_000);
+    let sol = desk.world.sol;
+    for (days, vol) in [(10, 10), (11, 318), (12, 900)] {
+        let outcome = desk.world.list_expiry(sol, days, vol, &[PRICE]);
+        assert!(outcome.is_err_and(|refusal| refusal.is(VolFarFromScanRange)), "{vol}");
+    }
+    for (days, vol) in [(13, 11), (14, 317)] {
+        desk.world.list_expiry(sol, days, vol, &[PRICE]).unwrap();
+    }
 }
 
 #[test]
@@ -96,13 +111,15 @@ fn a_surface_is_one_that_options_can_be_priced_on() {
         // Wings steeper than two, and a kink that would make a butterfly pay for being held.
         [a, 3 * one, 0, 0, one],
         [0, one, 0, 0, one / 1_000],
-        // Above 1,000 % and below 1 %.
-        [9 * one, 0, 0, 0, one],
-        [a / 10_000, 0, 0, 0, one],
     ];
     for smile in impossible {
         let set = set_surface(&desk, Surface { carry: 0, smile });
         desk.world.refuses(ParameterOutOfBounds, |world| world.send(&[set], &[]));
+    }
+    // Above three times what the scan range stands for, and below a tenth.
+    for vol in [330, 9] {
+        let set = set_surface(&desk, flat(&desk, vol));
+        desk.world.refuses(VolFarFromScanRange, |world| world.send(&[set], &[]));
     }
     let (trader, set) = (desk.alice.key(), set_surface(&desk, flat(&desk, 60)));
     let forged = with_account(set, desk.world.operator.pubkey(), trader);

@@ -3,10 +3,13 @@
 //! They are exact, so the committed table must equal the measurement, and no shape may exceed its ceiling.
 
 mod engine;
+mod full;
 mod shapes;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use margrave_client::Pubkey;
+use margrave_sim::Outcome;
 use std::{fmt::Write, path::PathBuf};
 
 #[derive(Parser)]
@@ -27,9 +30,27 @@ struct Measurement {
     ceiling: u64,
 }
 
+/// What has been measured so far.
+#[derive(Default)]
+struct Table(Vec<Measurement>);
+
+const TOKEN_PROGRAM: Pubkey = Pubkey::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+
+impl Table {
+    fn add(&mut self, shape: &str, ceiling: u64, outcome: Outcome) -> Result<()> {
+        let receipt = outcome?;
+        let (units, token_program) = (receipt.compute_units, receipt.compute_units_of(&TOKEN_PROGRAM));
+        self.0.push(Measurement { shape: shape.to_owned(), units, token_program, ceiling });
+        Ok(())
+    }
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let measured = [engine::measure()?, shapes::measure()?].concat();
+    let mut table = Table(engine::measure()?);
+    shapes::measure(&mut table)?;
+    full::measure(&mut table)?;
+    let measured = table.0;
     let table = report(&measured)?;
     print!("{table}");
     for Measurement { shape, units, ceiling, .. } in &measured {

@@ -1,45 +1,29 @@
 //! The portfolio shapes, smallest first. A name says what the account holds when the instruction runs.
 
-use crate::Measurement;
+use crate::{TOKEN_PROGRAM, Table};
 use anyhow::Result;
-use margrave_client::{Pubkey, instruction, pda};
-use margrave_sim::{Receipt, Refusal, Token, Trader, World};
+use margrave_client::{instruction, pda};
+use margrave_sim::{Token, Trader, World};
 
 const DOLLAR: u64 = 1_000_000;
 const SOL: u64 = 1_000_000_000;
 const SOL_LONG: i64 = 1_000_000_000;
 const PRICE: i64 = 350_000_000_000;
-const TOKEN_PROGRAM: Pubkey = Pubkey::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-
-#[derive(Default)]
-struct Table(Vec<Measurement>);
-
-impl Table {
-    fn add(&mut self, shape: &'static str, ceiling: u64, outcome: Result<Receipt, Refusal>) -> Result<()> {
-        let receipt = outcome?;
-        let (units, token_program) = (receipt.compute_units, receipt.compute_units_of(&TOKEN_PROGRAM));
-        self.0.push(Measurement { shape: shape.to_owned(), units, token_program, ceiling });
-        Ok(())
-    }
-}
-
-pub fn measure() -> Result<Vec<Measurement>> {
-    let mut table = Table::default();
-    setting_up(&mut table)?;
-    money(&mut table)?;
-    two_tokens(&mut table)?;
-    eight_tokens(&mut table)?;
-    Ok(table.0)
+pub fn measure(table: &mut Table) -> Result<()> {
+    setting_up(table)?;
+    money(table)?;
+    two_tokens(table)?;
+    eight_tokens(table)
 }
 
 fn setting_up(table: &mut Table) -> Result<()> {
     let mut world = World::empty(World::START)?;
-    table.add("create_group", 20_000, world.create_group(0))?;
+    table.add("create_group", 26_000, world.create_group(0))?;
     let owner = world.wallet("owner");
     let open = instruction::open_margin_account(owner.key(), owner.key(), world.group, 0);
     table.add("open_margin_account", 15_000, world.send(&[open], &[&owner.keypair]))?;
     world.list_sol(margrave_sim::terms::risk_terms())?;
-    table.add("refresh_price", 4_000, world.set_price(PRICE))
+    table.add("refresh_price, first, no expiry", 6_000, world.set_price(PRICE))
 }
 
 fn money(table: &mut Table) -> Result<()> {

@@ -64,8 +64,8 @@ pub fn risk_terms() -> RiskTerms {
         kappa_ppm: 0,
         discount_ppm: 0,
         liquidation_fee_ppm: 10_000,
-        vol_rate_ppm: 100_000,
-        carry_rate_ppm: 50_000,
+        vol_rate_ppm: 500_000,
+        carry_rate_ppm: 200_000,
         max_surface_age_secs: 86_400,
     }
 }

@@ -113,10 +113,10 @@ pub enum MargraveError {
     SurfaceMovesTooFast,
     #[msg("The expiry's surface is older than max_surface_age_secs; nothing may be opened on it")]
     SurfaceTooOld,
-    #[msg("A volatility must be between a tenth and three times the one that the scan range stands for")]
-    VolFarFromScanRange,
     #[msg("The settlement price is not known yet; refresh the price after the expiry")]
     NotSettledYet,
+    #[msg("A volatility must be between a tenth and three times the one that the scan range stands for")]
+    VolFarFromScanRange,
 
     // Trading and margin: 6300; quotes: 6320
     #[msg("The account would be below its initial margin; see the numbers in the log")]

@@ -107,14 +107,15 @@ pub struct OutflowLimit {
 
 impl OutflowWindow {
     /// What of `net` outflow has come back since `updated_at`. It is taken off at most once an hour, in whole seconds' worth, so that
-    /// touching the window often does not stop it. What has come in on balance fades in the same time, rounded against it.
+    /// touching the window often does not stop it. What has come in on balance fades within a day, rounded against it.
     fn refill(&mut self, cap: u64, now: i64) -> i64 {
         let day = u128::from(OUTFLOW_WINDOW_SECS.unsigned_abs());
         let elapsed = now.saturating_sub(self.updated_at).max(0);
         let flow = u128::from(cap) * u128::from(elapsed.unsigned_abs());
         let limit = |back: u128| i64::try_from(back).unwrap_or(i64::MAX);
         if self.net <= 0 {
-            self.net = self.net.saturating_add(limit(flow.div_ceil(day))).min(0);
+            let faded = u128::from(self.net.unsigned_abs()) * u128::from(elapsed.unsigned_abs());
+            self.net = self.net.saturating_add(limit(faded.div_ceil(day))).min(0);
             self.updated_at = now.max(self.updated_at);
             return 0;
         }
@@ -132,23 +133,26 @@ impl OutflowWindow {
         0
     }
 
-    /// Counts `amount` going out, or refuses it and changes nothing.
-    pub fn take(&mut self, amount: u64, cap: u64, now: i64) -> Result<()> {
+    /// Counts `amount` going out, or refuses it and changes nothing. Returns how much more is out on balance now.
+    pub fn take(&mut self, amount: u64, cap: u64, now: i64) -> Result<u64> {
         let mut after = *self;
         let back = after.refill(cap, now);
+        let before = after.net - back;
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
-        let standing = (after.net - back).checked_add(amount);
-        let cap = i64::try_from(cap).unwrap_or(i64::MAX);
-        require!(standing.is_some_and(|net| net <= cap), MargraveError::OutflowLimitExceeded);
+        let standing = before.checked_add(amount).filter(|net| *net <= i64::try_from(cap).unwrap_or(i64::MAX));
+        let standing = standing.ok_or(MargraveError::OutflowLimitExceeded)?;
         after.net = after.net.saturating_add(amount);
         *self = after;
-        Ok(())
+        Ok((standing.max(0) - before.max(0)).unsigned_abs())
     }
 
-    /// Counts `amount` coming in: it may leave again, while its memory lasts, without taking room from others.
-    pub fn give(&mut self, amount: u64, cap: u64, now: i64) {
-        self.refill(cap, now);
+    /// Counts `amount` coming in: it may leave again, while its memory lasts, without taking room from others. Returns how much
+    /// less is out on balance now.
+    pub fn give(&mut self, amount: u64, cap: u64, now: i64) -> u64 {
+        let back = self.refill(cap, now);
+        let before = self.net - back;
         self.net = self.net.saturating_sub(i64::try_from(amount).unwrap_or(i64::MAX));
+        (before.max(0) - (self.net - back).max(0)).unsigned_abs()
     }
 }
 
@@ -379,16 +383,19 @@ impl Bank {
         (bounded(product / unit), bounded(product.div_ceil(unit)))
     }
 
-    /// Counts `atoms` leaving, against the bank's limit and the group's (I-31).
+    /// Counts `atoms` leaving, against the bank's limit and the group's (I-31). The group counts what is out of each bank on
+    /// balance: a token that comes in makes no room for another.
     pub fn count_outflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) -> Result<()> {
-        self.outflow.take(atoms, self.terms.outflow_cap, now)?;
-        limit.window.take(self.reference_values(atoms).1, group.terms.outflow_cap, now)
+        let out = self.outflow.take(atoms, self.terms.outflow_cap, now)?;
+        limit.window.take(self.reference_values(out).1, group.terms.outflow_cap, now).map(drop)
     }
 
-    /// Counts `atoms` coming in, which make room for others to leave.
+    /// Counts `atoms` coming in.
     pub fn count_inflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) {
-        self.outflow.give(atoms, self.terms.outflow_cap, now);
-        limit.window.give(self.reference_values(atoms).0, group.terms.outflow_cap, now);
+        let returned = self.outflow.give(atoms, self.terms.outflow_cap, now);
+        let value = self.reference_values(returned).0;
+        limit.window.give(value, group.terms.outflow_cap, now);
+        limit.window.net = limit.window.net.max(0);
     }
 
     /// What every instruction that writes a bank leaves behind.

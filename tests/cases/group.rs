@@ -26,7 +26,7 @@ fn the_upgrade_authority_creates_a_group() {
     assert!(group.accepts_receiver(&RECEIVER));
     assert!(!group.accepts_receiver(&Pubkey::default()), "an unused place accepts nobody");
     let limit: OutflowLimit = world.load(&pda::outflow_limit(&pda::group(0)));
-    assert_eq!((limit.version, limit.group, limit.window.used), (1, pda::group(0), 0));
+    assert_eq!((limit.version, limit.group, limit.window.net), (1, pda::group(0), 0));
 }
 
 /// P-10: whoever sees the deployment first must not be the one to set it up.

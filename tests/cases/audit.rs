@@ -157,6 +157,60 @@ fn thirty_expiries_fit_the_heap() {
         world.send(some, &[]).unwrap();
     }
     let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
+    for pad in 0..40u64 {
+        // Each further account costs about 120 bytes of heap.
+        let padded = (0..pad).fold(liquidate.clone(), |it, n| and_account(it, keypair(50_000 + n).pubkey()));
+        let before = world.svm.clone();
+        let outcome = world.send(&[compute(), padded], &[&keeper.keypair]);
+        world.svm = before;
+        if let Err(refusal) = outcome {
+            println!("liquidation fails with {pad} more accounts: {}", refusal.logs.last().unwrap());
+            break;
+        }
+    }
+    world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
+}
+
+/// A keeper who holds a trifle in a ninth market liquidates a full account all the same.
+#[test]
+fn a_keeper_with_another_market_liquidates_a_full_account() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mut sheets = vec![world.sol];
+    for symbol in ["B", "C", "D", "E", "F", "G", "H", "I"] {
+        sheets.push(world.list_other_underlying(symbol).unwrap());
+    }
+    let refresh: Vec<Instruction> =
+        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
+    world.set_price(PRICE).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let full = world.funded("full", 14_000 * DOLLAR, 0);
+    let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
+    let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
+    let ninth = world.leg(sheets[8], Instrument::PERP, SOL_LONG);
+    world.trade_legs(&keeper, &maker, &[ninth]).unwrap();
+    let perp = world.leg(world.sol, Instrument::PERP, 800 * SOL_LONG);
+    world.trade_legs(&full, &maker, &[perp]).unwrap();
+    for sheet in &sheets[..8] {
+        let mut legs = Vec::new();
+        for days in [30, 60, 90, 120] {
+            let (expiry, _) = world.list_expiry(*sheet, days, 60, &[]).unwrap();
+            let future = world.instrument(sheet, InstrumentKind::Future, expiry, 0);
+            legs.push(world.leg(*sheet, future, SOL_LONG / 100));
+        }
+        // Thirty-two positions with the perp.
+        let legs = if *sheet == world.sol { &legs[1..] } else { &legs[..] };
+        let other = world.funded("other", 10_000 * DOLLAR, 0);
+        let trade = world.trade_legs_instruction(&full, &other, legs);
+        world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+    }
+    world.set_time(world.now() + 1);
+    world.set_price(212_000_000_000).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
     world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
 }
 
@@ -198,6 +252,16 @@ fn two_full_accounts_reduce_eight_legs_within_the_heap() {
     }
     let legs: Vec<_> =
         futures.iter().take(8).map(|(sheet, future)| world.leg(*sheet, *future, -SOL_LONG)).collect();
+    let simple = world.funded("simple", 1_000_000 * DOLLAR, 0);
+    for (name, party) in [("simple", &simple), ("other", &other)] {
+        for count in 1..=8 {
+            let before = world.svm.clone();
+            let trade = world.trade_legs_instruction(&full, party, &legs[..count]);
+            let outcome = world.send(&[compute(), trade], &[&full.keypair, &party.keypair]);
+            println!("{name} {count}: {}", outcome.map_or_else(|r| r.logs.last().unwrap().clone(), |r| r.compute_units.to_string()));
+            world.svm = before;
+        }
+    }
     let trade = world.trade_legs_instruction(&full, &other, &legs);
     println!("{} accounts", trade.accounts.len());
     world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();

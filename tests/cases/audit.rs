@@ -1,0 +1,286 @@
+//! Findings of an audit: each test states what should hold.
+
+use crate::{common::*, desk::*};
+use margrave::state::{Instrument, InstrumentKind};
+
+/// Mallory is short puts that have gone against her; with a trifle in a market whose price has gone old nothing looks at her margin
+/// when she buys them back, dear, from her other account, with a loan that nothing covers. The other account walks off with lenders'
+/// money.
+#[test]
+fn an_old_price_elsewhere_does_not_lend_a_bankrupt_account_a_premium() {
+    buys_back_dear(true);
+}
+
+/// The same without the trifle, as it should be.
+#[test]
+fn a_bankrupt_account_is_lent_no_premium() {
+    buys_back_dear(false);
+}
+
+fn buys_back_dear(with_trifle: bool) {
+    let mut desk = Desk::open();
+    let other = desk.world.list_other_underlying("JUP").unwrap();
+    desk.refresh_surface(60).unwrap();
+    let mallory = desk.world.funded("mallory", 60_000 * DOLLAR, 0);
+    let friend = desk.world.funded("friend", 10_000 * DOLLAR, 0);
+    let paid_in = 70_000 * DOLLAR;
+    if with_trifle {
+        let trifle = desk.world.leg(other, Instrument::PERP, SOL_LONG / 100);
+        desk.world.trade_legs(&mallory, &desk.maker, &[trifle]).unwrap();
+    }
+    let put = desk.put(25);
+    let sold = 11_000;
+    let leg = desk.leg(put, -sold * SOL_LONG);
+    desk.world.trade_legs(&mallory, &friend, &[leg]).unwrap();
+    // SOL falls; it is refreshed, the other market is not.
+    desk.world.set_time(desk.world.now() + 90);
+    desk.world.set_price(190_000_000_000).unwrap();
+    let mark = desk.world.mark(&desk.world.sol, &put);
+    let leg = desk.leg_at(put, sold * SOL_LONG, mark + 190_000_000_000 / 50);
+    let outcome = desk.world.trade_legs(&mallory, &friend, &[leg]);
+    if outcome.is_ok() {
+        let owed = -cash(&desk.world, &mallory);
+        let all = u64::try_from(cash(&desk.world, &friend)).unwrap() - 200 * DOLLAR;
+        let left = desk.world.withdraw(&friend, Token::Usdc, all);
+        if let Err(refusal) = &left {
+            println!("refused {refusal}");
+        }
+        let got = desk.world.tokens(&friend.usdc);
+        panic!("a loan of {owed} to a bankrupt account; the two paid in {paid_in} and took out {got}");
+    }
+}
+
+/// Without any move of the price: a covered call asks for little margin, its buy-back may cost 2 % of the underlying.
+#[test]
+fn an_old_price_elsewhere_does_not_pay_for_a_dear_buy_back_of_a_covered_call() {
+    let mut desk = Desk::open();
+    let other = desk.world.list_other_underlying("JUP").unwrap();
+    desk.refresh_surface(60).unwrap();
+    let mallory = desk.world.funded("mallory", 10_000 * DOLLAR, 0);
+    let friend = desk.world.funded("friend", 200_000 * DOLLAR, 0);
+    let trifle = desk.world.leg(other, Instrument::PERP, SOL_LONG / 100);
+    desk.world.trade_legs(&mallory, &desk.maker, &[trifle]).unwrap();
+    let call = desk.call(25);
+    let mut sold = 0;
+    for step in [1_000, 100] {
+        loop {
+            let legs = [desk.leg(call, -step * SOL_LONG), desk.leg(Instrument::PERP, step * SOL_LONG)];
+            if let Err(refusal) = desk.world.trade_legs(&mallory, &friend, &legs) {
+                println!("after {sold}: {refusal}");
+                break;
+            }
+            sold += step;
+        }
+    }
+    desk.world.set_time(desk.world.now() + 90);
+    desk.world.set_price(PRICE).unwrap();
+    let mark = desk.world.mark(&desk.world.sol, &call);
+    let legs = [desk.leg_at(call, sold * SOL_LONG, mark + PRICE / 50 - 1), desk.leg_at(Instrument::PERP, -sold * SOL_LONG, PRICE / 100 * 95 )];
+    let outcome = desk.world.trade_legs(&mallory, &friend, &legs);
+    if let Err(refusal) = &outcome { println!("refused {refusal}"); }
+    println!("sold {sold}: cash {} claim {}; friend cash {} claim {}", cash(&desk.world, &mallory), claim(&desk.world, &mallory), cash(&desk.world, &friend), claim(&desk.world, &friend));
+    let left = cash(&desk.world, &mallory) + claim(&desk.world, &mallory);
+    assert!(outcome.is_err() || left >= 0, "given away {left} more than there was");
+}
+
+/// The same with a perp: no loan, but a claim against the pool far beyond a liquidator's fee.
+#[test]
+fn an_old_price_elsewhere_does_not_let_an_account_in_trouble_give_value_away() {
+    let mut desk = Desk::open();
+    let other = desk.world.list_other_underlying("JUP").unwrap();
+    let mallory = desk.world.funded("mallory", 5_000 * DOLLAR, 0);
+    let friend = desk.world.funded("friend", 5_000 * DOLLAR, 0);
+    let dust = desk.world.leg(other, Instrument::PERP, SOL_LONG / 100);
+    desk.world.trade_legs(&mallory, &desk.maker, &[dust]).unwrap();
+    desk.world.trade(&mallory, &friend, 400 * SOL_LONG, PRICE).unwrap();
+    desk.world.set_time(desk.world.now() + 90);
+    let fallen = 231_000_000_000;
+    desk.world.set_price(fallen).unwrap();
+    let outcome = desk.world.trade(&mallory, &friend, -400 * SOL_LONG, fallen * 95 / 100);
+    assert!(outcome.is_err(), "closed 5 % below the mark; claim {}, cash {}", claim(&desk.world, &mallory), cash(&desk.world, &mallory));
+}
+
+/// A trifle in a market whose feed has stopped keeps everything else from being liquidated.
+#[test]
+fn a_trifle_on_a_dead_feed_is_no_shield() {
+    let mut desk = Desk::open();
+    let other = desk.world.list_other_underlying("JUP").unwrap();
+    let keeper = desk.world.funded("keeper", 100_000 * DOLLAR, 0);
+    let dust = desk.world.leg(other, Instrument::PERP, SOL_LONG / 100);
+    desk.alice_trades(&[dust]).unwrap();
+    let long = desk.leg(Instrument::PERP, 500 * SOL_LONG);
+    desk.alice_trades(&[long]).unwrap();
+    desk.world.set_time(desk.world.now() + 90);
+    desk.world.set_price(280_000_000_000).unwrap();
+    desk.world.liquidate(&keeper, &desk.alice, u64::MAX).unwrap();
+}
+
+/// An account with as many expiries as it can hold is valued within the heap: traded, and liquidated.
+#[test]
+fn thirty_expiries_fit_the_heap() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mut sheets = vec![world.sol];
+    for symbol in ["B", "C", "D", "E", "F", "G", "H"] {
+        sheets.push(world.list_other_underlying(symbol).unwrap());
+    }
+    let refresh: Vec<Instruction> =
+        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
+    world.set_price(PRICE).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
+    let full = world.funded("full", 14_000 * DOLLAR, 0);
+    let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
+    let mut futures = Vec::new();
+    for sheet in &sheets {
+        for days in [30, 60, 90, 120] {
+            let (expiry, _) = world.list_expiry(*sheet, days, 60, &[]).unwrap();
+            futures.push((*sheet, world.instrument(sheet, InstrumentKind::Future, expiry, 0)));
+        }
+    }
+    futures.pop();
+    let perp = world.leg(world.sol, Instrument::PERP, 800 * SOL_LONG);
+    world.trade_legs(&full, &maker, &[perp]).unwrap();
+    let mut held = 1;
+    for (sheet, future) in futures {
+        let leg = world.leg(sheet, future, SOL_LONG / 100);
+        if let Err(refusal) = send_big(&mut world, &full, &maker, leg) {
+            panic!("with {held} positions: {refusal}");
+        }
+        held += 1;
+    }
+    println!("held {held}");
+    world.set_time(world.now() + 1);
+    world.set_price(212_000_000_000).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
+    for pad in 0..40u64 {
+        // Each further account costs about 120 bytes of heap.
+        let padded = (0..pad).fold(liquidate.clone(), |it, n| and_account(it, keypair(50_000 + n).pubkey()));
+        let before = world.svm.clone();
+        let outcome = world.send(&[compute(), padded], &[&keeper.keypair]);
+        world.svm = before;
+        if let Err(refusal) = outcome {
+            println!("liquidation fails with {pad} more accounts: {}", refusal.logs.last().unwrap());
+            break;
+        }
+    }
+    world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
+}
+
+/// A keeper who holds a trifle in a ninth market liquidates a full account all the same.
+#[test]
+fn a_keeper_with_another_market_liquidates_a_full_account() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mut sheets = vec![world.sol];
+    for symbol in ["B", "C", "D", "E", "F", "G", "H", "I"] {
+        sheets.push(world.list_other_underlying(symbol).unwrap());
+    }
+    let refresh: Vec<Instruction> =
+        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
+    world.set_price(PRICE).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let full = world.funded("full", 14_000 * DOLLAR, 0);
+    let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
+    let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
+    let ninth = world.leg(sheets[8], Instrument::PERP, SOL_LONG);
+    world.trade_legs(&keeper, &maker, &[ninth]).unwrap();
+    let perp = world.leg(world.sol, Instrument::PERP, 800 * SOL_LONG);
+    world.trade_legs(&full, &maker, &[perp]).unwrap();
+    for sheet in &sheets[..8] {
+        let mut legs = Vec::new();
+        for days in [30, 60, 90, 120] {
+            let (expiry, _) = world.list_expiry(*sheet, days, 60, &[]).unwrap();
+            let future = world.instrument(sheet, InstrumentKind::Future, expiry, 0);
+            legs.push(world.leg(*sheet, future, SOL_LONG / 100));
+        }
+        // Thirty-two positions with the perp.
+        let legs = if *sheet == world.sol { &legs[1..] } else { &legs[..] };
+        let other = world.funded("other", 10_000 * DOLLAR, 0);
+        let trade = world.trade_legs_instruction(&full, &other, legs);
+        world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+    }
+    world.set_time(world.now() + 1);
+    world.set_price(212_000_000_000).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
+    world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
+}
+
+/// Two such accounts trade eight legs with one another, and one of them is below its initial margin: four valuations.
+#[test]
+fn two_full_accounts_reduce_eight_legs_within_the_heap() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mut sheets = vec![world.sol];
+    for symbol in ["B", "C", "D", "E", "F", "G", "H"] {
+        sheets.push(world.list_other_underlying(symbol).unwrap());
+    }
+    let refresh: Vec<Instruction> =
+        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
+    world.set_price(PRICE).unwrap();
+    for some in refresh.chunks(4) {
+        world.send(some, &[]).unwrap();
+    }
+    let full = world.funded("full", 14_000 * DOLLAR, 0);
+    let other = world.funded("other", 14_000 * DOLLAR, 0);
+    let mut futures = Vec::new();
+    for sheet in &sheets {
+        for days in [30, 60, 90, 120] {
+            let (expiry, _) = world.list_expiry(*sheet, days, 60, &[]).unwrap();
+            futures.push((*sheet, world.instrument(sheet, InstrumentKind::Future, expiry, 0)));
+        }
+    }
+    for (index, some) in futures.chunks(4).enumerate() {
+        let size = if index == 0 { 240 } else { 4 };
+        let legs: Vec<_> = some.iter().map(|(sheet, future)| world.leg(*sheet, *future, size * SOL_LONG)).collect();
+        let trade = world.trade_legs_instruction(&full, &other, &legs);
+        world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+    }
+    for price in [260_000_000_000] {
+        world.set_time(world.now() + 1);
+        world.set_price(price).unwrap();
+        for some in refresh.chunks(4) {
+            world.send(some, &[]).unwrap();
+        }
+    }
+    let legs: Vec<_> =
+        futures.iter().take(8).map(|(sheet, future)| world.leg(*sheet, *future, -SOL_LONG)).collect();
+    let simple = world.funded("simple", 1_000_000 * DOLLAR, 0);
+    for (name, party) in [("simple", &simple), ("other", &other)] {
+        for count in 1..=8 {
+            let before = world.svm.clone();
+            let trade = world.trade_legs_instruction(&full, party, &legs[..count]);
+            let outcome = world.send(&[compute(), trade], &[&full.keypair, &party.keypair]);
+            println!("{name} {count}: {}", outcome.map_or_else(|r| r.logs.last().unwrap().clone(), |r| r.compute_units.to_string()));
+            world.svm = before;
+        }
+    }
+    let trade = world.trade_legs_instruction(&full, &other, &legs);
+    println!("{} accounts", trade.accounts.len());
+    world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+    let account = world.account(&full);
+    println!("equity {} initial {} maintenance {}", account.equity, account.initial_margin, account.maintenance_margin);
+    assert!(account.equity < account.initial_margin);
+}
+
+fn compute() -> Instruction {
+    let mut data = vec![2];
+    data.extend(1_400_000u32.to_le_bytes());
+    Instruction { program_id: "ComputeBudget111111111111111111111111111111".parse().unwrap(), accounts: vec![], data }
+}
+
+fn send_big(world: &mut World, full: &Trader, maker: &Trader, leg: PlacedLeg) -> Outcome {
+    // A fresh counterparty each time, so that only one account is large.
+    let _ = maker;
+    let name = format!("maker {}", world.now());
+    let other = world.funded(&name, 1_000 * DOLLAR, 0);
+    let trade = world.trade_legs_instruction(full, &other, &[leg]);
+    world.send(&[compute(), trade], &[&full.keypair, &other.keypair])
+}

@@ -68,8 +68,15 @@ fn the_readme_s_compute_units_are_the_measured_ones() {
     };
     for shape in [
         "deposit, second token",
+        "withdraw, 1 perp and 2 tokens",
         "trade, both hold 1 perp and 2 tokens",
+        "trade, one leg, both hold 4 perps, 4 options, 3 tokens on 4 underlyings",
+        "trade, one leg, both hold 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
+        "withdraw, 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
+        "fill_quote, four legs of options, both hold 4 perps",
         "liquidate, both hold 1 perp and 2 tokens",
+        "settle_pnl, a loss",
+        "refresh_price, 2 expiries",
         "check, 16 linear, 16 options, 8 tokens on 4 underlyings, 8 expiries",
         "check, 32 options, 8 tokens on 4 underlyings, 8 expiries",
     ] {

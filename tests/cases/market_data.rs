@@ -214,11 +214,12 @@ fn on_a_stale_price_both_sides_may_reduce_and_nothing_else() {
     let receipt = world.trade(alice, maker, -40 * SOL_LONG, PRICE).unwrap();
     let after = world.account(alice);
     assert_eq!(after.positions[0].quantity, 60 * SOL_LONG);
-    // Not valued: the stored numbers are those of before, and say so by their sequence.
-    assert_eq!((after.equity, after.valued_sequence), (before.equity, before.valued_sequence));
-    assert!(after.sequence > after.valued_sequence);
-    let [Event::Traded(event)] = &receipt.events()[..] else { panic!("one event") };
-    assert_eq!((event.taker.numbers, event.maker.numbers), (None, None));
+    // Valued at the last price, which says when it is from.
+    assert!(after.initial_margin < before.initial_margin && after.valued_sequence == after.sequence);
+    assert_eq!(after.risk[0].publish_time, World::START);
+    let events = receipt.events();
+    let [Event::Traded(event)] = &events[..] else { panic!("one event") };
+    assert_eq!(event.taker.numbers.initial_margin, after.initial_margin);
     world.refuses(PriceOutsideBand, |world| world.trade(alice, maker, -SOL_LONG, PRICE * 94 / 100));
     // Closing more than there is would open the other side.
     world.refuses(PriceTooOld, |world| world.trade(alice, maker, -61 * SOL_LONG, PRICE));

@@ -292,7 +292,7 @@ fn nobody_fills_his_own_quote() {
     world.refuses(SelfDealing, |world| world.send(&both, &[&maker.keypair]));
 }
 
-/// The taker's own authority signs the transaction.
+/// I-17: the taker's own authority signs the transaction.
 #[test]
 fn nobody_is_made_to_take_a_quote() {
     let mut market = Quoting::open();

@@ -20,7 +20,7 @@ fn a_trade_moves_position_payment_and_fees_and_sums_to_zero() {
     let [Event::Traded(event)] = &events[..] else { panic!("one event") };
     let [leg] = event.legs[..] else { panic!("one leg") };
     assert_eq!((leg.instrument, leg.quantity, leg.price), (Instrument::PERP, 100 * SOL_LONG, PRICE));
-    let numbers = event.taker.numbers.unwrap();
+    let numbers = event.taker.numbers;
     assert_eq!((numbers.equity, numbers.initial_margin), (taker.equity, taker.initial_margin));
     assert_eq!(
         (numbers.liquidation_end, numbers.maintenance_margin),

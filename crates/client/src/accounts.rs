@@ -79,11 +79,12 @@ impl Accounts {
     /// As the program: a price that is too old, an account that is not in the cache.
     pub fn takeover(&self, key: &Pubkey, underlying: &Pubkey, now: i64) -> Result<Option<Takeover>> {
         let account = self.margin_account(key)?;
-        let arranged = self.arranged(account, Action::Liquidate, now)?;
+        let sheet = self.underlying(underlying)?;
+        sheet.oracle.require_good_for(Action::Liquidate, now)?;
+        let arranged = self.arranged(account, Action::Reduce, now)?;
         if !account.is_liquidatable(&arranged.valuation()?, now) {
             return Ok(None);
         }
-        let sheet = self.underlying(underlying)?;
         match takeover_of(account, &arranged, *underlying, &sheet, u64::MAX) {
             Ok(takeover) => Ok(Some(takeover)),
             Err(error)

@@ -329,13 +329,11 @@ pub struct PositionLiquidated {
 pub struct SideSummary {
     pub margin_account: Pubkey,
     pub sequence: u64,
-    /// None when the account only reduced its risk while a price was too old to value it.
-    pub numbers: Option<Numbers>,
+    pub numbers: Numbers,
 }
 
 impl SideSummary {
-    pub fn of(margin_account: Pubkey, account: &MarginAccount, valuation: Option<Valuation>) -> Self {
-        let numbers = valuation.map(|valuation| Numbers::of(&valuation));
-        Self { margin_account, sequence: account.sequence, numbers }
+    pub fn of(margin_account: Pubkey, account: &MarginAccount, valuation: Valuation) -> Self {
+        Self { margin_account, sequence: account.sequence, numbers: Numbers::of(&valuation) }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
+use arrayvec::ArrayVec;
 use margrave_risk::{
     Collateral, Dated, Decimals, Expiry, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
     Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
@@ -84,7 +85,7 @@ pub struct Arranged {
     options: OptionTerms,
     levels: margrave_risk::Levels,
     /// Every underlying that was read so far, of all accounts: one instruction sees one price of each (I-21).
-    markets: Vec<KnownMarket>,
+    markets: Vec<Box<KnownMarket>>,
     lines: Vec<Line>,
     dated: Vec<DatedLine>,
     linear: Vec<LinearPosition>,
@@ -131,10 +132,10 @@ impl Arranged {
             owes: false,
             options: group.options.terms()?,
             levels: group.levels()?,
-            markets: Vec::with_capacity(MAX_UNDERLYINGS),
+            markets: Vec::with_capacity(2 * MAX_UNDERLYINGS),
             lines: Vec::with_capacity(MAX_UNDERLYINGS),
-            dated: Vec::with_capacity(MAX_EXPIRIES),
-            linear: Vec::with_capacity(MAX_POSITIONS),
+            dated: Vec::with_capacity(MAX_POSITIONS),
+            linear: Vec::with_capacity(MAX_POSITIONS + MAX_UNDERLYINGS),
             strikes: Vec::with_capacity(MAX_POSITIONS),
             collateral: Vec::with_capacity(MAX_COLLATERALS),
         })
@@ -280,14 +281,14 @@ impl Arranged {
         }
         let market = underlying.market()?;
         let gap_ppm = (u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM) >> 30) + 1;
-        self.markets.push(KnownMarket {
+        self.markets.push(Box::new(KnownMarket {
             key: *key,
             asked_ppm: underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX),
             market,
             nodes: underlying.grid_nodes(),
             publish_time: underlying.oracle.publish_time,
             terms_version: underlying.risk.version,
-        });
+        }));
         Ok(self.markets.len() - 1)
     }
 
@@ -328,10 +329,21 @@ impl Arranged {
         Ok(())
     }
 
-    /// Gives the engine's portfolio to `ask`.
+    /// Gives the engine's portfolio to `ask`. Its lists are on the stack: what the heap has given it does not take back, and one
+    /// instruction asks up to four times.
     fn with_portfolio<T>(&self, ask: impl FnOnce(&Portfolio) -> core::result::Result<T, RiskError>) -> Result<T> {
-        let dated: Vec<Dated> = self.dated.iter().map(|line| self.dated_of(line)).collect();
-        let holdings: Vec<Holdings> = self.lines.iter().map(|line| self.holdings_of(line, &dated)).collect();
+        let dated: ArrayVec<Dated, MAX_POSITIONS> = self.dated.iter().map(|line| self.dated_of(line)).collect();
+        self.with_holdings(&dated, ask)
+    }
+
+    #[inline(never)]
+    fn with_holdings<T>(
+        &self,
+        dated: &[Dated],
+        ask: impl FnOnce(&Portfolio) -> core::result::Result<T, RiskError>,
+    ) -> Result<T> {
+        let holdings: ArrayVec<Holdings, MAX_UNDERLYINGS> =
+            self.lines.iter().map(|line| self.holdings_of(line, dated)).collect();
         let portfolio = Portfolio {
             mode: self.mode,
             cash: self.cash,
@@ -352,7 +364,7 @@ impl Arranged {
     }
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
-        let KnownMarket { market, nodes, .. } = &self.markets[line.market];
+        let KnownMarket { market, nodes, .. } = &*self.markets[line.market];
         let mut market = *market;
         // Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
         if self.owes || self.cash.is_negative() {
@@ -373,7 +385,7 @@ impl Arranged {
         let mut valuation = self.with_portfolio(|portfolio| {
             portfolio.evaluate(|index, risk| {
                 let line = &self.lines[index];
-                let KnownMarket { market, publish_time, terms_version, .. } = self.markets[line.market];
+                let KnownMarket { market, publish_time, terms_version, .. } = *self.markets[line.market];
                 keep(line.slot, &Stamp { price: market.price.raw(), publish_time, terms_version }, risk);
             })
         })?;
@@ -394,7 +406,7 @@ impl Arranged {
     #[inline(never)]
     pub fn split(&self, slot: usize) -> Result<Box<Split>> {
         let index = self.lines.iter().position(|line| line.slot == slot).ok_or(MargraveError::UnderlyingMissing)?;
-        self.with_portfolio(|portfolio| portfolio.split(index).map(Box::new))
+        self.with_portfolio(|portfolio| split_off(portfolio, index))
     }
 
     /// Adds to the cash that was read, for what is only thought of.
@@ -406,6 +418,12 @@ impl Arranged {
     pub fn levels(&self) -> &margrave_risk::Levels {
         &self.levels
     }
+}
+
+/// A frame of its own: what is split off does not fit beside the lists.
+#[inline(never)]
+fn split_off(portfolio: &Portfolio, index: usize) -> core::result::Result<Box<Split>, RiskError> {
+    portfolio.split(index).map(Box::new)
 }
 
 /// The prices and terms that a risk array was computed with.

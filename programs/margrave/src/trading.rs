@@ -324,20 +324,22 @@ impl Trading<'_, '_> {
         bank.invariant()
     }
 
-    /// Values one side as the trade has left it, and requires initial margin or that the trade only reduced its risk (I-15).
-    /// `None` when a price is too old to say and the side only reduced.
-    pub fn require_side(&self, side: &mut Side, arranged: &mut Arranged) -> Result<Option<Valuation>> {
+    /// Values one side as the trade has left it, and requires initial margin or that the trade only reduced its risk (I-15). Where a
+    /// price is too old for new risk, whichever it is, it must have: the last prices tell by how much.
+    pub fn require_side(&self, side: &mut Side, arranged: &mut Arranged) -> Result<Valuation> {
         side.account.count_change()?;
         side.account.compact()?;
-        let valuation = match revalue(side.account, arranged, self.accounts, Action::AddRisk, self.now) {
-            Err(error) if side.only_reduces && is_stale(&error) => None,
-            valuation => Some(valuation?),
-        };
-        if let Some(valuation) = &valuation
-            && valuation.initial_health().is_negative()
-            && !self.only_reduced_risk(side, arranged, valuation)?
-        {
-            require_initial_margin(valuation)?;
+        let mut action = Action::AddRisk;
+        let mut valuation = revalue(side.account, arranged, self.accounts, action, self.now);
+        if side.only_reduces && valuation.as_ref().is_err_and(is_stale) {
+            action = Action::Reduce;
+            valuation = revalue(side.account, arranged, self.accounts, action, self.now);
+        }
+        let valuation = valuation?;
+        let must_reduce = action == Action::Reduce || valuation.initial_health().is_negative();
+        if must_reduce && !self.only_reduced_risk(side, arranged, &valuation, action)? {
+            require_initial_margin(&valuation)?;
+            return err!(MargraveError::PriceTooOld);
         }
         side.account.invariant()?;
         Ok(valuation)
@@ -347,12 +349,18 @@ impl Trading<'_, '_> {
     /// falling, at a cost no higher than a liquidator's. An account with negative equity has nothing of its own left to give
     /// away: its positions are for liquidators.
     #[inline(never)]
-    fn only_reduced_risk(&self, side: &mut Side, arranged: &mut Arranged, after: &Valuation) -> Result<bool> {
+    fn only_reduced_risk(
+        &self,
+        side: &mut Side,
+        arranged: &mut Arranged,
+        after: &Valuation,
+        action: Action,
+    ) -> Result<bool> {
         if !side.only_reduces || after.equity.is_negative() {
             return Ok(false);
         }
         side.exchange();
-        arranged.read(side.account, self.accounts, Action::AddRisk, self.now)?;
+        arranged.read(side.account, self.accounts, action, self.now)?;
         let before = arranged.valuation()?;
         side.exchange();
         let cost = (before.equity - after.equity).micros();

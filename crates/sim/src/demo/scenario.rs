@@ -184,8 +184,8 @@ fn keep(
     );
     let after = live(world, trader)?;
     ensure!(
-        event.liquidatee.numbers.map(|numbers| (numbers.equity, numbers.maintenance_margin))
-            == Some((after.equity, after.maintenance_margin)),
+        (event.liquidatee.numbers.equity, event.liquidatee.numbers.maintenance_margin)
+            == (after.equity, after.maintenance_margin),
         "the chain's numbers are not the preview's"
     );
     screen.progress("liquidated", trader);

@@ -39,7 +39,9 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
     let mut arranged = Arranged::new(&*accounts.group.load()?)?;
 
     let mut liquidatee = accounts.liquidatee.load_mut()?;
-    arranged.read(&liquidatee, &directory, Action::Liquidate, now)?;
+    // What is taken over needs a fresh price. The rest counts at its last one: a trifle on a dead feed is no shield (I-25).
+    accounts.underlying.load()?.oracle.require_good_for(Action::Liquidate, now)?;
+    arranged.read(&liquidatee, &directory, Action::Reduce, now)?;
     let before = require_liquidatable(&liquidatee, &arranged, now)?;
     let takeover = takeover_of(&liquidatee, &arranged, key, &*accounts.underlying.load()?, max_quantity)?;
 
@@ -57,15 +59,15 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
 
     // From here on the liquidation has begun; `revalue` ends it when the account has reached its end level.
     liquidatee.status = Status::InLiquidation as u8;
-    let after = revalue_change(&mut liquidatee, &mut arranged, &directory, Action::Liquidate, now)?;
+    let after = revalue_change(&mut liquidatee, &mut arranged, &directory, Action::Reduce, now)?;
     require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
     let taken = revalue_change(&mut liquidator, &mut arranged, &directory, Action::AddRisk, now)?;
     require_initial_margin(&taken)?;
 
     let event = PositionLiquidated {
         underlying: key,
-        liquidatee: SideSummary::of(accounts.liquidatee.key(), &liquidatee, Some(after)),
-        liquidator: SideSummary::of(accounts.liquidator.key(), &liquidator, Some(taken)),
+        liquidatee: SideSummary::of(accounts.liquidatee.key(), &liquidatee, after),
+        liquidator: SideSummary::of(accounts.liquidator.key(), &liquidator, taken),
         quantity,
         price_paid: quote,
         fee: takeover.fee.micros(),

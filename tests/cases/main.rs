@@ -7,7 +7,7 @@
 mod common;
 
 mod access;
-mod audit;
+mod attacks;
 mod banks;
 mod conformance;
 mod deposit;

@@ -1,4 +1,5 @@
-//! Findings of an audit: each test states what should hold.
+//! What an attack on the program has found: prices that have grown old in one market and what they must not be good for in another,
+//! and accounts so full that a valuation of them must still fit a transaction.
 
 use crate::{common::*, desk::*};
 use margrave::state::{Instrument, InstrumentKind};
@@ -42,9 +43,6 @@ fn buys_back_dear(with_trifle: bool) {
         let owed = -cash(&desk.world, &mallory);
         let all = u64::try_from(cash(&desk.world, &friend)).unwrap() - 200 * DOLLAR;
         let left = desk.world.withdraw(&friend, Token::Usdc, all);
-        if let Err(refusal) = &left {
-            println!("refused {refusal}");
-        }
         let got = desk.world.tokens(&friend.usdc);
         panic!("a loan of {owed} to a bankrupt account; the two paid in {paid_in} and took out {got}");
     }
@@ -66,7 +64,6 @@ fn an_old_price_elsewhere_does_not_pay_for_a_dear_buy_back_of_a_covered_call() {
         loop {
             let legs = [desk.leg(call, -step * SOL_LONG), desk.leg(Instrument::PERP, step * SOL_LONG)];
             if let Err(refusal) = desk.world.trade_legs(&mallory, &friend, &legs) {
-                println!("after {sold}: {refusal}");
                 break;
             }
             sold += step;
@@ -75,10 +72,21 @@ fn an_old_price_elsewhere_does_not_pay_for_a_dear_buy_back_of_a_covered_call() {
     desk.world.set_time(desk.world.now() + 90);
     desk.world.set_price(PRICE).unwrap();
     let mark = desk.world.mark(&desk.world.sol, &call);
-    let legs = [desk.leg_at(call, sold * SOL_LONG, mark + PRICE / 50 - 1), desk.leg_at(Instrument::PERP, -sold * SOL_LONG, PRICE / 100 * 95 )];
+    let legs = [
+        desk.leg_at(call, sold * SOL_LONG, mark + PRICE / 50 - 1),
+        desk.leg_at(Instrument::PERP, -sold * SOL_LONG, PRICE / 100 * 95),
+    ];
     let outcome = desk.world.trade_legs(&mallory, &friend, &legs);
-    if let Err(refusal) = &outcome { println!("refused {refusal}"); }
-    println!("sold {sold}: cash {} claim {}; friend cash {} claim {}", cash(&desk.world, &mallory), claim(&desk.world, &mallory), cash(&desk.world, &friend), claim(&desk.world, &friend));
+    if let Err(refusal) = &outcome {
+        println!("refused {refusal}");
+    }
+    println!(
+        "sold {sold}: cash {} claim {}; friend cash {} claim {}",
+        cash(&desk.world, &mallory),
+        claim(&desk.world, &mallory),
+        cash(&desk.world, &friend),
+        claim(&desk.world, &friend)
+    );
     let left = cash(&desk.world, &mallory) + claim(&desk.world, &mallory);
     assert!(outcome.is_err() || left >= 0, "given away {left} more than there was");
 }
@@ -97,7 +105,12 @@ fn an_old_price_elsewhere_does_not_let_an_account_in_trouble_give_value_away() {
     let fallen = 231_000_000_000;
     desk.world.set_price(fallen).unwrap();
     let outcome = desk.world.trade(&mallory, &friend, -400 * SOL_LONG, fallen * 95 / 100);
-    assert!(outcome.is_err(), "closed 5 % below the mark; claim {}, cash {}", claim(&desk.world, &mallory), cash(&desk.world, &mallory));
+    assert!(
+        outcome.is_err(),
+        "closed 5 % below the mark; claim {}, cash {}",
+        claim(&desk.world, &mallory),
+        cash(&desk.world, &mallory)
+    );
 }
 
 /// A trifle in a market whose feed has stopped keeps everything else from being liquidated.
@@ -150,7 +163,6 @@ fn thirty_expiries_fit_the_heap() {
         }
         held += 1;
     }
-    println!("held {held}");
     world.set_time(world.now() + 1);
     world.set_price(212_000_000_000).unwrap();
     for some in refresh.chunks(4) {
@@ -164,7 +176,6 @@ fn thirty_expiries_fit_the_heap() {
         let outcome = world.send(&[compute(), padded], &[&keeper.keypair]);
         world.svm = before;
         if let Err(refusal) = outcome {
-            println!("liquidation fails with {pad} more accounts: {}", refusal.logs.last().unwrap());
             break;
         }
     }
@@ -250,23 +261,19 @@ fn two_full_accounts_reduce_eight_legs_within_the_heap() {
             world.send(some, &[]).unwrap();
         }
     }
-    let legs: Vec<_> =
-        futures.iter().take(8).map(|(sheet, future)| world.leg(*sheet, *future, -SOL_LONG)).collect();
+    let legs: Vec<_> = futures.iter().take(8).map(|(sheet, future)| world.leg(*sheet, *future, -SOL_LONG)).collect();
     let simple = world.funded("simple", 1_000_000 * DOLLAR, 0);
     for (name, party) in [("simple", &simple), ("other", &other)] {
         for count in 1..=8 {
             let before = world.svm.clone();
             let trade = world.trade_legs_instruction(&full, party, &legs[..count]);
             let outcome = world.send(&[compute(), trade], &[&full.keypair, &party.keypair]);
-            println!("{name} {count}: {}", outcome.map_or_else(|r| r.logs.last().unwrap().clone(), |r| r.compute_units.to_string()));
             world.svm = before;
         }
     }
     let trade = world.trade_legs_instruction(&full, &other, &legs);
-    println!("{} accounts", trade.accounts.len());
     world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
     let account = world.account(&full);
-    println!("equity {} initial {} maintenance {}", account.equity, account.initial_margin, account.maintenance_margin);
     assert!(account.equity < account.initial_margin);
 }
 

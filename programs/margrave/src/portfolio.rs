@@ -131,10 +131,10 @@ impl Arranged {
             owes: false,
             options: group.options.terms()?,
             levels: group.levels()?,
-            markets: Vec::with_capacity(MAX_UNDERLYINGS),
+            markets: Vec::with_capacity(2 * MAX_UNDERLYINGS),
             lines: Vec::with_capacity(MAX_UNDERLYINGS),
-            dated: Vec::with_capacity(MAX_EXPIRIES),
-            linear: Vec::with_capacity(MAX_POSITIONS),
+            dated: Vec::with_capacity(MAX_POSITIONS),
+            linear: Vec::with_capacity(MAX_POSITIONS + MAX_UNDERLYINGS),
             strikes: Vec::with_capacity(MAX_POSITIONS),
             collateral: Vec::with_capacity(MAX_COLLATERALS),
         })

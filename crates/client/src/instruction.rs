@@ -409,7 +409,7 @@ pub fn update_depeg(group: Pubkey, underlying: Pubkey) -> Instruction {
     instruction(accounts::UpdateDepeg { group, underlying }, data::UpdateDepeg {}, vec![])
 }
 
-/// Signed by nobody in particular. With `borrow` a loss beyond the deposit becomes a loan.
+/// Signed by nobody in particular; with `borrow`, by which a loss beyond the deposit becomes a loan, by the account's owner.
 pub fn settle_pnl(
     margin_account: Keyed<MarginAccount>,
     underlying: Pubkey,
@@ -422,6 +422,7 @@ pub fn settle_pnl(
         margin_account: key,
         underlying,
         quote_bank,
+        owner: borrow.then_some(account.owner),
         event_authority: event_authority(),
         program: margrave::ID,
     };

@@ -461,7 +461,7 @@ impl World {
     pub fn settle_pnl(&mut self, trader: &Trader, underlying: Pubkey, borrow: bool) -> Outcome {
         let account = self.account(trader);
         let settle = instruction::settle_pnl((trader.margin_account, &account), underlying, self.usdc_bank, borrow);
-        self.send(&[settle], &[])
+        self.send(&[settle], &[&trader.keypair])
     }
 
     pub fn settle_expiry(&mut self, trader: &Trader, underlying: Pubkey, expiry: u8) -> Outcome {

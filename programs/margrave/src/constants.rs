@@ -65,6 +65,8 @@ pub const MAX_EXPIRY_SECS: i64 = 2 * 365 * 86_400;
 pub const SETTLEMENT_GAP_SECS: i64 = 120;
 /// Prices must stand for so much of the window, or the observation goes on after the expiry until they do.
 pub const SETTLEMENT_COVERAGE_SECS: i64 = 900;
+/// Shares that are paid as a premium are worth what they were when interest was last added, if that was not longer ago.
+pub const MAX_PREMIUM_SILENCE_SECS: i64 = 3_600;
 /// The longest a signed quote may have left to live.
 pub const MAX_QUOTE_SECS: i64 = 86_400;
 /// The longest a delegate may be appointed for.

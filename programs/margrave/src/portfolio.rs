@@ -85,6 +85,8 @@ pub struct Arranged {
     options: OptionTerms,
     levels: margrave_risk::Levels,
     /// Every underlying that was read so far, of all accounts: one instruction sees one price of each (I-21).
+    // Boxed, so that a ninth market does not make the heap hold all of them twice.
+    #[allow(clippy::vec_box)]
     markets: Vec<Box<KnownMarket>>,
     lines: Vec<Line>,
     dated: Vec<DatedLine>,
@@ -154,6 +156,10 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
+        // Without a position there is nothing to isolate: closing the last one must not make its collateral count as nothing.
+        if self.mode == RiskMode::Isolated && account.positions[0].is_empty() {
+            self.mode = RiskMode::Cross;
+        }
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
         self.lines.clear();
         self.dated.clear();
@@ -223,6 +229,14 @@ impl Arranged {
                 return Ok(());
             }
         }
+        // An isolated account has no use for what it holds beside its one market, and owes what it lost there all the same.
+        if self.mode == RiskMode::Isolated && positions.is_empty() {
+            let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
+            if !owes {
+                self.cash += Usd::new(slot.claim.min(0)).or_refuse()?;
+                return Ok(());
+            }
+        }
         let known = self.market_of(&slot.underlying, underlying)?;
         let price = self.markets[known].market.price;
 
@@ -280,7 +294,7 @@ impl Arranged {
             return Ok(index);
         }
         let market = underlying.market()?;
-        let gap_ppm = (u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM) >> 30) + 1;
+        let gap_ppm = ((u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM)) >> 30) + 1;
         self.markets.push(Box::new(KnownMarket {
             key: *key,
             asked_ppm: underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX),

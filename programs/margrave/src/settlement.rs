@@ -43,12 +43,16 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// Tells the sheet of fees and funding that the account has been charged since the last time.
+    /// Tells the sheet of funding that the account has been charged since the last time, and of fees if it owes nothing any more:
+    /// fees that nobody has paid do not go ahead of winners.
     pub fn report(&mut self, index: usize, underlying: &mut Underlying) -> Result<()> {
         let (risk, pool) = (&mut self.risk[index], &mut underlying.pool);
-        pool.unsettled_fees = pool.unsettled_fees.checked_add(risk.fees).ok_or(MargraveError::ValueOutOfRange)?;
         pool.clearing = pool.clearing.checked_add(risk.funding).ok_or(MargraveError::ValueOutOfRange)?;
-        (risk.fees, risk.funding) = (0, 0);
+        risk.funding = 0;
+        if risk.claim >= 0 {
+            pool.unsettled_fees = pool.unsettled_fees.checked_add(risk.fees).ok_or(MargraveError::ValueOutOfRange)?;
+            risk.fees = 0;
+        }
         Ok(())
     }
 

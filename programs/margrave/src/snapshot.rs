@@ -88,7 +88,7 @@ impl Underlying {
             return Ok((years, Price::new(expiry.settlement_price).or_refuse()?));
         }
         let one = i128::from(Ratio::ONE.bits());
-        let growth = one + (i128::from(expiry.carry) * i128::from(years.bits()) >> Years::BITS);
+        let growth = one + ((i128::from(expiry.carry) * i128::from(years.bits())) >> Years::BITS);
         let mut forward = i128::from(self.oracle.price) * growth.max(1) / one;
         if left < SETTLEMENT_WINDOW_SECS && expiry.observed_secs > 0 {
             let average = i128::try_from(expiry.average()).unwrap_or(i128::MAX);
@@ -105,7 +105,7 @@ impl Underlying {
         // 1 / (1 + r T), at most one.
         let one = i128::from(Ratio::ONE.bits());
         let rate = i128::from(Ratio::from_ppm_up(self.risk.discount_ppm).or_refuse()?.bits());
-        let grown = one + (rate * i128::from(years.bits()) >> Years::BITS);
+        let grown = one + ((rate * i128::from(years.bits())) >> Years::BITS);
         let discount = Ratio::from_bits(i64::try_from(one * one / grown).unwrap_or(1)).or_refuse()?;
         let terms = Terms { years, forward, discount };
         self.expiries[index].prepared = Expiry::new(&terms, options).or_refuse()?.to_words();

@@ -266,7 +266,9 @@ impl Trading<'_, '_> {
         if long_side != 0 {
             let mut underlying = view_mut::<Underlying>(info)?;
             underlying.change_interest(&leg.instrument, long_side)?;
-            if leg.instrument.kind == InstrumentKind::Perp {
+            // Reductions at an old price say nothing of where the perp trades.
+            let is_recent = underlying.oracle.is_good_for(Action::AddRisk, self.now);
+            if leg.instrument.kind == InstrumentKind::Perp && is_recent {
                 underlying.observe_trade(leg.price, cost.value, self.now);
             }
         }
@@ -308,9 +310,13 @@ impl Trading<'_, '_> {
         let key = self.group.quote_bank;
         let (payer, payee) = if payment >= 0 { (taker, maker) } else { (maker, taker) };
         let (has, gets, atoms) = (payer.shares_in(&key), payee.shares_in(&key), payment.unsigned_abs());
-        let shares = self.accounts.bank(&key)?.deposit_shares_up(atoms)?;
+        let (shares, accrued_at) = {
+            let bank = self.accounts.bank(&key)?;
+            (bank.deposit_shares_up(atoms)?, bank.accrued_at)
+        };
         let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
-        if gets >= 0 && has >= shares {
+        let is_recent = self.now.saturating_sub(accrued_at) <= MAX_PREMIUM_SILENCE_SECS;
+        if gets >= 0 && has >= shares && is_recent {
             payer.set_shares(key, Pubkey::default(), has - shares)?;
             let gets = gets.checked_add(shares).ok_or(MargraveError::ValueOutOfRange)?;
             return payee.set_shares(key, Pubkey::default(), gets);
@@ -321,7 +327,9 @@ impl Trading<'_, '_> {
         let lending = if self.group.paused & Pause::BORROW == 0 { Lending::Allowed } else { Lending::Refused };
         payer.set_shares(key, Pubkey::default(), bank.debit(has, atoms, lending)?)?;
         payee.set_shares(key, Pubkey::default(), bank.credit(gets, atoms)?)?;
-        bank.invariant()
+        bank.invariant()?;
+        drop(bank);
+        require_debt_in_range(payer, &key, self.accounts, self.now)
     }
 
     /// Values one side as the trade has left it, and requires initial margin or that the trade only reduced its risk (I-15). Where a

@@ -468,12 +468,12 @@ fn quotient(atoms: u64, index: u128) -> Result<(u64, bool)> {
         let (mut quotient, mut rest) = (atoms / index, atoms % index);
         for _ in 0..I80F48::FRAC_NBITS / 8 {
             rest <<= 8;
-            (quotient, rest) = (quotient << 8 | rest / index, rest % index);
+            (quotient, rest) = ((quotient << 8) | (rest / index), rest % index);
         }
         return Ok((quotient, rest == 0));
     }
     let wide = u128::from(atoms) << I80F48::FRAC_NBITS;
-    Ok((to_u64(wide / index)?, wide % index == 0))
+    Ok((to_u64(wide / index)?, wide.is_multiple_of(index)))
 }
 
 const _: () = {

@@ -218,8 +218,8 @@ impl PositionSlot {
         let dated = kind != InstrumentKind::Perp as u8;
         let option = dated && kind != InstrumentKind::Future as u8;
         u64::from(risk_slot) << 40
-            | (u64::from(expiry) + 1) * u64::from(dated) << 24
-            | (u64::from(strike) + 1) * u64::from(option) << 4
+            | ((u64::from(expiry) + 1) * u64::from(dated)) << 24
+            | ((u64::from(strike) + 1) * u64::from(option)) << 4
             | u64::from(kind)
     }
 

@@ -11,6 +11,8 @@ pub struct SettlePnl<'info> {
     pub underlying: AccountLoader<'info, Underlying>,
     #[account(mut, address = group.load()?.quote_bank @ MargraveError::BankMissing)]
     pub quote_bank: AccountLoader<'info, Bank>,
+    /// With `borrow`: the account's owner, who alone takes loans for it.
+    pub owner: Option<Signer<'info>>,
     // remaining - with `borrow` the account's banks and underlyings
 }
 
@@ -18,12 +20,16 @@ pub struct SettlePnl<'info> {
 /// account's quote deposit into the pool, or a profit from the pool into the deposit, as far as either goes. Anyone.
 ///
 /// No winner is paid before a loser has paid (I-03, I-08). What a deposit does not cover stays owed; with `borrow` it becomes a
-/// loan if the account meets its initial margin, so that lenders never take over a loss that is not covered.
+/// loan if its owner signs and the account meets its initial margin, so that lenders never take over a loss that is not covered.
 pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
     let group = accounts.group.load()?;
     let mut account = accounts.margin_account.load_mut()?;
+    if borrow {
+        let owner = accounts.owner.as_ref().map(|owner| owner.key());
+        require!(owner == Some(account.owner), MargraveError::SignerIsNotOwner);
+    }
     let index = account.risk_in(&key).ok_or(MargraveError::NoPosition)?;
 
     let paid = {
@@ -31,9 +37,9 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
         let mut bank = accounts.quote_bank.load_mut()?;
         bank.accrue(now)?;
         account.realise(index, &underlying, now)?;
-        account.report(index, &mut underlying)?;
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
         let paid = account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending)?;
+        account.report(index, &mut underlying)?;
         underlying.invariant()?;
         bank.invariant()?;
         paid

@@ -451,7 +451,9 @@ impl Rich {
             cells.push(Cell { account: "rest".to_owned(), kind: kind.to_owned(), instruction });
         };
         for index in metas.len() - rest..metas.len() {
-            cell("one dropped", &|metas| drop(metas.remove(index)));
+            cell("one dropped", &|metas| {
+                metas.remove(index);
+            });
             cell("one twice", &|metas| metas.push(metas[index].clone()));
         }
         if rest > 1 {
@@ -809,7 +811,7 @@ fn a_closed_account_does_not_come_back_to_life() {
     let (key, bank) = world.bank(Token::Usdc);
     let close = instruction::close_margin_account(alice.key(), alice.margin_account);
     // Not in the second it was opened in: quotes name that second.
-    world.refuses(MarginAccountNotEmpty, |world| world.send(&[close.clone()], &[&alice.keypair]));
+    world.refuses(MarginAccountNotEmpty, |world| world.send(std::slice::from_ref(&close), &[&alice.keypair]));
     world.set_time(world.now() + 1);
     let deposit = instruction::deposit(alice.key(), alice.margin_account, (key, &bank), alice.usdc, TOKEN, DOLLAR);
     let mut data = vec![2, 0, 0, 0];

@@ -13,15 +13,15 @@ fn an_expiry_is_not_closed_while_anyone_holds_a_position_in_it() {
     let Desk { mut world, alice, maker, expiry, .. } = desk;
     let close = instruction::close_expiry(world.operator.pubkey(), world.group, world.sol, expiry);
     let sol = world.sol;
-    world.refuses(ExpiryInUse, |world| world.send(&[close.clone()], &[]));
+    world.refuses(ExpiryInUse, |world| world.send(std::slice::from_ref(&close), &[]));
 
     world.settle_expiry(&alice, sol, expiry).unwrap();
     check_books(&world).unwrap();
-    world.refuses(ExpiryInUse, |world| world.send(&[close.clone()], &[]));
+    world.refuses(ExpiryInUse, |world| world.send(std::slice::from_ref(&close), &[]));
 
     world.settle_expiry(&maker, sol, expiry).unwrap();
     check_books(&world).unwrap();
-    world.send(&[close.clone()], &[]).unwrap();
+    world.send(std::slice::from_ref(&close), &[]).unwrap();
     check_books(&world).unwrap();
     world.refuses(InstrumentNotListed, |world| world.send(&[close], &[]));
 }

@@ -810,10 +810,10 @@ fn an_underlying_grows_before_it_is_listed() {
     let grow = instruction::grow_underlying(manager, group, symbol);
     let (oracle, risk) = (terms::oracle_terms(SOL_FEED), terms::risk_terms());
     let list = instruction::list_underlying(manager, group, ListUnderlyingArgs { symbol, decimals: 9, oracle, risk });
-    world.send(&[grow.clone()], &[]).unwrap();
+    world.send(std::slice::from_ref(&grow), &[]).unwrap();
     // Half a sheet cannot be read as one: AccountDidNotDeserialize, or the slice that does not fit.
     let before = world.snapshot();
-    assert!(world.send(&[list.clone()], &[]).is_err());
+    assert!(world.send(std::slice::from_ref(&list), &[]).is_err());
     assert!(before == world.snapshot());
     world.send(&[grow], &[]).unwrap();
     world.send(&[list], &[]).unwrap();
@@ -883,7 +883,7 @@ fn expiries_and_strikes_are_listed_once_and_while_there_is_room() {
     for day in 0..MAX_EXPIRIES {
         let time = if day == 0 { now + 1_800 } else { now + i64::try_from(day).unwrap() * DAY };
         let list = list(&world, time);
-        world.send(&[list.clone()], &[]).unwrap();
+        world.send(std::slice::from_ref(&list), &[]).unwrap();
         world.refuses(AlreadyListed, |world| world.send(&[list], &[]));
     }
     let thirteenth = list(&world, now + 100 * DAY);

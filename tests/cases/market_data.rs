@@ -240,6 +240,6 @@ fn a_halt_is_charged_an_hour_of_funding_at_most() {
     world.set_price(PRICE).unwrap();
     let index = i128::from_le_bytes(world.underlying().perp.funding_index) >> 48;
     let cap = i128::from(premium).min(3_000 * (1 << 30) / 1_000_000);
-    let hour = cap * i128::from(PRICE) * i128::from(MAX_FUNDING_SECS) / i128::from(FUNDING_PERIOD_SECS) >> 30;
+    let hour = (cap * i128::from(PRICE) * i128::from(MAX_FUNDING_SECS) / i128::from(FUNDING_PERIOD_SECS)) >> 30;
     assert!((index - hour).abs() <= 1, "{index} is not {hour}");
 }

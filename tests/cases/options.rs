@@ -1,7 +1,7 @@
 //! What is special about options: surfaces, premiums, fees, and limits on positions.
 
 use crate::{common::*, desk::*};
-use margrave::state::{Change, Instrument, InstrumentKind};
+use margrave::state::{Instrument, InstrumentKind};
 use margrave_client::{Surface, instruction::Parties};
 
 /// Dollars in signed micro-dollars.

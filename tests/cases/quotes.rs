@@ -3,7 +3,6 @@
 use crate::{common::*, desk::*};
 use margrave::state::{Instrument, Mode};
 use margrave_client::{Leg, Quote, SignedQuote};
-use solana_keypair::Keypair;
 
 /// A market in which the maker quotes, and alice takes.
 struct Quoting {
@@ -521,7 +520,7 @@ fn a_quote_does_not_outlive_the_account() {
     let close = instruction::close_margin_account(bob.key(), bob.margin_account);
     let open = instruction::open_margin_account(bob.key(), bob.key(), market.world.group, 0);
     // Not in the second it was opened in: the new one could not be told from it.
-    market.world.refuses(MarginAccountNotEmpty, |world| world.send(&[close.clone()], &[&bob.keypair]));
+    market.world.refuses(MarginAccountNotEmpty, |world| world.send(std::slice::from_ref(&close), &[&bob.keypair]));
     market.later(1);
     market.world.send(&[close, open], &[&bob.keypair]).unwrap();
     market.world.give(&bob, Token::Usdc, 5_000 * DOLLAR);
@@ -593,9 +592,9 @@ fn a_delegate_trades_and_does_nothing_else() {
     let by_delegate = with_account(trade, market.alice.key(), delegate.pubkey());
     let Quoting { world, alice, maker } = &mut market;
     let signers = [&delegate, &maker.keypair];
-    world.refuses(SignerMayNotTrade, |world| world.send(&[by_delegate.clone()], &signers));
+    world.refuses(SignerMayNotTrade, |world| world.send(std::slice::from_ref(&by_delegate), &signers));
     appoint(world, alice, &delegate.pubkey(), until).unwrap();
-    world.send(&[by_delegate.clone()], &signers).unwrap();
+    world.send(std::slice::from_ref(&by_delegate), &signers).unwrap();
     let cancel = instruction::cancel_quotes(delegate.pubkey(), alice.margin_account, 5, true);
     world.send(&[cancel], &[&delegate]).unwrap();
 

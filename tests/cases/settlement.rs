@@ -1,7 +1,7 @@
 //! Profit and loss on its way: funding, the pool, fees.
 
 use crate::{common::*, desk::*};
-use margrave::state::{Instrument, InstrumentKind, Pause};
+use margrave::state::{Instrument, Pause};
 
 const MICROS: i64 = 1_000_000;
 
@@ -127,7 +127,7 @@ fn a_negative_claim_is_not_left_behind() {
     world.refuses(InitialMarginNotMet, |world| world.withdraw(&alice, Token::Usdc, 5_000 * DOLLAR));
     world.withdraw(&alice, Token::Usdc, 4_696_650_000).unwrap();
     let close = instruction::close_margin_account(alice.key(), alice.margin_account);
-    world.refuses(MarginAccountNotEmpty, |world| world.send(&[close.clone()], &[&alice.keypair]));
+    world.refuses(MarginAccountNotEmpty, |world| world.send(std::slice::from_ref(&close), &[&alice.keypair]));
     check_books(&world).unwrap();
     world.settle_pnl(&alice, sol, false).unwrap();
     check_books(&world).unwrap();
@@ -194,12 +194,12 @@ fn fees_are_swept_from_what_was_paid() {
     let mut market = Market::long(100);
     let sweep = instruction::sweep_fees(market.world.group, market.world.sol, market.world.usdc_bank);
     // 2.45 dollars are owed; nobody has paid or even reported them.
-    market.world.refuses(AmountMustBePositive, |world| world.send(&[sweep.clone()], &[]));
+    market.world.refuses(AmountMustBePositive, |world| world.send(std::slice::from_ref(&sweep), &[]));
     settle(&mut market, Who::Alice).unwrap();
     let pool = market.world.underlying().pool;
     assert_eq!((pool.balance, pool.unsettled_fees), (1_750_000, 1_750_000));
-    market.world.send(&[sweep.clone()], &[]).unwrap();
-    market.world.refuses(AmountMustBePositive, |world| world.send(&[sweep.clone()], &[]));
+    market.world.send(std::slice::from_ref(&sweep), &[]).unwrap();
+    market.world.refuses(AmountMustBePositive, |world| world.send(std::slice::from_ref(&sweep), &[]));
     assert_eq!(market.world.bank(Token::Usdc).1.insurance, 1_750_000);
     check_books(&market.world).unwrap();
     settle(&mut market, Who::Maker).unwrap();
@@ -219,7 +219,7 @@ fn a_sweep_takes_no_more_than_the_pool_holds() {
     let pool = market.world.underlying().pool;
     assert_eq!((pool.balance, pool.unsettled_fees), (750_000, 1_750_000));
     let sweep = instruction::sweep_fees(market.world.group, market.world.sol, market.world.usdc_bank);
-    market.world.send(&[sweep.clone()], &[]).unwrap();
+    market.world.send(std::slice::from_ref(&sweep), &[]).unwrap();
     let pool = market.world.underlying().pool;
     assert_eq!((pool.balance, pool.unsettled_fees), (0, 1_000_000));
     check_books(&market.world).unwrap();
@@ -253,7 +253,7 @@ fn funding_is_capped_and_sums_to_zero() {
         world.set_price(PRICE).unwrap();
     }
     // The exact rate is the premium, far below its cap here.
-    let expected = i128::from(premium) * i128::from(PRICE) / 8 >> 30;
+    let expected = (i128::from(premium) * i128::from(PRICE) / 8) >> 30;
     let index = paid_funding(&world);
     assert!((i128::from(index) - expected).abs() <= 1, "{index} is not {expected}");
     let owed = (claim(&world, &alice), claim(&world, &maker));

@@ -83,7 +83,7 @@ fn a_calendar_spread_goes_through_its_near_expiry() {
 
     // The maker is settled too; now the expiry is empty and anyone frees its slot.
     let close = instruction::close_expiry(world.admin.pubkey(), world.group, sol, near);
-    world.refuses(ExpiryInUse, |world| world.send(&[close.clone()], &[]));
+    world.refuses(ExpiryInUse, |world| world.send(std::slice::from_ref(&close), &[]));
     world.settle_expiry(&maker, sol, near).unwrap();
     check_books(&world).unwrap();
     let series = world.underlying().expiries[usize::from(near)].series;

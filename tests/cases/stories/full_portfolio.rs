@@ -61,7 +61,7 @@ fn send(
 #[test]
 fn a_full_account_trades_and_withdraws_in_one_transaction() {
     let mut world = World::with_market(PRICE).unwrap();
-    let (usdc_bank, mut sheets) = (world.usdc_bank, vec![world.sol]);
+    let (_usdc_bank, mut sheets) = (world.usdc_bank, vec![world.sol]);
     for symbol in ["BTC", "ETH", "JUP"] {
         sheets.push(world.list_other_underlying(symbol).unwrap());
     }

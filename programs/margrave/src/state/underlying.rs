@@ -374,7 +374,7 @@ impl StrikeSlot {
 impl Underlying {
     /// The underlying as the engine sees it, at the last accepted price.
     ///
-    /// Not checked here: the price's age, see [`crate::portfolio::Purpose`].
+    /// Not checked here: the price's age, see [`crate::oracle::Action`].
     pub fn market(&self) -> Result<Market> {
         require!(self.oracle.price != 0, MargraveError::PriceNotInitialized);
         let ratio = |ppm: u32| Ratio::from_ppm_up(ppm).or_refuse();

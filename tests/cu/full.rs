@@ -60,7 +60,7 @@ const EIGHT_EXPIRIES: Shape = Shape {
 
 pub fn measure(table: &mut Table) -> Result<()> {
     let mut market = Market::of(&SMALL)?;
-    table.add(&format!("trade, one leg, both hold {}", SMALL.name), 65_000, market.trade_one())?;
+    table.add(&format!("trade, one leg, both hold {}", SMALL.name), 67_000, market.trade_one())?;
     for (shape, trade, withdraw, refresh) in
         [(&EIGHT_EXPIRIES, 145_000, 83_000, 9_000), (&FULL, 158_000, 90_000, 10_000)]
     {

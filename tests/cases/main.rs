@@ -15,6 +15,7 @@ mod desk;
 mod docs;
 mod engine;
 mod errors;
+mod events;
 mod expiry;
 mod governance;
 mod group;

@@ -939,7 +939,7 @@ mod tests {
         assert_eq!(bank.haircuts(0).unwrap().initial, ratio(1_000_000));
     }
 
-    /// I-31: the window fills by what leaves, empties in a day, and what comes in makes room but no credit.
+    /// I-31: the window fills by what leaves and empties in a day; what comes in may leave again within a day.
     #[test]
     fn a_window_refills_in_a_day() {
         const DAY: i64 = OUTFLOW_WINDOW_SECS;
@@ -957,12 +957,20 @@ mod tests {
         window.take(300, 1_000, 5 * DAY + DAY / 2).unwrap();
         // A clock that goes back refills nothing.
         assert_eq!(window.take(1, 1_000, 0), refused);
-        window.give(1 << 60, 1_000, 6 * DAY);
-        window.give(1 << 60, 1_000, 6 * DAY);
-        assert_eq!(window.take(1_001, 1_000, 6 * DAY), refused);
-        window.take(1_000, 1_000, 6 * DAY).unwrap();
+        // At first half of the thousand is back; what comes in then may all leave today, and none of it tomorrow.
+        assert_eq!(window.give(5_000, 1_000, 6 * DAY), 500);
+        assert_eq!({ window }.take(5_000, 1_000, 6 * DAY).unwrap(), 500);
+        assert_eq!({ window }.take(5_501, 1_000, 6 * DAY), refused);
+        assert_eq!({ window }.take(2_251, 1_000, 6 * DAY + DAY / 2).unwrap(), 1);
+        assert_eq!(window.take(1_001, 1_000, 7 * DAY), refused);
+        assert_eq!(window.take(1_000, 1_000, 7 * DAY).unwrap(), 1_000);
+        // What came in without bound goes no further than there are numbers.
+        let mut flooded = window;
+        flooded.give(u64::MAX, 1_000, 7 * DAY);
+        flooded.give(u64::MAX, 1_000, 7 * DAY);
+        flooded.take(u64::MAX, 1_000, 7 * DAY).unwrap();
         // A cap that is lowered refuses until it has caught up; one of zero refuses everything; none refuses nothing.
-        assert_eq!(window.take(1, 100, 6 * DAY + DAY), refused);
+        assert_eq!(window.take(1, 100, 8 * DAY), refused);
         assert_eq!(OutflowWindow::default().take(1, 0, DAY), refused);
         assert_eq!(OutflowWindow { net: i64::MAX, updated_at: 0 }.take(1, u64::MAX, 0), refused);
         OutflowWindow { net: i64::MAX, updated_at: 0 }.take(u64::MAX, u64::MAX, DAY).unwrap();

@@ -52,7 +52,7 @@ fn note(value: &Value, open: &mut Vec<String>) {
 #[test]
 fn event_layouts_are_fixed() {
     // What documentation says of a field may change.
-    let bare = |text: &str| -> Vec<String> { text.lines().map(|line| without_docs(line)).collect() };
+    let bare = |text: &str| -> Vec<String> { text.lines().map(without_docs).collect() };
     let (now, fixed) = (layouts(), include_str!("events.txt"));
     for (now, fixed) in bare(&now).iter().zip(bare(fixed)) {
         assert_eq!(*now, fixed);

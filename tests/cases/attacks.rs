@@ -121,17 +121,7 @@ fn a_trifle_on_a_dead_feed_is_no_shield() {
 /// An account with as many expiries as it can hold is valued within the heap: traded, and liquidated.
 #[test]
 fn thirty_expiries_fit_the_heap() {
-    let mut world = World::with_market(PRICE).unwrap();
-    let mut sheets = vec![world.sol];
-    for symbol in ["B", "C", "D", "E", "F", "G", "H"] {
-        sheets.push(world.list_other_underlying(symbol).unwrap());
-    }
-    let refresh: Vec<Instruction> =
-        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
-    world.set_price(PRICE).unwrap();
-    for some in refresh.chunks(4) {
-        world.send(some, &[]).unwrap();
-    }
+    let (mut world, sheets) = markets(8);
     let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
     let full = world.funded("full", 14_000 * DOLLAR, 0);
     let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
@@ -150,10 +140,7 @@ fn thirty_expiries_fit_the_heap() {
         send_big(&mut world, &full, leg).unwrap_or_else(|refusal| panic!("with {held} positions: {refusal}"));
     }
     world.set_time(world.now() + 1);
-    world.set_price(212_000_000_000).unwrap();
-    for some in refresh.chunks(4) {
-        world.send(some, &[]).unwrap();
-    }
+    price_all(&mut world, &sheets, 212_000_000_000);
     let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
     // Each further account costs about 120 bytes of heap; a transaction has room for a few.
     let padded = (0..18).fold(liquidate.clone(), |it, n| and_account(it, keypair(50_000 + n).pubkey()));
@@ -166,17 +153,7 @@ fn thirty_expiries_fit_the_heap() {
 /// A keeper who holds a trifle in a ninth market liquidates a full account all the same.
 #[test]
 fn a_keeper_with_another_market_liquidates_a_full_account() {
-    let mut world = World::with_market(PRICE).unwrap();
-    let mut sheets = vec![world.sol];
-    for symbol in ["B", "C", "D", "E", "F", "G", "H", "I"] {
-        sheets.push(world.list_other_underlying(symbol).unwrap());
-    }
-    let refresh: Vec<Instruction> =
-        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
-    world.set_price(PRICE).unwrap();
-    for some in refresh.chunks(4) {
-        world.send(some, &[]).unwrap();
-    }
+    let (mut world, sheets) = markets(9);
     let full = world.funded("full", 14_000 * DOLLAR, 0);
     let maker = world.funded("maker", 10_000_000 * DOLLAR, 0);
     let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
@@ -198,10 +175,7 @@ fn a_keeper_with_another_market_liquidates_a_full_account() {
         world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
     }
     world.set_time(world.now() + 1);
-    world.set_price(212_000_000_000).unwrap();
-    for some in refresh.chunks(4) {
-        world.send(some, &[]).unwrap();
-    }
+    price_all(&mut world, &sheets, 212_000_000_000);
     let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
     world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
 }
@@ -209,17 +183,7 @@ fn a_keeper_with_another_market_liquidates_a_full_account() {
 /// Two such accounts trade eight legs with one another, and one of them is below its initial margin: four valuations.
 #[test]
 fn two_full_accounts_reduce_eight_legs_within_the_heap() {
-    let mut world = World::with_market(PRICE).unwrap();
-    let mut sheets = vec![world.sol];
-    for symbol in ["B", "C", "D", "E", "F", "G", "H"] {
-        sheets.push(world.list_other_underlying(symbol).unwrap());
-    }
-    let refresh: Vec<Instruction> =
-        sheets.iter().map(|sheet| instruction::refresh_price(world.group, *sheet, world.price_update)).collect();
-    world.set_price(PRICE).unwrap();
-    for some in refresh.chunks(4) {
-        world.send(some, &[]).unwrap();
-    }
+    let (mut world, sheets) = markets(8);
     let full = world.funded("full", 14_000 * DOLLAR, 0);
     let other = world.funded("other", 14_000 * DOLLAR, 0);
     let mut futures = Vec::new();
@@ -236,15 +200,30 @@ fn two_full_accounts_reduce_eight_legs_within_the_heap() {
         world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
     }
     world.set_time(world.now() + 1);
-    world.set_price(260_000_000_000).unwrap();
-    for some in refresh.chunks(4) {
-        world.send(some, &[]).unwrap();
-    }
+    price_all(&mut world, &sheets, 260_000_000_000);
     let legs: Vec<_> = futures.iter().take(8).map(|(sheet, future)| world.leg(*sheet, *future, -SOL_LONG)).collect();
     let trade = world.trade_legs_instruction(&full, &other, &legs);
     world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
     let account = world.account(&full);
     assert!(account.equity < account.initial_margin);
+}
+
+/// So many underlyings at one price.
+fn markets(count: usize) -> (World, Vec<Pubkey>) {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mut sheets = vec![world.sol];
+    for symbol in ["B", "C", "D", "E", "F", "G", "H", "I"].iter().take(count - 1) {
+        sheets.push(world.list_other_underlying(symbol).unwrap());
+    }
+    price_all(&mut world, &sheets, PRICE);
+    (world, sheets)
+}
+
+fn price_all(world: &mut World, sheets: &[Pubkey], price: i64) {
+    world.set_price(price).unwrap();
+    for sheet in sheets {
+        world.send(&[instruction::refresh_price(world.group, *sheet, world.price_update)], &[]).unwrap();
+    }
 }
 
 fn compute() -> Instruction {
@@ -289,4 +268,65 @@ fn an_unpaid_fee_elsewhere_does_not_shield_an_isolated_account() {
     world.settle_pnl(&bob, other, false).unwrap();
     let outcome = world.liquidate(&keeper, &bob, u64::MAX);
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+}
+
+/// I-03: a loser who cannot pay owes his fees too, and they wait until he has: they do not go ahead of winners.
+#[test]
+fn fees_that_nobody_has_paid_are_not_swept() {
+    let mut market = Market::long(500);
+    // 17,500 dollars have become 10,000: 7,500 lost of 5,000.
+    market.price_moves_to(PRICE * 4 / 7);
+    let Market { world, alice, .. } = &mut market;
+    let sweep = instruction::sweep_fees(world.group, world.sol, world.usdc_bank);
+    world.settle_pnl(alice, world.sol, false).unwrap();
+    let pool = world.underlying().pool;
+    assert_eq!((pool.balance, pool.unsettled_fees), (5_000 * DOLLAR, 0));
+    world.refuses(AmountMustBePositive, |world| world.send(std::slice::from_ref(&sweep), &[]));
+    // When all is paid they are there: five basis points of 17,500 dollars.
+    world.give(alice, Token::Usdc, 3_000 * DOLLAR);
+    world.deposit(alice, Token::Usdc, 3_000 * DOLLAR).unwrap();
+    world.settle_pnl(alice, world.sol, false).unwrap();
+    assert_eq!(world.underlying().pool.unsettled_fees, 8_750_000);
+    world.send(&[sweep], &[]).unwrap();
+    check_books(world).unwrap();
+}
+
+/// Shares whose interest was not added for an hour are no money to pay a premium with.
+#[test]
+fn a_premium_is_not_paid_in_shares_of_an_old_index() {
+    let mut desk = Desk::open();
+    let (alice, bank) = (desk.alice.keypair.insecure_clone(), desk.world.usdc_bank);
+    let accrued_at = desk.world.bank(Token::Usdc).1.accrued_at;
+    for (age, is_paid) in [(3_600, true), (3_601, false)] {
+        desk.world.set_time(accrued_at + age);
+        desk.world.set_price(PRICE).unwrap();
+        let leg = desk.leg(desk.call(35), SOL_LONG);
+        let mut trade = desk.world.trade_legs_instruction(&desk.alice, &desk.maker, &[leg]);
+        trade.accounts.iter_mut().filter(|meta| meta.pubkey == bank).for_each(|meta| meta.is_writable = false);
+        let signers = [&alice, &desk.maker.keypair];
+        if is_paid {
+            desk.world.send(&[trade], &signers).unwrap();
+        } else {
+            desk.world.refuses(QuoteBankMustBeWritable, |world| world.send(&[trade], &signers));
+        }
+    }
+    // With the bank writable it is brought up to date first.
+    desk.alice_trades(&[desk.leg(desk.call(35), SOL_LONG)]).unwrap();
+    assert_eq!(desk.world.bank(Token::Usdc).1.accrued_at, accrued_at + 3_601);
+    check_books(&desk.world).unwrap();
+}
+
+/// I-20: reductions on an old price leave the funding premium where it was.
+#[test]
+fn a_trade_on_an_old_price_moves_no_premium() {
+    let Market { mut world, alice, maker } = Market::long(100);
+    let before = world.underlying().perp;
+    world.set_time(world.now() + 61);
+    world.trade(&alice, &maker, -50 * SOL_LONG, PRICE * 995 / 1_000).unwrap();
+    let after = world.underlying().perp;
+    assert_eq!((after.premium, after.premium_at), (before.premium, before.premium_at));
+    assert_eq!(after.open_interest, 50 * SOL);
+    world.set_price(PRICE).unwrap();
+    world.trade(&alice, &maker, -10 * SOL_LONG, PRICE * 99 / 100).unwrap();
+    assert!(world.underlying().perp.premium < before.premium);
 }

@@ -11,7 +11,6 @@ fn error_numbers_are_fixed() {
         (GroupMismatch as u32, 3),
         (VaultMismatch as u32, 4),
         (MintMismatch as u32, 5),
-        (DuplicateAccount as u32, 6),
         (BankMissing as u32, 7),
         (UnderlyingMissing as u32, 8),
         (UnexpectedAccount as u32, 9),

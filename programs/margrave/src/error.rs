@@ -19,10 +19,8 @@ pub enum MargraveError {
     VaultMismatch,
     #[msg("The token account or mint is not of this bank's token")]
     MintMismatch,
-    #[msg("The same account was given twice")]
-    DuplicateAccount,
     #[msg("A bank the margin account has a balance in was not given")]
-    BankMissing,
+    BankMissing = 7,
     #[msg("An underlying the margin account has risk in was not given")]
     UnderlyingMissing,
     #[msg("An extra account is not owned by this program")]

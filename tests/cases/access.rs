@@ -202,7 +202,7 @@ fn rich() -> Rich {
     let quote = Quote {
         group,
         maker: maker.margin_account,
-        opened_at: account(&maker.margin_account).opened_at,
+        quotes_since: account(&maker.margin_account).quotes_since,
         taker: Pubkey::default(),
         expires_at: world.now() + 60,
         nonce: 1,
@@ -831,7 +831,7 @@ fn a_closed_account_does_not_come_back_to_life() {
     world.send(&[delegate], &[&alice.keypair]).unwrap();
     world.send(&[close, again], &[&alice.keypair]).unwrap();
     let account = world.account(&alice);
-    assert_eq!((account.opened_at, account.sequence), (world.now(), 0));
+    assert_eq!((account.quotes_since, account.sequence), (world.now(), 0));
     assert_eq!(account.delegates[0].key, Pubkey::default());
 }
 

@@ -313,8 +313,10 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
         GroupTerms,
         group(world).terms,
         Change::Group,
-        [outflow_cap, maintenance_scan_ppm, liquidation_buffer_ppm, timelock_secs, peg_threshold_ppm, peg_factor_ppm],
-        not [padding, peg_underlying]
+        [outflow_cap, maintenance_scan_ppm, liquidation_buffer_ppm, timelock_secs, peg_threshold_ppm, peg_factor_ppm,
+         liquidation_start_ppm, liquidation_ramp_secs, liquidation_insurance_ppm, auction_start_ppm, auction_cut_ppm, auction_fast_secs,
+         auction_slow_secs, deleverage_notice_secs, loss_notice_secs],
+        not [peg_underlying]
     );
     all.extend(moved!(
         "bank",
@@ -336,8 +338,9 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
             rate_max_ppm,
             utilisation_optimal_ppm,
             interest_fee_ppm,
+            liquidation_fee_ppm,
         ],
-        not[padding]
+        not[]
     ));
     all.extend(moved!(
         "oracle",
@@ -396,6 +399,8 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
             max_option_deviation_ppm,
             funding_cap_ppm,
             funding_depth,
+            first_loss_target,
+            insurance_cap,
         ],
         not[padding]
     ));
@@ -518,7 +523,24 @@ fn group_terms_stay_within_their_bounds() {
         (|t| t.peg_threshold_ppm = 1_000_001, false),
         (|t| t.peg_factor_ppm = 7_999_999, true),
         (|t| t.peg_factor_ppm = 8_000_000, false),
-        (|t| t.padding = 1, false),
+        (|t| t.liquidation_start_ppm = 1_000_000, true),
+        (|t| t.liquidation_start_ppm = 1_000_001, false),
+        (|t| t.liquidation_insurance_ppm = 1_000_000, true),
+        (|t| t.liquidation_insurance_ppm = 1_000_001, false),
+        (|t| t.liquidation_ramp_secs = 86_400, true),
+        (|t| t.liquidation_ramp_secs = 86_401, false),
+        (|t| t.liquidation_ramp_secs = 0, false),
+        (|t| t.auction_start_ppm = 1_000_000, true),
+        (|t| t.auction_start_ppm = 1_000_001, false),
+        (|t| t.auction_cut_ppm = t.auction_start_ppm, true),
+        (|t| t.auction_cut_ppm = t.auction_start_ppm + 1, false),
+        (|t| t.auction_fast_secs = 0, false),
+        (|t| t.auction_slow_secs = 0, false),
+        (|t| t.deleverage_notice_secs = 10, true),
+        (|t| t.deleverage_notice_secs = 9, false),
+        (|t| t.loss_notice_secs = 10, true),
+        (|t| t.loss_notice_secs = 9, false),
+        (|t| t.loss_notice_secs = 86_401, false),
         (|t| t.outflow_cap = u64::MAX, true),
     ];
     check_bounds(&mut world, terms::group_terms(), bounds, |_, terms| Change::Group(terms));
@@ -550,7 +572,8 @@ fn bank_terms_stay_within_their_bounds() {
         (|t| t.utilisation_optimal_ppm = 1_000_001, false),
         (|t| t.interest_fee_ppm = 500_000, true),
         (|t| t.interest_fee_ppm = 500_001, false),
-        (|t| t.padding = 1, false),
+        (|t| t.liquidation_fee_ppm = 250_000, true),
+        (|t| t.liquidation_fee_ppm = 250_001, false),
     ];
     check_bounds(&mut world, terms::collateral_terms(), bounds, bank_change);
     // The quote token is cash: it counts for what it is.

@@ -66,7 +66,7 @@ fn offsets_in_a_margin_account_are_fixed() {
     offsets!(MarginAccount: version 0, status 2, mode 3, number 4, group 8, owner 40, sequence 72);
     offsets!(MarginAccount: equity 80, initial_margin 88, liquidation_end 96, maintenance_margin 104);
     offsets!(MarginAccount: valued_sequence 112, valued_at 120, collateral 128, positions 512, risk 1_792);
-    offsets!(MarginAccount: delegates 3_008, opened_at 3_088, quote_floor 3_096, quotes 3_104, reserved 4_640);
+    offsets!(MarginAccount: delegates 3_008, quotes_since 3_088, quote_floor 3_096, quotes 3_104, reserved 4_640);
     offsets!(CollateralSlot: bank 0, shares 32, risk_slot 40);
     offsets!(PositionSlot: kind 0, risk_slot 1, strike 2, expiry 4, quantity 8, quote 16, funding_index 24);
     offsets!(RiskSlot: underlying 0, claim 32, fees 40, funding 48, price 56, publish_time 64, sequence 72);

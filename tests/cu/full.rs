@@ -182,7 +182,7 @@ impl Market {
         let quote = Quote {
             group: world.group,
             maker: self.maker.margin_account,
-            opened_at: world.account(&self.maker).opened_at,
+            quotes_since: world.account(&self.maker).quotes_since,
             taker: Pubkey::default(),
             expires_at: world.now() + 60,
             nonce: 1,

@@ -34,6 +34,15 @@ pub const MAX_RECEIVERS: usize = 4;
 pub const MAX_EXPIRIES: usize = 12;
 /// Strikes on one underlying at once, all expiries together.
 pub const MAX_STRIKES: usize = 256;
+/// Positions taken over in one step of a liquidation.
+pub const MAX_LIQUIDATION_LEGS: usize = 4;
+/// Accounts that wait to be deleveraged on one underlying at once.
+pub const MAX_CANDIDATES: usize = 8;
+/// An account whose collateral is worth less than this, micro-dollars, has none left for its losses; and a deficit of less stops
+/// nobody from drawing profit.
+pub const DUST: i64 = 1_000_000;
+/// How long a bankrupt account may keep others from drawing profit or leaving a bank: it is resolved in far less, if anybody tries.
+pub const MAX_GATE_SECS: i64 = 3_600;
 /// Legs of one trade or quote.
 pub const MAX_LEGS: usize = 8;
 

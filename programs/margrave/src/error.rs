@@ -161,6 +161,42 @@ pub enum MargraveError {
     LiquidationWouldNotHelp,
     #[msg("The liquidation would not improve the account's health")]
     HealthMustImprove,
+    #[msg("A liquidator's bracket is open on the account; it must be ended in the same transaction")]
+    BracketOpen,
+    #[msg("No bracket is open on the account")]
+    BracketNotOpen,
+    #[msg("A bracket must be ended by a later instruction of the same transaction, and nothing of this program between")]
+    BracketNotEnded,
+    #[msg("A bracket may not be opened or ended by another program")]
+    BracketCalledByProgram,
+    #[msg("The account would lose more equity than the liquidation fee of what was taken")]
+    LossTooLarge,
+    #[msg("A step takes over 1 to 4 different positions of the account")]
+    LiquidationLegsOutOfRange,
+    #[msg("The account owes nothing in this bank, or holds nothing in it")]
+    NothingToRepay,
+    #[msg("The step would take more than the account needs")]
+    TakesTooMuch,
+    #[msg("A slice is sold of an account with equity; others are taken over position by position")]
+    NoEquityToSell,
+    #[msg("The account is not bankrupt")]
+    AccountIsSolvent,
+    #[msg("The account has collateral or claims of its own; they bear its losses first")]
+    OwnCollateralFirst,
+    #[msg("The account's positions on the underlying must be closed first")]
+    PositionsFirst,
+    #[msg("The first-loss floor and insurance must bear the deficit first")]
+    InsuranceFirst,
+    #[msg("A deficit is open here; profit is drawn and fees are swept after it was shared")]
+    DeficitOpen,
+    #[msg("It is too early; see loss_notice_secs")]
+    NoticeRunning,
+    #[msg("Another account is first in the queue")]
+    NotFirstInQueue,
+    #[msg("The account has no profit here, or no position opposite to the bankrupt one")]
+    NotACandidate,
+    #[msg("The account's profit was registered in this round already")]
+    AlreadyRegistered,
 
     // Listing and parameters: 6500
     #[msg("A parameter is outside its bound; see docs/parameters.md")]

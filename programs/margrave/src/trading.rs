@@ -33,7 +33,7 @@ type Holding = [u8; offset_of!(MarginAccount, delegates) - HOLDING_START];
 
 const HOLDING_START: usize = offset_of!(MarginAccount, collateral);
 // Balances, positions and risk stand one after another.
-const _: () = assert!(size_of::<Holding>() == 48 * MAX_COLLATERALS + 40 * MAX_POSITIONS + 152 * MAX_UNDERLYINGS);
+const _: () = assert!(size_of::<Holding>() == 48 * MAX_COLLATERALS + 40 * MAX_POSITIONS + 168 * MAX_UNDERLYINGS);
 
 fn holding(account: &mut MarginAccount) -> &mut [u8] {
     &mut bytemuck::bytes_of_mut(account)[HOLDING_START..HOLDING_START + size_of::<Holding>()]
@@ -96,18 +96,13 @@ impl MarginAccount {
         let grows = after.quantity.unsigned_abs() > before.unsigned_abs();
         // A position that the price has carried past the bound may still shrink.
         if grows {
-            sheet.require_value_in_range(leg, &after)?;
+            sheet.require_value_in_range(&after)?;
         }
         Ok(Change { long_side, reduces, grows_to: grows.then_some(after.quantity.unsigned_abs()) })
     }
 
     /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
-    pub fn change_perp(&mut self, key: Pubkey, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
-        let index = self.open_position(key, &Instrument::PERP, underlying.perp.funding_index)?;
-        self.change_perp_at(index, underlying, quantity, payment)
-    }
-
-    fn change_perp_at(&mut self, index: usize, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
+    pub fn change_perp_at(&mut self, index: usize, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
         let index_now = underlying.perp.funding_index;
         let slot = &mut self.positions[index];
         let due = funding_due_up(slot.quantity, slot.funding_index, index_now, underlying.decimals)?;
@@ -127,14 +122,14 @@ impl MarginAccount {
 }
 
 /// A leg's underlying as it is found.
-struct Sheet<'a> {
+pub struct Sheet<'a> {
     key: Pubkey,
     underlying: &'a Underlying,
-    unit: Decimals,
+    pub unit: Decimals,
     /// What the instrument is worth now.
-    mark: Price,
+    pub mark: Price,
     /// What options are measured by: the greater of forward and strike; the mark otherwise.
-    notional_price: Price,
+    pub notional_price: Price,
 }
 
 /// What an instrument is worth by its sheet, 10^-10 dollars per whole unit: the price that a trade is held near to.
@@ -155,8 +150,12 @@ struct Cost {
 }
 
 impl<'a> Sheet<'a> {
+    pub fn underlying(&self) -> &'a Underlying {
+        self.underlying
+    }
+
     /// Finds the instrument, and refuses one that is not listed or no longer trades.
-    fn of(key: Pubkey, underlying: &'a Underlying, instrument: &Instrument, now: i64) -> Result<Self> {
+    pub fn of(key: Pubkey, underlying: &'a Underlying, instrument: &Instrument, now: i64) -> Result<Self> {
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
         require!(underlying.oracle.price != 0, MargraveError::PriceNotInitialized);
         require!(underlying.market.lot != 0, MargraveError::InstrumentNotListed);
@@ -194,9 +193,9 @@ impl<'a> Sheet<'a> {
         Ok(sheet(mark, terms.forward.max(price)))
     }
 
-    fn require_value_in_range(&self, leg: &Leg, slot: &PositionSlot) -> Result<()> {
+    pub fn require_value_in_range(&self, slot: &PositionSlot) -> Result<()> {
         let value = self.notional_price.value_down(slot.quantity(), self.unit).or_refuse()?;
-        let most = if leg.instrument.kind.is_option() { MAX_TRADED_NOTIONAL } else { MAX_TRADED_VALUE };
+        let most = if slot.kind()?.is_option() { MAX_TRADED_NOTIONAL } else { MAX_TRADED_VALUE };
         let largest = value.micros().unsigned_abs().max(slot.quote.unsigned_abs());
         require!(largest <= most, MargraveError::ValueOutOfRange);
         Ok(())

@@ -33,7 +33,7 @@ pub struct Group {
     /// Surcharge on the scan in initial margin while the quote token is below its peg, 2^-30.
     pub depeg: i64,
     /// Zero.
-    pub reserved: [u8; 512],
+    pub reserved: [u8; 480],
 }
 
 /// Who may do what. One key may hold several roles, but then a thief needs only one key.
@@ -68,7 +68,21 @@ pub struct GroupTerms {
     /// that is missing so many millionths.
     pub peg_threshold_ppm: u32,
     pub peg_factor_ppm: u32,
-    pub padding: u32,
+    /// The part of a liquidation fee that a liquidation begins with, and how long it takes to reach all of it.
+    pub liquidation_start_ppm: u32,
+    pub liquidation_ramp_secs: u32,
+    /// The part of a liquidation fee that insurance gets.
+    pub liquidation_insurance_ppm: u32,
+    /// What a slice of a portfolio costs of its equity: when its liquidation begins, after the fast part of the auction, and
+    /// nothing after the slow part.
+    pub auction_start_ppm: u32,
+    pub auction_cut_ppm: u32,
+    pub auction_fast_secs: u32,
+    pub auction_slow_secs: u32,
+    /// How long candidates are looked for before one of them is deleveraged, and how long profit is registered before it bears a
+    /// loss.
+    pub deleverage_notice_secs: u32,
+    pub loss_notice_secs: u32,
     /// The underlying that prices the quote token; all zeros: none.
     pub peg_underlying: Pubkey,
 }
@@ -187,7 +201,13 @@ impl GroupTerms {
         require!(timelock.contains(&self.timelock_secs), MargraveError::ParameterOutOfBounds);
         // The gap is below one, so the surcharge is a ratio.
         require!(self.peg_threshold_ppm <= PPM && self.peg_factor_ppm < 8 * PPM, MargraveError::ParameterOutOfBounds);
-        require!(self.padding == 0, MargraveError::ParameterOutOfBounds);
+        let parts = [self.liquidation_start_ppm, self.liquidation_insurance_ppm, self.auction_start_ppm];
+        require!(parts.iter().all(|part| *part <= PPM), MargraveError::ParameterOutOfBounds);
+        require!(self.auction_cut_ppm <= self.auction_start_ppm, MargraveError::ParameterOutOfBounds);
+        let times = [self.liquidation_ramp_secs, self.auction_fast_secs, self.auction_slow_secs];
+        require!(times.iter().all(|secs| (1..=86_400).contains(secs)), MargraveError::ParameterOutOfBounds);
+        let notices = [self.deleverage_notice_secs, self.loss_notice_secs];
+        require!(notices.iter().all(|secs| (10..=86_400).contains(secs)), MargraveError::ParameterOutOfBounds);
         Ok(())
     }
 }
@@ -239,7 +259,7 @@ impl OptionParameters {
 
 const _: () = {
     assert!(size_of::<Roles>() == 32 * 4);
-    assert!(size_of::<GroupTerms>() == 8 + 4 * 6 + 32);
+    assert!(size_of::<GroupTerms>() == 8 + 4 * 14 + 32);
     assert!(size_of::<OptionParameters>() == 4 * 16);
-    assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 64 + 64 + 8 + 8 + 512);
+    assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 96 + 64 + 8 + 8 + 480);
 };

@@ -60,7 +60,7 @@ pub struct Targets<'a> {
 
 impl Proposal {
     /// Discriminator, fields, and the largest change: an underlying's terms.
-    pub const SPACE: usize = 8 + 2 + 32 + 8 + 32 + 16 + 1 + 32 + 56 + 88 + 88;
+    pub const SPACE: usize = 8 + 2 + 32 + 8 + 32 + 16 + 1 + 32 + 56 + 88 + 104;
 
     pub fn require_executable(&self, now: i64) -> Result<()> {
         require!(now >= self.executable_at, MargraveError::ChangeMustWait);

@@ -1,3 +1,4 @@
+use super::OutflowWindow;
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -30,6 +31,7 @@ pub struct Underlying {
     pub nodes: [i64; Nodes::WORDS],
     pub perp: Perp,
     pub pool: PnlPool,
+    pub losses: LossDomain,
     /// Series given to expiries so far.
     pub series: u32,
     /// The highest initial haircut that a bank of this asset has had since it took deposits: margin leaves room for it (I-12).
@@ -162,6 +164,10 @@ pub struct MarketTerms {
     pub padding: u32,
     /// Traded value that moves the premium half-way to a trade's price, micro-dollars.
     pub funding_depth: u64,
+    /// Fees stay in the underlying's first-loss floor until it holds so much, micro-dollars.
+    pub first_loss_target: u64,
+    /// Most of the group's insurance that its deficits may use in a day, micro-dollars.
+    pub insurance_cap: u64,
 }
 
 /// Realised volatility and the scan range that follows it.
@@ -204,6 +210,56 @@ pub struct PnlPool {
     pub unsettled_fees: i64,
     /// What funding and expiries have charged to claims less what they have credited, micro-dollars.
     pub clearing: i64,
+}
+
+/// Who bears what a bankrupt account owes the pool: its own collateral, the floor, insurance up to a cap, the positions opposite to
+/// its own, and what others have gained here, in this order. See [`crate::losses`].
+#[zero_copy]
+#[repr(C)]
+pub struct LossDomain {
+    /// What fees have left here to bear losses first, micro-dollars, held in the quote bank's vault.
+    pub first_loss: u64,
+    /// What insurance has paid here lately.
+    pub insured: OutflowWindow,
+    /// Losses written off that profit has not borne yet, micro-dollars.
+    pub unshared: u64,
+    /// Profit registered to bear them, micro-dollars; until when, unix seconds; zero: no round goes on.
+    pub registered: u64,
+    pub registering_until: i64,
+    /// The last round.
+    pub round: u32,
+    /// Accounts that are bankrupt and hold or owe something here, and until when nobody draws profit because of them.
+    pub bankrupts: u32,
+    pub gated_until: i64,
+    /// How much of how much registered profit the round takes, micro-dollars; zero: it has not ended.
+    pub shared: u64,
+    pub shared_of: u64,
+    pub queue: DeleveragingQueue,
+}
+
+/// The positions that stand opposite to a bankrupt one, by rank.
+#[zero_copy]
+#[repr(C)]
+pub struct DeleveragingQueue {
+    /// The bankrupt account, all zeros: nobody is deleveraged.
+    pub bankrupt: Pubkey,
+    /// From when on the first of the queue may be deleveraged, unix seconds.
+    pub ready_at: i64,
+    pub kind: u8,
+    pub expiry: u8,
+    pub strike: u16,
+    pub padding: u32,
+    /// Highest rank first.
+    pub candidates: [Candidate; MAX_CANDIDATES],
+}
+
+/// An account with a profit here and a position opposite to the bankrupt one.
+#[zero_copy]
+#[repr(C)]
+pub struct Candidate {
+    pub margin_account: Pubkey,
+    /// Its profit on the underlying as a part of its equity, in millionths.
+    pub rank: u64,
 }
 
 /// One expiry: all zeros when the slot is free.
@@ -458,9 +514,12 @@ const _: () = {
     assert!(size_of::<OracleTerms>() == 32 + 4 * 6);
     assert!(size_of::<Oracle>() == 56 + 8 * 6);
     assert!(size_of::<RiskTerms>() == 8 * 2 + 4 * 18);
-    assert!(size_of::<MarketTerms>() == 8 * 6 + 4 * 10);
+    assert!(size_of::<MarketTerms>() == 8 * 8 + 4 * 10);
     assert!(size_of::<Perp>() == 48);
     assert!(size_of::<PnlPool>() == 24);
+    assert!(size_of::<Candidate>() == 40);
+    assert!(size_of::<DeleveragingQueue>() == 32 + 8 + 8 + 40 * MAX_CANDIDATES);
+    assert!(size_of::<LossDomain>() == 8 + 16 + 8 * 3 + 8 + 8 * 3 + 48 + 40 * MAX_CANDIDATES);
     assert!(size_of::<StrikeSlot>() == 48);
     assert!(size_of::<ExpirySlot>() == 8 * 9 + 8 * Expiry::WORDS + 8 * 2 + 16 + 8 * 2 + 16);
 };

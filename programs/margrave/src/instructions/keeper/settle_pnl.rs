@@ -19,7 +19,7 @@ pub struct SettlePnl<'info> {
 /// Realises the profit and loss of an account's perps and futures on one underlying at the mark, then pays a loss from the
 /// account's quote deposit into the pool, or a profit from the pool into the deposit, as far as either goes. Anyone.
 ///
-/// No winner is paid before a loser has paid (I-03, I-08). What a deposit does not cover stays owed; with `borrow` it becomes a
+/// No winner is paid before a loser has paid (I-03, I-08), nor while a loss is open that profit may have to bear (I-28). What a deposit does not cover stays owed; with `borrow` it becomes a
 /// loan if its owner signs and the account meets its initial margin, so that lenders never take over a loss that is not covered.
 pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
@@ -37,6 +37,11 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
         let mut bank = accounts.quote_bank.load_mut()?;
         bank.accrue(now)?;
         account.realise(index, &underlying, now)?;
+        underlying.bear_loss(&mut account.risk[index], &group.terms, now)?;
+        // A bankrupt account draws what it is owed: that bears its losses first.
+        if account.risk[index].claim > 0 && !account.is_bankrupt() {
+            underlying.losses.require_closed(now)?;
+        }
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
         let paid = account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending)?;
         account.report(index, &mut underlying)?;

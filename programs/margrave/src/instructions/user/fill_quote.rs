@@ -46,7 +46,7 @@ pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteA
     {
         let (taker, mut maker) = (accounts.taker.load()?, accounts.maker.load_mut()?);
         require!(taker.may_trade(accounts.taker_authority.key, now), MargraveError::SignerMayNotTrade);
-        require!(maker.opened_at == quote.opened_at, MargraveError::QuoteOfOthers);
+        require!(maker.quotes_since == quote.quotes_since, MargraveError::QuoteOfOthers);
         require!(maker.may_trade(&signer, now), MargraveError::QuoteSignerMayNotTrade);
         maker.fill_quote(&quote, args.units, now)?;
     }

@@ -48,6 +48,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
     let group = accounts.group.load()?;
     let (amount, shares, lent) = {
         let mut bank = accounts.bank.load_mut()?;
+        bank.require_no_deficit(now)?;
         bank.accrue(now)?;
         let before = account.shares_in(&key);
         let amount = if amount == u64::MAX { bank.atoms_down(before.max(0).unsigned_abs())? } else { amount };

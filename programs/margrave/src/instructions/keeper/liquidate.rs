@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*};
+use crate::{breaker::Present, error::*, events::*, oracle::Action, portfolio::*, state::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{LinearPosition, Quantity, Takeover, Valuation, quote_takeover};
 
@@ -41,6 +41,7 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
     let mut liquidatee = accounts.liquidatee.load_mut()?;
     // What is taken over needs a fresh price. The rest counts at its last one: a trifle on a dead feed is no shield (I-25).
     accounts.underlying.load()?.oracle.require_good_for(Action::Liquidate, now)?;
+    accounts.underlying.load()?.require_no_restart(&Present::get()?)?;
     arranged.read(&liquidatee, &directory, Action::Reduce, now)?;
     let before = require_liquidatable(&liquidatee, &arranged, now)?;
     let takeover = takeover_of(&liquidatee, &arranged, key, &*accounts.underlying.load()?, max_quantity)?;
@@ -54,6 +55,7 @@ pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64
         if given + taken != 0 {
             underlying.change_interest(&Instrument::PERP, given + taken)?;
         }
+        underlying.count_liquidation(key, quote.unsigned_abs(), now);
         underlying.invariant()?;
     } // release the underlying: the valuations read it
 

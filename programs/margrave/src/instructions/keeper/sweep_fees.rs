@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, state::*};
+use crate::{breaker::Present, error::*, events::*, state::*};
 use anchor_lang::prelude::*;
 
 #[event_cpi]
@@ -15,6 +15,7 @@ pub struct SweepFees<'info> {
 /// to its fees. Anyone.
 pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
     let mut underlying = ctx.accounts.underlying.load_mut()?;
+    require!(underlying.pays_profit(&Present::get()?), MargraveError::PriceGapPause);
     let mut bank = ctx.accounts.quote_bank.load_mut()?;
     let pool = &mut underlying.pool;
     let amount = pool.balance.min(pool.unsettled_fees.max(0).unsigned_abs());

@@ -46,7 +46,7 @@ fn accrue(world: &mut World, token: Token) -> Receipt {
 }
 
 fn pause(world: &mut World, bits: u32) {
-    let pause = instruction::pause(world.guardian.pubkey(), world.group, None, bits);
+    let pause = instruction::pause(world.guardian.pubkey(), world.group, None, bits, MAX_PAUSE_SECS);
     world.send(&[pause], &[]).unwrap();
 }
 

@@ -141,9 +141,13 @@ pub enum MargraveError {
     SequenceMoved,
     #[msg("The price has moved by more than gap_ppm: nothing may be opened on this underlying for gap_pause_secs")]
     PriceGapPause,
-    #[msg("The cluster has stood still: nothing may be opened and nobody liquidated here for grace_secs after the first price")]
+    #[msg(
+        "The cluster has stood still: nothing may be opened and nobody liquidated here for grace_secs after the first price"
+    )]
     RestartGrace,
-    #[msg("More than liquidation_volume_cap was liquidated in volume_window_secs: nothing may be opened on this underlying")]
+    #[msg(
+        "More than liquidation_volume_cap was liquidated in volume_window_secs: nothing may be opened on this underlying"
+    )]
     LiquidationVolumeExceeded,
     #[msg("The bytes are not a quote of this program")]
     NotAQuote = 320,

@@ -261,5 +261,7 @@ const _: () = {
     assert!(size_of::<Roles>() == 32 * 4);
     assert!(size_of::<GroupTerms>() == 8 + 4 * 6 + 32);
     assert!(size_of::<OptionParameters>() == 4 * 16);
-    assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 64 + 64 + 8 + 8 + 8 * Pause::BITS + 464);
+    assert!(
+        size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 64 + 64 + 8 + 8 + 8 * Pause::BITS + 464
+    );
 };

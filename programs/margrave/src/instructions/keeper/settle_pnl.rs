@@ -39,7 +39,8 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
         bank.accrue(now)?;
         account.realise(index, &underlying, now)?;
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
-        let paid = account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending, &present)?;
+        let paid =
+            account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending, &present)?;
         account.report(index, &mut underlying)?;
         underlying.invariant()?;
         bank.invariant()?;

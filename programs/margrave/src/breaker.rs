@@ -182,3 +182,59 @@ pub fn require_not_stopped(
 }
 
 const _: () = assert!(size_of::<Breaker>() == 8 * 7);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anchor_lang::__private::bytemuck::Zeroable;
+
+    fn terms() -> RiskTerms {
+        RiskTerms { liquidation_volume_cap: 1_000, volume_window_secs: 100, halt_secs: 300, ..RiskTerms::zeroed() }
+    }
+
+    #[test]
+    fn what_was_liquidated_fades_within_a_window() {
+        let (terms, mut breaker) = (terms(), Breaker::default());
+        breaker.count(1_000, &terms, 5_000);
+        assert!(breaker.volume_until(&terms) <= 5_000, "the cap is not above the cap");
+        breaker.count(1, &terms, 5_000);
+        // A thousandth part of the window is a second.
+        assert_eq!(breaker.volume_until(&terms), 5_001);
+        breaker.count(999, &terms, 5_000);
+        assert_eq!(breaker.volume_until(&terms), 5_050);
+        // Half a window later half of it is left, and what comes then counts in full.
+        breaker.count(500, &terms, 5_050);
+        assert_eq!((breaker.volume, breaker.volume_until(&terms)), (1_500, 5_084));
+        // A whole window later nothing.
+        breaker.count(7, &terms, 5_150);
+        assert_eq!(breaker.volume, 7);
+        // A clock that stands or goes back fades nothing, and no sum overflows.
+        breaker.count(u64::MAX, &terms, 5_100);
+        assert_eq!((breaker.volume, breaker.volume_at), (u64::MAX, 5_150));
+        assert_eq!(breaker.volume_until(&terms), 5_250);
+        let never = RiskTerms { liquidation_volume_cap: u64::MAX, ..terms };
+        assert!(breaker.volume_until(&never) <= 5_150);
+        // Touching it every second of half a window leaves more than half, exp(-1/2) and what is rounded up.
+        let mut often = Breaker::default();
+        often.count(1_000, &terms, 0);
+        (1..=50).for_each(|second| often.count(0, &terms, second));
+        assert!((607..=630).contains(&often.volume), "{}", often.volume);
+    }
+
+    #[test]
+    fn a_halt_is_much_time_in_few_slots() {
+        let terms = terms();
+        let breaker = Breaker { accepted_at: 10_000, accepted_slot: 50_000, ..Breaker::default() };
+        let halted = |seconds: i64, slots: u64, restart_slot: u64| {
+            breaker.has_halted(&terms, &Present { now: 10_000 + seconds, slot: 50_000 + slots, restart_slot })
+        };
+        // Two and a half slots a second, as usual, and one, which is the least.
+        assert!(!halted(18_000, 45_000, 0) && !halted(18_000, 18_000, 0));
+        assert!(halted(18_000, 17_999, 0) && halted(18_000, 0, 0));
+        // A stumble is none.
+        assert!(!halted(300, 0, 0) && halted(301, 0, 0));
+        assert!(!halted(-5, 0, 0), "a price may be accepted by an earlier clock");
+        // What the validators say is said to the slot.
+        assert!(!halted(1, 3, 49_999) && halted(1, 3, 50_000) && halted(1, 3, 50_001));
+    }
+}

@@ -46,8 +46,8 @@ pub struct Present {
 impl Present {
     pub fn get() -> Result<Self> {
         let clock = Clock::get()?;
-        let restart_slot = LastRestartSlot::get().map_err(|_| error!(MargraveError::InvariantViolated))?;
-        Ok(Self { now: clock.unix_timestamp, slot: clock.slot, restart_slot: restart_slot.last_restart_slot })
+        let restart_slot = LastRestartSlot::get()?.last_restart_slot;
+        Ok(Self { now: clock.unix_timestamp, slot: clock.slot, restart_slot })
     }
 }
 
@@ -128,8 +128,7 @@ impl Underlying {
     pub fn require_open(&self, present: &Present) -> Result<()> {
         let (breaker, now) = (&self.breaker, present.now);
         require!(now >= breaker.paused_until, MargraveError::Paused);
-        self.require_no_restart(present)?;
-        require!(now >= breaker.gap_until, MargraveError::PriceGapPause);
+        self.require_pool_open(present)?;
         require!(now >= breaker.volume_until(&self.risk), MargraveError::LiquidationVolumeExceeded);
         Ok(())
     }
@@ -142,9 +141,11 @@ impl Underlying {
         Ok(())
     }
 
-    /// Whether winners may draw from the pool: not before losers' deficits could be declared (I-28).
-    pub fn pays_profit(&self, present: &Present) -> bool {
-        present.now >= self.breaker.gap_until && self.require_no_restart(present).is_ok()
+    /// Refuses what leaves the pool before losers' deficits could be declared (I-28).
+    pub fn require_pool_open(&self, present: &Present) -> Result<()> {
+        self.require_no_restart(present)?;
+        require!(present.now >= self.breaker.gap_until, MargraveError::PriceGapPause);
+        Ok(())
     }
 
     /// Counts `value` micro-dollars that a liquidation has taken over; of options, their underlying's value. It stops no

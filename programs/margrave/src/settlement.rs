@@ -79,7 +79,8 @@ impl MarginAccount {
             underlying.pool.balance = balance;
             bank.pools = bank.pools.checked_add(amount).ok_or(MargraveError::ValueOutOfRange)?;
         } else {
-            amount = if underlying.pays_profit(present) { amount.min(underlying.pool.balance) } else { 0 };
+            amount =
+                if underlying.require_pool_open(present).is_ok() { amount.min(underlying.pool.balance) } else { 0 };
             after = bank.credit(shares, amount)?;
             underlying.pool.balance -= amount;
             bank.pools = bank.pools.checked_sub(amount).ok_or(MargraveError::InvariantViolated)?;

@@ -12,10 +12,10 @@ pub struct SweepFees<'info> {
 }
 
 /// Moves trading fees that losers have paid from an underlying's pool to the quote bank: to its insurance up to the target, then
-/// to its fees. Anyone.
+/// to its fees. Anyone; not while a breaker keeps winners from drawing (I-28).
 pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
     let mut underlying = ctx.accounts.underlying.load_mut()?;
-    require!(underlying.pays_profit(&Present::get()?), MargraveError::PriceGapPause);
+    underlying.require_pool_open(&Present::get()?)?;
     let mut bank = ctx.accounts.quote_bank.load_mut()?;
     let pool = &mut underlying.pool;
     let amount = pool.balance.min(pool.unsettled_fees.max(0).unsigned_abs());

@@ -207,6 +207,20 @@ fn a_bracket_is_ended_by_whoever_began_it_and_nothing_is_between() {
     world.send(&[begin, refresh, end], &signers).unwrap();
 }
 
+/// I-21, I-24: what the account gains by a price that comes between the halves of a bracket is not the liquidator's.
+#[test]
+fn a_price_that_rises_inside_a_bracket_is_not_the_liquidator_s_gain() {
+    let mut loan = Loan::at(255_000_000_000);
+    loan.world.set_time(loan.world.now() + 5);
+    loan.world.post(&loan.world.good_price(258_000_000_000), RECEIVER);
+    let refresh = instruction::refresh_price(loan.world.group, loan.world.sol, loan.world.price_update);
+    // 200 SOL were worth 5,100 dollars and may cost 51; 800 others are worth 240 more at the new price.
+    let [begin, end] = loan.bracket(200 * SOL, 4_820 * DOLLAR);
+    let all = [begin, refresh, end];
+    let outcome = loan.world.send(&all, &[&loan.keeper.keypair]);
+    assert!(outcome.is_err(), "5,160 dollars were bought for 4,820");
+}
+
 /// I-26: who leaves first does not leave others with the loss. The gate of a bank is the loan's, of no other bank, and ends.
 #[test]
 fn nobody_leaves_a_bank_that_a_bankrupt_account_owes() {

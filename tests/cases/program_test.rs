@@ -15,6 +15,7 @@ async fn twin(world: &World) -> ProgramTestContext {
     test.prefer_bpf(true);
     // Found through SBF_OUT_DIR, which .cargo/config.toml sets.
     test.add_program("margrave", margrave::ID, None);
+    test.prefer_bpf(false);
     test.add_program("relay", RELAY, processor!(relay));
     for (key, bytes) in world.snapshot() {
         let account = world.svm.get_account(&key).unwrap();
@@ -107,15 +108,14 @@ async fn a_bracket_is_closed_to_other_programs() {
     let begin = instruction::begin_bracket(keeper.key(), from, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
     let end = instruction::end_bracket(keeper.key(), from, usdc, keeper.usdc, TOKEN_PROGRAM, 5_050 * DOLLAR);
     let flag = instruction::flag_account(from);
-    let give =
-        instruction::deposit(keeper.key(), alice.margin_account, usdc, keeper.usdc, TOKEN_PROGRAM, 100 * DOLLAR);
+    let settle = instruction::settle_pnl(from, world.sol, usdc.0, false);
 
     let mut context = twin(&world).await;
     let refused = send(&mut context, &[by_relay(begin.clone()), end.clone()], &keeper.keypair).await;
     is_refused(&refused, 0, MargraveError::BracketCalledByProgram);
     let refused = send(&mut context, &[begin.clone(), by_relay(end.clone()), end.clone()], &keeper.keypair).await;
     is_refused(&refused, 1, MargraveError::BracketCalledByProgram);
-    for inside in [flag, give] {
+    for inside in [flag, settle] {
         let all = [begin.clone(), by_relay(inside), end.clone()];
         is_refused(&send(&mut context, &all, &keeper.keypair).await, 1, MargraveError::BracketOpen);
     }

@@ -24,6 +24,7 @@ mod journeys;
 mod layout;
 mod legs;
 mod liquidate;
+mod liquidation_refusals;
 mod liquidation_steps;
 mod listing;
 mod losses;

@@ -201,10 +201,8 @@ pub enum MargraveError {
     OwnCollateralFirst,
     #[msg("The account's positions on the underlying must be closed first")]
     PositionsFirst,
-    #[msg("The first-loss floor and insurance must bear the deficit first")]
-    InsuranceFirst,
     #[msg("A deficit is open here; profit is drawn and fees are swept after it was shared")]
-    DeficitOpen,
+    DeficitOpen = 417,
     #[msg("It is too early; see loss_notice_secs")]
     NoticeRunning,
     #[msg("Another account is first in the queue")]

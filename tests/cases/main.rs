@@ -8,6 +8,7 @@ mod common;
 
 mod access;
 mod attacks;
+mod audit;
 mod banks;
 mod conformance;
 mod deposit;

@@ -134,11 +134,12 @@ fn claim_with_positions(world: &mut World, trader: &Trader) -> i64 {
 /// withdraw on it.
 #[test]
 fn gated_profit_is_no_margin_for_a_withdrawal() {
-    let Written { mut world, maker, carol, .. } = Written::open();
+    let Written { mut world, maker, carol, friend, .. } = Written::open();
     let sol = world.sol;
     world.register_profit(&maker, sol).unwrap();
     world.register_profit(&carol, sol).unwrap();
-    // 250 SOL short at 22 dollars ask for some 1,400 dollars; he leaves with all he has put in.
+    // His profit of 3,250 dollars carries 500 SOL short at 22 dollars; he leaves with all he has put in.
+    world.trade(&maker, &friend, -230 * SOL_LONG, LOW).unwrap();
     let outcome = world.withdraw(&maker, Token::Usdc, 100_000 * DOLLAR);
     later(&mut world, 601, LOW);
     world.share_loss(sol).unwrap();
@@ -151,9 +152,13 @@ fn gated_profit_is_no_margin_for_a_withdrawal() {
 /// at once from that market's pool, and backed by profit that is about to be taken.
 #[test]
 fn gated_profit_does_not_pay_a_friend_on_another_market() {
-    let Written { mut world, maker, friend, carol, .. } = Written::open();
+    let mut written = Written::prepare(0);
+    let other = written.world.list_other_underlying("ETH").unwrap();
+    written.ruin();
+    let Written { mut world, maker, friend, carol, .. } = written;
     let sol = world.sol;
-    let other = world.list_other_underlying("ETH").unwrap();
+    let refresh = instruction::refresh_price(world.group, other, world.price_update);
+    world.send(&[refresh.clone()], &[]).unwrap();
     // Others have paid into the other market's pool.
     let (erin, frank) = (world.funded("erin", 50_000 * DOLLAR, 0), world.funded("frank", 50_000 * DOLLAR, 0));
     let hand = |world: &mut World, from: &Trader, to: &Trader, sol: i64| {
@@ -175,7 +180,7 @@ fn gated_profit_does_not_pay_a_friend_on_another_market() {
     world.settle_pnl(&friend, other, false).unwrap();
     let drawn = cash(&world, &friend) - before;
     later(&mut world, 601, LOW);
-    world.send(&[instruction::refresh_price(world.group, other, world.price_update)], &[]).unwrap();
+    world.send(&[refresh], &[]).unwrap();
     world.share_loss(sol).unwrap();
     world.settle_pnl(&maker, sol, false).unwrap();
     world.settle_pnl(&maker, other, false).unwrap();
@@ -389,14 +394,14 @@ impl Bracketed {
 #[test]
 fn a_price_inside_a_bracket_pays_nobody() {
     let mut this = Bracketed::open();
-    // A minute passes within which the price was seen to rise by three per mille; he has not posted it yet.
+    // A minute passes within which the price was seen to rise by one per cent; he has not posted it yet.
     this.world.set_time(this.world.now() + 5);
-    let price = this.world.good_price(256_000_000_000);
+    let price = this.world.good_price(257_500_000_000);
     this.world.post(&price, RECEIVER);
     let refresh = instruction::refresh_price(this.world.group, this.world.sol, this.world.price_update);
-    let instructions = [this.begin(38 * SOL), refresh, this.end(this.world.usdc_bank, this.keeper.usdc, 1)];
+    let instructions = [this.begin(60 * SOL), refresh, this.end(this.world.usdc_bank, this.keeper.usdc, 1)];
     let outcome = this.world.send(&instructions, &[&this.keeper.keypair]);
-    assert!(outcome.is_err(), "38 SOL, 970 dollars, for a millionth of a dollar");
+    assert!(outcome.is_err(), "60 SOL, 1,530 dollars, for a millionth of a dollar");
 }
 
 /// I-23, P-25: what is paid in must have a price that is good enough to liquidate at, as what is taken out.
@@ -455,21 +460,21 @@ fn a_bracket_s_bonus_makes_no_solvent_account_bankrupt() {
     let keeper = world.wallet("keeper");
     world.give(&keeper, Token::Usdc, 50_000 * DOLLAR);
     world.trade(&alice, &maker, 1_600 * SOL_LONG, PRICE).unwrap();
-    // With 1,000 SOL at five per cent off: worth 0.95 P x 1,000 less 1,600 (35 - P).
-    let price = 220_300_000_000;
+    // Worth 1,000 P less 1,600 (35 - P) and fees: a hundred dollars.
+    let price = 215_900_000_000;
     later(&mut world, 60, price);
     world.flag(&alice).unwrap();
     later(&mut world, 120, price);
+    // The haircut is five per cent of 1,000 SOL, later of 100.
     let full = |world: &World| equity(world, &alice) + 50 * price / 10_000;
     let this = Bracketed { world, alice: Trader { name: String::new(), ..clone_of(&alice) }, keeper };
-    let before = equity(&this.world, &alice);
+    let before = full(&this.world);
     let sold = 900 * SOL;
     let paid = 900 * u64::try_from(price / 10_000).unwrap() / 1_000 * 961;
     let instructions = [this.begin(sold), this.end(this.world.usdc_bank, this.keeper.usdc, paid)];
     let Bracketed { mut world, keeper, .. } = this;
-    assert!(before > 0 && full(&world) > 0, "{before}");
+    assert!(before > 50 * SIGNED, "{before}");
     let outcome = world.send(&instructions, &[&keeper.keypair]);
-    // Without haircut: 100 SOL are left.
     let after = equity(&world, &alice) + 5 * price / 10_000;
     assert!(outcome.is_err() || after >= 0, "had {before}, has {after} with every balance at its price");
 }

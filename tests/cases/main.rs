@@ -30,6 +30,7 @@ mod losses;
 mod market_data;
 mod modes;
 mod options;
+mod pair;
 mod preview;
 mod price;
 mod program_test;

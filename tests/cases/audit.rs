@@ -138,14 +138,16 @@ fn gated_profit_is_no_margin_for_a_withdrawal() {
     let sol = world.sol;
     world.register_profit(&maker, sol).unwrap();
     world.register_profit(&carol, sol).unwrap();
-    // His profit of 3,250 dollars carries 500 SOL short at 22 dollars; he leaves with all he has put in.
-    world.trade(&maker, &friend, -230 * SOL_LONG, LOW).unwrap();
-    let outcome = world.withdraw(&maker, Token::Usdc, 100_000 * DOLLAR);
+    // His profit of 3,250 dollars carries 165 SOL short at 22 dollars; he leaves with all he has put in.
+    world.trade(&maker, &friend, 85 * SOL_LONG, LOW).unwrap();
+    let outcome = world.withdraw(&maker, Token::Usdc, 100_000 * DOLLAR - 1);
+    let health = world.accounts().value(&maker.margin_account, world.now()).unwrap().initial_health().micros();
+    let before = claim(&world, &maker);
     later(&mut world, 601, LOW);
     world.share_loss(sol).unwrap();
     world.settle_pnl(&maker, sol, false).unwrap();
-    let left = world.accounts().value(&maker.margin_account, world.now()).unwrap();
-    assert!(outcome.is_err() || !left.initial_health().is_negative(), "margin was what the loss took: {left:?}");
+    let borne = before - claim(&world, &maker) - cash(&world, &maker);
+    assert!(outcome.is_err() || health >= borne, "left with {health} above initial margin, of which {borne} is others'");
 }
 
 /// I-28: what the sharing has not reached is not moved to another market: a loss made there on purpose against a friend is paid to him
@@ -399,9 +401,9 @@ fn a_price_inside_a_bracket_pays_nobody() {
     let price = this.world.good_price(257_500_000_000);
     this.world.post(&price, RECEIVER);
     let refresh = instruction::refresh_price(this.world.group, this.world.sol, this.world.price_update);
-    let instructions = [this.begin(60 * SOL), refresh, this.end(this.world.usdc_bank, this.keeper.usdc, 1)];
+    let instructions = [this.begin(8 * SOL), refresh, this.end(this.world.usdc_bank, this.keeper.usdc, 1)];
     let outcome = this.world.send(&instructions, &[&this.keeper.keypair]);
-    assert!(outcome.is_err(), "60 SOL, 1,530 dollars, for a millionth of a dollar");
+    assert!(outcome.is_err(), "8 SOL, 204 dollars, for a millionth of a dollar");
 }
 
 /// I-23, P-25: what is paid in must have a price that is good enough to liquidate at, as what is taken out.

@@ -25,7 +25,8 @@ fn hand_over(world: &mut World, from: &Trader, to: &Trader, amount: i64) {
     let (high, low) = (price / 100 * 105, price / 100 * 95);
     // A tenth of the value changes hands.
     let quantity = (i128::from(amount) * 10i128.pow(13) / i128::from(high - low)) as i64 / 10_000_000 * 10_000_000;
-    let mut legs = [world.leg(world.sol, Instrument::PERP, quantity), world.leg(world.sol, Instrument::PERP, -quantity)];
+    let mut legs =
+        [world.leg(world.sol, Instrument::PERP, quantity), world.leg(world.sol, Instrument::PERP, -quantity)];
     (legs[0].leg.price, legs[1].leg.price) = (high, low);
     world.trade_legs(from, to, &legs).unwrap();
 }
@@ -147,7 +148,10 @@ fn gated_profit_is_no_margin_for_a_withdrawal() {
     world.share_loss(sol).unwrap();
     world.settle_pnl(&maker, sol, false).unwrap();
     let borne = before - claim(&world, &maker) - cash(&world, &maker);
-    assert!(outcome.is_err() || health >= borne, "left with {health} above initial margin, of which {borne} is others'");
+    assert!(
+        outcome.is_err() || health >= borne,
+        "left with {health} above initial margin, of which {borne} is others'"
+    );
 }
 
 /// I-28: what the sharing has not reached is not moved to another market: a loss made there on purpose against a friend is paid to him
@@ -663,3 +667,72 @@ fn a_recovered_account_is_not_deleveraged() {
     assert!(outcome.is_err(), "nobody owes anything, and both are closed");
 }
 
+/// I-11, I-23: an isolated account's collateral beside its market counts as nothing as margin; it is not given away for nothing.
+#[test]
+fn a_bracket_pays_for_collateral_that_counts_as_nothing() {
+    let (mut this, other, bank) = isolated();
+    let refresh = instruction::refresh_price(this.world.group, other, this.world.price_update);
+    this.world.send(&[refresh], &[]).unwrap();
+    let mint = this.world.load::<margrave::state::Bank>(&bank).mint;
+    let wallet = this.world.give_new(&this.keeper, mint, 0);
+    let account = this.world.account(&this.alice);
+    let loaded = this.world.load(&bank);
+    let from = (this.alice.margin_account, &account);
+    let begin = instruction::begin_bracket(this.keeper.key(), from, (bank, &loaded), wallet, TOKEN_PROGRAM, 100 * SOL);
+    let end = this.end(this.world.usdc_bank, this.keeper.usdc, 1);
+    let outcome = this.world.send(&[begin, end], &[&this.keeper.keypair]);
+    assert!(outcome.is_err(), "tokens worth 2,800 dollars for a millionth of a dollar");
+}
+
+/// Alice isolated on SOL, long 500 at 35 dollars with 5,000 dollars, at 28; and 100 tokens of another market.
+fn isolated() -> (Bracketed, Pubkey, Pubkey) {
+    let mut world = World::with_market(PRICE).unwrap();
+    let other = world.list_other_underlying("ETH").unwrap();
+    let maker = world.funded("maker", 100_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 5_000 * DOLLAR, 0);
+    let keeper = world.wallet("keeper");
+    world.give(&keeper, Token::Usdc, 50_000 * DOLLAR);
+    let (bank, _) = deposit_other(&mut world, &alice, other, 100 * SOL);
+    let account = world.account(&alice);
+    let mode = instruction::set_mode((alice.margin_account, &account), margrave::state::Mode::Isolated);
+    world.set_price(PRICE).unwrap();
+    world.send(&[instruction::refresh_price(world.group, other, world.price_update)], &[]).unwrap();
+    world.send(&[mode], &[&alice.keypair]).unwrap();
+    world.trade(&alice, &maker, 500 * SOL_LONG, PRICE).unwrap();
+    later(&mut world, 60, 280_000_000_000);
+    (Bracketed { world, alice, keeper }, other, bank)
+}
+
+/// I-34: an account that could pay all it owes closes no bank: haircuts are margin, not loss.
+#[test]
+fn a_solvent_account_closes_no_bank() {
+    let Bracketed { mut world, alice, .. } = Bracketed::open();
+    let lender = world.funded("saver", 1_000 * DOLLAR, 0);
+    // 20,500 dollars of SOL, and 20,000 dollars owed.
+    later(&mut world, 60, 205_000_000_000);
+    world.flag(&alice).unwrap();
+    let outcome = world.withdraw(&lender, Token::Usdc, 1_000 * DOLLAR);
+    assert!(outcome.is_ok(), "status {}: {}", world.account(&alice).status, outcome.unwrap_err().error);
+}
+
+/// I-24: a slice's discount is that of its auction: two per cent of what the part is worth when it begins, not the haircut too.
+#[test]
+fn a_slice_does_not_sell_the_haircut() {
+    let Bracketed { mut world, alice, .. } = Bracketed::open();
+    let buyer = world.funded("buyer", 100_000 * DOLLAR, 0);
+    let worth = |world: &World, trader: &Trader| {
+        let accounts = world.accounts();
+        let mut arranged = margrave::portfolio::Arranged::new(&world.load(&world.group)).unwrap();
+        let account = world.account(trader);
+        arranged.read(&account, &accounts, margrave::oracle::Action::Reduce, world.now()).unwrap();
+        let valuation = arranged.valuation().unwrap();
+        arranged.full_equity_and_debts(&valuation).0
+    };
+    let before = (worth(&world, &alice), worth(&world, &buyer));
+    let receipt = world.liquidate_slice(&buyer, &alice, 1 << 30).unwrap();
+    let events = receipt.events();
+    let [Event::SliceLiquidated(event)] = &events[..] else { panic!("one event") };
+    let bought = i64::try_from(i128::from(before.0) * i128::from(event.share) >> 30).unwrap();
+    let gained = worth(&world, &buyer) - before.1;
+    assert!(gained <= bought / 40, "gains {gained} of {bought} that the slice is worth");
+}

@@ -9,7 +9,7 @@ use margrave::{oracle::Action, portfolio::Arranged, state::Group};
 use margrave_client::instruction;
 use std::time::{Duration, Instant};
 
-/// A dollar of rounding in ten million steps.
+/// What the rounding of a valuation may show as a gain of one step or path, micro-dollars.
 const ROUNDING: i64 = 3;
 
 struct Pair {
@@ -146,28 +146,42 @@ impl Pair {
         let seconds = [5, 60, 200, 600][self.rng.usize(0..4)];
         self.world.set_time(self.world.now() + seconds);
         self.world.set_price(price).unwrap();
-        // Interest until now is nobody's gain of a step.
+        self.accrue();
+    }
+
+    /// Interest until now is nobody's gain of a step.
+    fn accrue(&mut self) {
         for bank in [self.world.usdc_bank, self.world.sol_bank] {
             let loaded = self.world.load(&bank);
             self.world.send(&[instruction::accrue_interest((bank, &loaded))], &[]).unwrap();
         }
     }
 
-    /// Moves the price against the owner until he may be liquidated, if it can be.
+    /// Moves the price against the owner until he may be liquidated, if it can be; sometimes until he has next to nothing left.
     fn squeeze(&mut self) {
         let account = self.world.account(&self.owner);
         let long = account.positions[0].quantity > 0 || account.positions[0].kind == 0;
-        for _ in 0..40 {
-            let (_, health) = self.worths();
+        let mut last = None;
+        for _ in 0..20 {
+            let ([worth, ..], health) = self.worths();
+            let price = self.world.underlying().oracle.price;
             if health < 0 {
+                let left = self.rng.i64(0..200) * DOLLAR.cast_signed();
+                if let Some((before, at)) = last.filter(|(before, _)| *before > worth && self.rng.bool()) {
+                    let ahead = i128::from(worth - left) * i128::from(at - price) / i128::from(before - worth);
+                    self.post(price - i64::try_from(ahead).unwrap());
+                }
                 return;
             }
-            let price = self.world.underlying().oracle.price;
-            let step = self.rng.i64(2..=25);
-            let price = price / 1_000 * if long { 1_000 - step } else { 1_000 + step };
-            self.world.set_time(self.world.now() + 60);
-            self.world.set_price(price).unwrap();
+            last = Some((worth, price));
+            let step = self.rng.i64(2..=60);
+            self.post(price / 1_000 * if long { 1_000 - step } else { 1_000 + step });
         }
+    }
+
+    fn post(&mut self, price: i64) {
+        self.world.set_time(self.world.now() + 60);
+        self.world.set_price(price.clamp(PRICE / 5, PRICE * 5)).unwrap();
     }
 }
 
@@ -198,10 +212,15 @@ fn an_owner_of_two_accounts_gains_nothing_from_the_protocol() {
         }
         let mut sum = 0;
         for _ in 0..3 {
-            if pair.rng.u8(0..3) != 0 {
+            let squeezed = pair.rng.u8(0..3) != 0;
+            if squeezed {
                 pair.squeeze();
             }
-            pair.move_price();
+            if !squeezed || pair.rng.bool() {
+                pair.move_price();
+            } else {
+                pair.accrue();
+            }
             if !pair.covered() {
                 break;
             }

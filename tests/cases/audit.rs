@@ -252,38 +252,8 @@ fn every_registered_account_can_settle() {
     assert_eq!(world.underlying().losses.registered, 0);
 }
 
-/// I-26: a worthless option in a bankrupt account must not keep its loss from being shared: nobody takes it over (it does not help),
-/// and nobody has a claim to be deleveraged by it.
-#[test]
-fn a_worthless_option_does_not_block_the_waterfall() {
-    let mut desk = Desk::open();
-    let sol = desk.world.sol;
-    desk.alice_trades(&[desk.leg(Instrument::PERP, 500 * SOL_LONG)]).unwrap();
-    desk.alice_trades(&[desk.leg(desk.call(45), SOL_LONG / 100)]).unwrap();
-    let keeper = desk.world.funded("keeper", 1_000_000 * DOLLAR, 0);
-    let call = desk.call(45);
-    later(&mut desk.world, 60, LOW);
-    // The calls were written by somebody who has no profit on the underlying.
-    let Desk { world, alice, maker, .. } = &mut desk;
-    world.liquidate(&keeper, alice, u64::MAX).unwrap();
-    world.settle_pnl(alice, sol, false).unwrap();
-    world.flag(alice).unwrap();
-    let legs = vec![LiquidationLeg { instrument: call, lots: 1 }];
-    let taken = world.liquidate_legs(&keeper, alice, sol, legs, u64::MAX);
-    let covered = world.cover_deficit(alice, sol);
-    later(world, 121, LOW);
-    let named = world.nominate(alice, maker, sol, call);
-    let refused = |outcome: &Outcome| outcome.as_ref().err().map(|refusal| refusal.code);
-    assert!(
-        taken.is_ok() || covered.is_ok() || named.is_ok(),
-        "taken over {:?}, covered {:?}, nominated {:?}",
-        refused(&taken),
-        refused(&covered),
-        refused(&named)
-    );
-}
-
-/// The same where the other side of the option has made nothing on the underlying: no claim, no candidate.
+/// I-26: a worthless option keeps nobody's loss from being shared. Nobody takes it over (it does not help), and where the other side
+/// has made nothing on the underlying there is no claim and no candidate.
 #[test]
 fn the_other_side_of_a_worthless_option_is_a_candidate() {
     let mut desk = Desk::open();
@@ -563,29 +533,6 @@ fn winners_do_not_pay_a_bankrupt_account_s_fees() {
     let grown = world.underlying().pool.unsettled_fees - before;
     let loss = i64::try_from(world.underlying().losses.unshared).unwrap();
     assert!(grown == 0 || loss == 0, "of {loss} that profit bears, {grown} are fees that nobody has paid");
-}
-
-/// I-26: own collateral first, whatever it counts as margin.
-#[test]
-fn a_token_without_weight_is_collateral_all_the_same() {
-    let Written { mut world, alice, keeper, .. } = Written::prepare(0);
-    let sol = world.sol;
-    let other = world.list_other_underlying("ETH").unwrap();
-    let (bank, _) = deposit_other(&mut world, &alice, other, 100 * SOL);
-    let terms = BankTerms {
-        haircut_maintenance_ppm: 1_000_000,
-        haircut_initial_ppm: 1_000_000,
-        ..world.load::<margrave::state::Bank>(&bank).terms
-    };
-    if world.change(Change::Bank { bank, terms }, Some(other)).is_err() {
-        return; // such a token is not listed
-    }
-    later(&mut world, 60, LOW);
-    world.send(&[instruction::refresh_price(world.group, other, world.price_update)], &[]).unwrap();
-    world.liquidate(&keeper, &alice, u64::MAX).unwrap();
-    world.settle_pnl(&alice, sol, false).unwrap();
-    world.flag(&alice).unwrap();
-    world.refuses(OwnCollateralFirst, |world| world.cover_deficit(&alice, sol));
 }
 
 /// I-28: who has a deposit in a bank with an open loss does not park it in a market's pool until others have borne the loss.

@@ -8,6 +8,7 @@ mod common;
 
 mod access;
 mod attacks;
+mod audit;
 mod banks;
 mod breakers;
 mod conformance;
@@ -31,6 +32,7 @@ mod losses;
 mod market_data;
 mod modes;
 mod options;
+mod pair;
 mod preview;
 mod price;
 mod program_test;

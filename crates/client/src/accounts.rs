@@ -121,7 +121,9 @@ fn unless_useless<T>(outcome: Result<T>) -> Result<Option<T>> {
     use MargraveError::{AccountIsHealthy, LiquidationWouldNotHelp, NoPosition};
     match outcome {
         Ok(value) => Ok(Some(value)),
-        Err(error) if [AccountIsHealthy, LiquidationWouldNotHelp, NoPosition].iter().any(|it| is(&error, *it)) => Ok(None),
+        Err(error) if [AccountIsHealthy, LiquidationWouldNotHelp, NoPosition].iter().any(|it| is(&error, *it)) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -239,8 +239,12 @@ impl Directory for Accrued<'_> {
 
 /// What the chain refuses because there is nothing to do is no error of whoever asks.
 fn unless_useless<T>(outcome: Result<T>) -> Result<Option<T>> {
-    use MargraveError::{AccountIsHealthy, AmountMustBePositive, LiquidationWouldNotHelp, NoPosition, NothingToRepay};
-    let useless = [AccountIsHealthy, AmountMustBePositive, LiquidationWouldNotHelp, NoPosition, NothingToRepay];
+    use MargraveError::{
+        AccountIsHealthy, AmountMustBePositive, BankMissing, LiquidationWouldNotHelp, NoPosition, NothingToRepay,
+    };
+    // A balance that counts as nothing, beside an isolated account's market, is not among what was read.
+    let useless =
+        [AccountIsHealthy, AmountMustBePositive, BankMissing, LiquidationWouldNotHelp, NoPosition, NothingToRepay];
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(error) if useless.iter().any(|it| is(&error, *it)) => Ok(None),

@@ -12,8 +12,10 @@ use margrave_risk::{Ratio, Relief, Usd, most_relief};
 #[derive(Clone, Copy, Debug)]
 pub struct Keeper<'a> {
     pub margin_account: Pubkey,
-    /// Underlyings on which it takes no positions of bankrupt accounts, who pay no fee at first: those are closed against profit.
+    /// Underlyings on which it takes no positions of accounts that have been bankrupt for less than so many seconds, who pay no fee at
+    /// first: they are left to be closed against profit.
     pub avoided: &'a [Pubkey],
+    pub avoided_secs: i64,
 }
 
 /// What a step does.
@@ -87,6 +89,10 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
     let mut decisions = Vec::new();
     for (holder, account, slot) in holders(accounts, key) {
         if losses.is_sharing() && slot.registered != 0 && slot.loss_round == losses.round {
+            // While another loss is open nobody with more profit than its part can settle.
+            if losses.require_closed(now).is_err() {
+                continue;
+            }
             let settle = instruction::settle_pnl((*holder, account), *key, quote_bank, false);
             decisions.push(Decision::of(StepKind::Settle, settle));
         } else if losses.registering_until != 0
@@ -98,7 +104,8 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
             decisions.push(Decision::of(StepKind::RegisterProfit, register));
         }
     }
-    if losses.registering_until != 0 && now > losses.registering_until {
+    // Whoever is bankrupt still adds to the loss: a loss that comes while one is shared keeps its bearers from settling.
+    if losses.registering_until != 0 && now > losses.registering_until && losses.bankrupts == 0 {
         decisions.push(Decision::of(StepKind::ShareLoss, instruction::share_loss(group, *key)));
     }
     Ok(decisions)
@@ -212,7 +219,8 @@ impl Case<'_> {
     fn candidates(&self) -> Result<Vec<Candidate>> {
         let account = self.account.1;
         let mut candidates = Vec::new();
-        let taken = |slot: &&RiskSlot| !slot.is_empty() && !(self.bankrupt && self.keeper.avoided.contains(&slot.underlying));
+        let early = self.bankrupt && self.now - account.flagged_at < self.keeper.avoided_secs;
+        let taken = |slot: &&RiskSlot| !slot.is_empty() && !(early && self.keeper.avoided.contains(&slot.underlying));
         let underlyings: Vec<Pubkey> = account.risk.iter().filter(taken).map(|slot| slot.underlying).collect();
         for key in &underlyings {
             for leg in self.legs(key)? {
@@ -386,9 +394,11 @@ impl Case<'_> {
         if !account.positions[0].is_empty() {
             return self.deleveraging();
         }
-        if let Some(slot) = account.risk.iter().find(|slot| !slot.is_empty() && slot.claim < 0) {
-            let cover = instruction::cover_deficit((key, account), slot.underlying, quote);
-            return Ok(Some(Decision::of(StepKind::CoverDeficit, cover)));
+        for slot in account.risk.iter().filter(|slot| !slot.is_empty() && slot.claim < 0) {
+            if !self.accounts.underlying(&slot.underlying)?.losses.is_sharing() {
+                let cover = instruction::cover_deficit((key, account), slot.underlying, quote);
+                return Ok(Some(Decision::of(StepKind::CoverDeficit, cover)));
+            }
         }
         if let Some(slot) = account.collateral.iter().find(|slot| slot.shares < 0) {
             let write_off = instruction::write_off_debt((key, account), slot.bank);

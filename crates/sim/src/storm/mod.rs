@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Decisions that one keeper sends in a round.
 const BATCH: usize = 16;
+/// Keepers take nothing over on one market from accounts that have not been bankrupt for so long.
+const AVOIDED_SECS: i64 = 600;
 /// No step is asked for by anybody for so long: something is stuck.
 const PATIENCE_SECS: i64 = 7_200;
 /// A step may use so much, and a transaction lock so many accounts (I-25).
@@ -78,7 +80,7 @@ struct Storm {
 
 impl Storm {
     fn keeper<'a>(&self, index: usize, avoided: &'a [Pubkey]) -> Keeper<'a> {
-        Keeper { margin_account: self.keepers[index].margin_account, avoided }
+        Keeper { margin_account: self.keepers[index].margin_account, avoided, avoided_secs: AVOIDED_SECS }
     }
 
     fn blow(mut self) -> Result<Report> {

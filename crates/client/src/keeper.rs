@@ -51,6 +51,8 @@ impl Decision {
 
 /// Combined legs go in this many units.
 const COMBINED_UNITS: u64 = 1_000;
+/// Purchases of collateral that relieve less, micro-dollars, are not worth a step.
+const LEAST_RELIEF: i64 = 10_000;
 /// How often a step is halved until its liquidator can carry it.
 const MAX_HALVINGS: u32 = 12;
 
@@ -105,7 +107,7 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
         }
     }
     // Whoever is bankrupt still adds to the loss: a loss that comes while one is shared keeps its bearers from settling.
-    if losses.registering_until != 0 && now > losses.registering_until && losses.bankrupts == 0 {
+    if losses.registering_until != 0 && now > losses.registering_until && (losses.bankrupts == 0 || now > losses.gated_until) {
         decisions.push(Decision::of(StepKind::ShareLoss, instruction::share_loss(group, *key)));
     }
     Ok(decisions)
@@ -298,6 +300,10 @@ impl Case<'_> {
             let Some(step) = step.filter(|step| step.after.maintenance_health() > step.before.maintenance_health()) else {
                 continue;
             };
+            // Less than a cent may be rounding, which falls the other way in shares.
+            if step.after.liquidation_end_health() - step.before.liquidation_end_health() < dollars(LEAST_RELIEF) {
+                continue;
+            }
             let (before, after) = (step.before.equity, step.after.equity);
             into.push(Candidate {
                 // The bound, not the size: the chain counts in whole cents.

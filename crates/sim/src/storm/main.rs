@@ -38,5 +38,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         ensure!(again == report, "the second run ended otherwise:\n{again}");
         println!("A second run from the same seed ended in the same bytes.");
     }
+    ensure!(report.stuck.is_empty(), "I-25: no step helps these accounts:\n{}", report.stuck.join("\n"));
     Ok(())
 }

@@ -144,6 +144,7 @@ impl Storm {
             sent: vec![],
             races: 0,
             borne: Borne::default(),
+            stuck: vec![],
         };
         let makers: Vec<Trader> = (0..4).map(|index| storm.rich(&format!("maker {index}"), 200_000_000)).collect();
         let mut crowd: Vec<(Trader, u64)> = Vec::new();

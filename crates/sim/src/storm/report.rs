@@ -35,6 +35,8 @@ pub struct Report {
     pub ideal: u64,
     /// What bore the losses, whole dollars: floors, insurance, profit, concessions of deleveraged profit, insurance for debts, depositors.
     pub borne: [u64; 6],
+    /// Accounts that no step helps (I-25): none, or the storm has found something.
+    pub stuck: Vec<String>,
     /// SHA-256 of the program's accounts afterwards.
     pub hash: String,
 }
@@ -72,6 +74,7 @@ impl Report {
             blocks: blocks::pack(&storm.sent),
             ideal: total_units.div_ceil(blocks::BLOCK).max(hottest_units.div_ceil(blocks::PER_ACCOUNT)),
             borne: sums.map(|micros| micros / 1_000_000),
+            stuck: storm.stuck.clone(),
             hash: super::hash(&storm.world),
         }
     }
@@ -120,6 +123,7 @@ impl fmt::Display for Report {
         writeln!(f, "| of them below maintenance margin | {} |", grouped(self.breached as u64))?;
         writeln!(f, "| of them with negative equity | {} |", grouped(self.bankrupt as u64))?;
         writeln!(f, "| simulated seconds until nobody was and every loss was borne | {} |", self.seconds)?;
+        writeln!(f, "| of them stuck in the end | {} |", self.stuck.len())?;
         writeln!(f, "| steps another keeper was faster with | {} |", grouped(self.races))?;
         writeln!(f, "| compute units in all | {} |", grouped(self.total_units))?;
         for (name, units) in &self.hottest {

@@ -39,6 +39,8 @@ mod program_test;
 mod quotes;
 mod settlement;
 mod stories;
+mod storm;
+mod storm_finds;
 mod token_2022;
 mod trade;
 mod withdraw;

@@ -8,6 +8,7 @@
 
 mod books;
 mod pyth;
+pub mod storm;
 pub mod terms;
 mod world;
 

@@ -150,7 +150,7 @@ impl World {
             .map_err(|error| anyhow::anyhow!("the program does not load: {error}"))?;
         let [admin, manager, operator, guardian] = [0, 2, 3, 4].map(keypair);
         for key in [&admin, &manager, &operator, &guardian] {
-            airdrop(&mut svm, &key.pubkey());
+            airdrop(&mut svm, &key.pubkey(), 1_000);
         }
         let mut world = Self {
             svm,
@@ -312,7 +312,8 @@ impl World {
     pub fn wallet(&mut self, name: &str) -> Trader {
         self.traders += 1;
         let keypair = keypair(1_000 + self.traders);
-        airdrop(&mut self.svm, &keypair.pubkey());
+        // The faucet has a million: enough for thousands of wallets.
+        airdrop(&mut self.svm, &keypair.pubkey(), 20);
         let mut account = |mint| {
             CreateAssociatedTokenAccount::new(&mut self.svm, &keypair, &mint)
                 .send()
@@ -807,8 +808,8 @@ pub fn keypair(number: u64) -> Keypair {
     Keypair::new_from_array(seed)
 }
 
-fn airdrop(svm: &mut LiteSVM, key: &Pubkey) {
-    svm.airdrop(key, 1_000_000_000_000).expect("the faucet pays");
+fn airdrop(svm: &mut LiteSVM, key: &Pubkey, sol: u64) {
+    svm.airdrop(key, sol * 1_000_000_000).expect("the faucet pays");
 }
 
 fn custom_code(error: &str) -> Option<u32> {

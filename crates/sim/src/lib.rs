@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod books;
+pub mod prices;
 mod pyth;
 pub mod terms;
 mod world;

@@ -1,7 +1,7 @@
 //! The terminal. Numbers become text here and nowhere else.
 
 use crate::{
-    prices::Hour,
+    prices::{Hour, time},
     scenario::{Liquidation, Summary},
 };
 use comfy_table::{Attribute, Cell as TableCell, CellAlignment, Color, Table, presets::UTF8_BORDERS_ONLY};
@@ -14,12 +14,6 @@ use std::io::{IsTerminal, Write};
 pub struct Screen {
     silent: bool,
     colour: bool,
-}
-
-/// 2022-11-08 16:00, UTC.
-pub fn time(unix_time: i64) -> String {
-    jiff::Timestamp::from_second(unix_time)
-        .map_or_else(|_| unix_time.to_string(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
 /// Micro-dollars as whole dollars with separators, rounded toward zero.

@@ -44,7 +44,13 @@ pub fn read_csv(file: &Path, from: Option<Date>, to: Option<Date>) -> Result<Vec
     Ok(hours)
 }
 
-fn start_of_day(day: Date) -> Result<i64> {
+/// 2022-11-08 16:00, UTC.
+pub fn time(unix_time: i64) -> String {
+    jiff::Timestamp::from_second(unix_time)
+        .map_or_else(|_| unix_time.to_string(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+pub fn start_of_day(day: Date) -> Result<i64> {
     Ok(day.to_zoned(TimeZone::UTC)?.timestamp().as_second())
 }
 
@@ -52,7 +58,7 @@ fn start_of_day(day: Date) -> Result<i64> {
 pub fn generate(seed: u64) -> Vec<Hour> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut price = 350_000_000_000_i64;
-    let start = margrave_sim::World::START;
+    let start = crate::World::START;
     (0..120)
         .map(|hour| {
             // Drift and half-width of the noise in millionths per hour.

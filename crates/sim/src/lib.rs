@@ -10,6 +10,7 @@ mod books;
 pub mod prices;
 mod pyth;
 pub mod terms;
+pub mod text;
 mod world;
 
 pub use books::{Books, check_books};

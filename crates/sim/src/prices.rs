@@ -1,4 +1,4 @@
-//! Where the hours come from: a CSV of real prices, or a generator with the shape of a crash.
+//! Where hourly prices come from: a CSV of real prices, or a generator with the shape of a crash.
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{civil::Date, tz::TimeZone};
@@ -44,12 +44,7 @@ pub fn read_csv(file: &Path, from: Option<Date>, to: Option<Date>) -> Result<Vec
     Ok(hours)
 }
 
-/// 2022-11-08 16:00, UTC.
-pub fn time(unix_time: i64) -> String {
-    jiff::Timestamp::from_second(unix_time)
-        .map_or_else(|_| unix_time.to_string(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
-}
-
+/// Its first second, UTC.
 pub fn start_of_day(day: Date) -> Result<i64> {
     Ok(day.to_zoned(TimeZone::UTC)?.timestamp().as_second())
 }

@@ -1,6 +1,6 @@
 //! The control: the same positions, each margined by itself at a fixed part of its notional, in double precision and without a chain.
 //!
-//! Every position and deposit asks for the floor of its coin's scan range plus the charge on net value, 0.8 of the range in maintenance:
+//! Every position and deposit asks for 4/3 of the floor of its coin's scan range and the charge on net value, in maintenance for 0.8 of the range:
 //! what the engine would ask for it alone on a calm day. Nothing offsets, nothing adapts. A short option asks as much as a future of
 //! its notional, a long one no more than its value; a deposit also its haircut. An account opens with the same multiple of its initial margin as
 //! in the portfolio system. Below maintenance margin its positions are closed at the mark less the same fees, the largest first, in
@@ -10,7 +10,7 @@
 use crate::{
     market::{Coin, Path},
     population::{FUTURE, Member, Population},
-    replay::Seen,
+    replay::{Keeper, Seen},
     tally::Tally,
 };
 use margrave_sim::terms::{group_terms, market_terms, risk_terms};
@@ -64,8 +64,10 @@ impl Item {
         let spot = dollars(seen.prices[self.coin]);
         let notional = self.quantity.abs() * spot;
         let charge = part(risk.net_charge_ppm);
-        let initial = notional * (part(coin.range_ppm) + charge);
-        let maintenance = notional * (part(coin.range_ppm) * part(group_terms().maintenance_scan_ppm) + charge);
+        // The grid's edge is at 4/3 of the range.
+        let edge = part(coin.range_ppm) * 4.0 / 3.0;
+        let initial = notional * (edge + charge);
+        let maintenance = notional * (edge * part(group_terms().maintenance_scan_ppm) + charge);
         let fee = notional * part(risk.liquidation_fee_ppm);
         match self.kind {
             Kind::Linear => {
@@ -182,7 +184,7 @@ pub fn could_not_open(population: &Population, path: &Path, seen: &Seen) -> usiz
 }
 
 /// Replays the same hours.
-pub fn run(population: &Population, path: &Path, seen: &[Seen], insurance: u64) -> Tally {
+pub fn run(population: &Population, path: &Path, seen: &[Seen], insurance: u64, keeper: Keeper) -> Tally {
     let Some(first) = seen.first() else { return Tally::default() };
     let mut tally = Tally { accounts: population.members.len(), insured: insurance, ..Tally::default() };
     #[allow(clippy::cast_precision_loss)]
@@ -194,7 +196,11 @@ pub fn run(population: &Population, path: &Path, seen: &[Seen], insurance: u64) 
         tally.initial_margin += micros(initial);
         tally.equity += micros(equity);
     }
-    for hour in &seen[1..] {
+    for (number, hour) in seen[1..].iter().enumerate() {
+        tally.hours += 1;
+        if !keeper.acts_in(number) {
+            continue;
+        }
         let (bad_debt, liquidated) = (tally.bad_debt, tally.liquidated.len());
         for account in &mut accounts {
             let (equity, _, maintenance) = account.sums(path, hour);
@@ -217,8 +223,10 @@ pub fn run(population: &Population, path: &Path, seen: &[Seen], insurance: u64) 
                 tally.shared += micros(owed) - micros(paid);
             }
         }
-        tally.hours += 1;
-        tally.end_hour(margrave_sim::prices::time(hour.time), bad_debt, liquidated);
+        tally.end_hour(margrave_sim::text::time(hour.time), bad_debt, liquidated);
+    }
+    if let Some(last) = seen.last() {
+        tally.open = accounts.iter().map(|account| micros((-account.sums(path, last).0).max(0.0))).sum();
     }
     tally
 }

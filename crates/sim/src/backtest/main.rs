@@ -15,7 +15,7 @@ use clap::Parser;
 use market::{Coin, FTT, LUNA, MAJORS, Market, Path, USDC};
 use margrave_sim::prices::{self, Hour};
 use population::Population;
-use replay::{Keeper, Replay};
+use replay::{ABSENT, DILIGENT, Replay};
 use std::{path::PathBuf, process::ExitCode};
 use tally::Tally;
 
@@ -116,11 +116,10 @@ fn read_period(arguments: &Arguments, period: &Period) -> Result<Path> {
     Path::new(coins.clone(), &series.collect::<Result<Vec<_>>>()?, begin)
 }
 
-/// What a period came to.
+/// What a period came to, with a keeper that acts every hour and with one that hardly does.
 pub struct Outcome {
-    pub portfolio: Tally,
-    pub abandoned: Tally,
-    pub control: Tally,
+    pub portfolio: [Tally; 2],
+    pub control: [Tally; 2],
     pub could_not_open: usize,
     pub refused_deposits: usize,
     pub seen: Vec<replay::Seen>,
@@ -131,17 +130,17 @@ fn replay(path: &Path, accounts: usize, seed: u64) -> Result<Outcome> {
         let mut market = Market::open(path)?;
         let population = Population::open(&mut market, path, accounts, seed)?;
         let Replay { tally, seen, .. } = Replay::run(&mut market, &population, path, keeper)?;
-        Ok((population, tally, seen))
+        let control = control::run(&population, path, &seen, tally.insured, keeper);
+        Ok((population, tally, control, seen))
     };
-    let (_, abandoned, _) = run(Keeper::LeavesBankrupt)?;
-    let (population, portfolio, seen) = run(Keeper::TakesAll)?;
+    let (_, absent, absent_control, _) = run(ABSENT)?;
+    let (population, portfolio, control, seen) = run(DILIGENT)?;
     let first = seen.first().context("no hours")?;
     Ok(Outcome {
-        control: control::run(&population, path, &seen, portfolio.insured),
         could_not_open: control::could_not_open(&population, path, first),
         refused_deposits: population.refused_deposits,
-        portfolio,
-        abandoned,
+        portfolio: [portfolio, absent],
+        control: [control, absent_control],
         seen,
     })
 }

@@ -13,11 +13,24 @@ use margrave::state::{Instrument, MarginAccount, PositionSlot, Status};
 use margrave_client::{Accounts, InstrumentKind, LiquidationLeg, Pubkey};
 use margrave_sim::{Outcome, Token, Trader, check_books};
 
-/// Whether a keeper takes over what bankrupt accounts hold, or leaves it to be deleveraged.
+/// How a keeper works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeper {
-    TakesAll,
-    LeavesBankrupt,
+pub struct Keeper {
+    /// Acts in each so-manieth hour.
+    pub every_hours: usize,
+    /// Takes over what bankrupt accounts hold, or leaves it to be deleveraged.
+    pub takes_bankrupt: bool,
+}
+
+pub const DILIGENT: Keeper = Keeper { every_hours: 1, takes_bankrupt: true };
+/// Once a day, and bankrupt accounts are left alone.
+pub const ABSENT: Keeper = Keeper { every_hours: 24, takes_bankrupt: false };
+
+impl Keeper {
+    /// Whether it acts in the hour of this number.
+    pub fn acts_in(&self, number: usize) -> bool {
+        number % self.every_hours == self.every_hours - 1
+    }
 }
 
 /// What the control is shown of an hour.
@@ -51,7 +64,12 @@ impl<'a> Replay<'a> {
             this.row = row;
             this.hour(number)?;
         }
-        this.tally.unshared = this.market.listed.iter().map(|listed| this.unshared(&listed.underlying)).sum();
+        this.tally.open = this.market.listed.iter().map(|listed| this.unshared(&listed.underlying)).sum();
+        let (accounts, now) = (this.market.world.accounts(), this.market.world.now());
+        for member in &population.members {
+            let equity = accounts.value(&member.trader.margin_account, now)?.equity;
+            this.tally.open += (-equity.micros()).max(0);
+        }
         Ok(this)
     }
 
@@ -76,7 +94,7 @@ impl<'a> Replay<'a> {
         self.market.post(self.row)?;
         self.market.set_surfaces()?;
         self.see();
-        let below = self.below();
+        let below = if self.keeper.acts_in(number) { self.below() } else { vec![] };
         if !below.is_empty() {
             below.iter().for_each(|index| self.flag(*index));
             self.wait(120)?;
@@ -95,11 +113,11 @@ impl<'a> Replay<'a> {
         match check_books(&self.market.world) {
             Ok(_) => self.tally.conserved += 1,
             Err(error) => {
-                let time = margrave_sim::prices::time(self.row.time);
+                let time = margrave_sim::text::time(self.row.time);
                 self.tally.first_break.get_or_insert(format!("{time}: {error}"));
             }
         }
-        self.tally.end_hour(margrave_sim::prices::time(self.row.time), bad_debt, liquidated);
+        self.tally.end_hour(margrave_sim::text::time(self.row.time), bad_debt, liquidated);
         Ok(())
     }
 
@@ -178,7 +196,8 @@ impl<'a> Replay<'a> {
         }
         for index in 0..self.market.listed.len() {
             let (group, underlying) = (self.market.world.group, self.market.listed[index].underlying);
-            if self.market.world.sheet(&underlying).pool.unsettled_fees > 0 {
+            let pool = self.market.world.sheet(&underlying).pool;
+            if pool.unsettled_fees > 0 && pool.balance > 0 {
                 let sweep = margrave_client::instruction::sweep_fees(group, underlying, self.market.world.usdc_bank);
                 let outcome = self.market.world.send(&[sweep], &[]);
                 self.note(outcome);
@@ -196,7 +215,7 @@ impl<'a> Replay<'a> {
             if !account.is_liquidatable(&value, now) {
                 break;
             }
-            if value.equity.is_negative() && self.keeper == Keeper::LeavesBankrupt {
+            if value.equity.is_negative() && !self.keeper.takes_bankrupt {
                 break;
             }
             let keeper = &self.population.keeper;

@@ -23,8 +23,8 @@ pub struct Tally {
     pub conceded: i64,
     pub shared: i64,
     pub lent: i64,
-    /// Not borne by anybody at the end.
-    pub unshared: i64,
+    /// What nobody has borne at the end, or is still owed.
+    pub open: i64,
     /// At the mark.
     pub deleveraged: i64,
     /// Notional of positions that the keeper took over, at the mark.

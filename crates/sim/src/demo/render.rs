@@ -1,26 +1,22 @@
-//! The terminal. Numbers become text here and nowhere else.
+//! The terminal.
 
 use crate::{
-    prices::{Hour, time},
+    prices::Hour,
     scenario::{Liquidation, Summary},
 };
 use comfy_table::{Attribute, Cell as TableCell, CellAlignment, Color, Table, presets::UTF8_BORDERS_ONLY};
 use margrave::state::MarginAccount;
-use margrave_risk::{Cell, PriceMove, RiskArray, Usd, VolMove};
-use margrave_sim::Trader;
+use margrave_risk::{Cell, PriceMove, RiskArray, VolMove};
+use margrave_sim::{
+    Trader,
+    text::{dollars, time},
+};
 use std::io::{IsTerminal, Write};
 
 /// Standard output, or nothing when only the JSON summary is wanted.
 pub struct Screen {
     silent: bool,
     colour: bool,
-}
-
-/// Micro-dollars as whole dollars with separators, rounded toward zero.
-fn dollars(micros: i64) -> String {
-    let digits = (micros / Usd::SCALE).unsigned_abs().to_string();
-    let grouped: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|d| std::str::from_utf8(d).unwrap_or("")).collect();
-    format!("{}{}", if micros <= -Usd::SCALE { "-" } else { "" }, grouped.join(","))
 }
 
 fn price(raw: i64) -> String {

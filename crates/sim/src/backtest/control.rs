@@ -102,8 +102,12 @@ fn items_of(member: &Member, seen: &Seen) -> Vec<Item> {
         let kind = if place <= FUTURE { Kind::Linear } else { Kind::Option };
         Item { kind, coin, place, quantity: quantity as f64 / 1e9, entry: dollars(seen.marks[coin][place]) }
     };
-    let deposit = |&(coin, atoms): &(usize, u64)| {
-        Item { kind: Kind::Deposit, coin, place: 0, quantity: atoms as f64 / 1e9, entry: 0.0 }
+    let deposit = |&(coin, atoms): &(usize, u64)| Item {
+        kind: Kind::Deposit,
+        coin,
+        place: 0,
+        quantity: atoms as f64 / 1e9,
+        entry: 0.0,
     };
     member.legs.iter().map(leg).chain(member.deposits.iter().map(deposit)).collect()
 }

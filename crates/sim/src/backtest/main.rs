@@ -12,8 +12,8 @@ mod tests;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use market::{Coin, FTT, LUNA, MAJORS, Market, Path, USDC};
 use margrave_sim::prices::{self, Hour};
+use market::{Coin, FTT, LUNA, MAJORS, Market, Path, USDC};
 use population::Population;
 use replay::{ABSENT, DILIGENT, Replay};
 use std::{path::PathBuf, process::ExitCode};
@@ -52,7 +52,12 @@ pub struct Period {
 
 const PERIODS: [Period; 4] = [
     Period { name: "may-2022", title: "May 2022", days: ["2022-05-04", "2022-05-14"], extra: None },
-    Period { name: "luna", title: "LUNA to zero, as collateral", days: ["2022-05-04", "2022-05-12"], extra: Some(LUNA) },
+    Period {
+        name: "luna",
+        title: "LUNA to zero, as collateral",
+        days: ["2022-05-04", "2022-05-12"],
+        extra: Some(LUNA),
+    },
     Period { name: "november-2022", title: "November 2022", days: ["2022-11-05", "2022-11-14"], extra: None },
     Period { name: "usdc", title: "USDC below its peg", days: ["2023-03-08", "2023-03-15"], extra: Some(USDC) },
 ];

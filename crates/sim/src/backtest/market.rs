@@ -115,7 +115,8 @@ impl Path {
             prices: series.iter().map(|hours| at(hours, hour.unix_time)).collect(),
         };
         let hours: Vec<Row> = first.iter().map(row).collect();
-        let begin = hours.iter().position(|row| row.time >= begin).context("the prices end before the period begins")?;
+        let begin =
+            hours.iter().position(|row| row.time >= begin).context("the prices end before the period begins")?;
         let known = |index: usize| coins[index].role == Role::Peg || hours[begin].prices[index].is_some();
         ensure!((0..coins.len()).all(known), "a coin has no price in the first hour of the period");
         Ok(Self { coins, hours, begin })
@@ -166,7 +167,9 @@ impl Market {
             };
             let bank = if coin.role == Role::Collateral {
                 let price = path.first().prices[index].context("no price")?;
-                let cap = u64::try_from(i128::from(COLLATERAL_CAP) * i128::from(DOLLAR_PRICE) * 1_000_000_000 / i128::from(price))?;
+                let cap = u64::try_from(
+                    i128::from(COLLATERAL_CAP) * i128::from(DOLLAR_PRICE) * 1_000_000_000 / i128::from(price),
+                )?;
                 let mint = world.create_mint(9);
                 world.list_bank(mint, Some(underlying), BankTerms { deposit_cap: cap, ..coin.bank_terms() })?;
                 Some((pda::bank(&world.group, &mint), mint))
@@ -201,7 +204,8 @@ impl Market {
             }
             let time = self.world.now() + EXPIRY_DAYS * 86_400;
             let listed = &mut self.listed[index];
-            (listed.instruments, listed.expiry, listed.vol_percent) = (instruments, Some((expiry, series, time)), vol_percent);
+            (listed.instruments, listed.expiry, listed.vol_percent) =
+                (instruments, Some((expiry, series, time)), vol_percent);
         }
         Ok(())
     }
@@ -227,7 +231,8 @@ impl Market {
             let vol_percent = self.scanned_vol_percent(index).min(before + before * 2 / 5);
             let surface = flat_surface(vol_percent, time - self.world.now());
             let (operator, group) = (self.world.operator.pubkey(), self.world.group);
-            let set = instruction::set_surface(operator, group, self.listed[index].underlying, (expiry, series), surface);
+            let set =
+                instruction::set_surface(operator, group, self.listed[index].underlying, (expiry, series), surface);
             self.world.send(&[set], &[])?;
             self.listed[index].vol_percent = vol_percent;
         }

@@ -109,7 +109,8 @@ impl Population {
             let multiple = random.i64(105..=250);
             let exotic = listed_only.filter(|_| number % 3 == 1);
             let drawn = Drawn { style, coin, other, size, multiple, exotic };
-            this.open_member(market, path, number, &drawn).with_context(|| format!("account {number}, {}", style.name))?;
+            this.open_member(market, path, number, &drawn)
+                .with_context(|| format!("account {number}, {}", style.name))?;
         }
         Ok(this)
     }

@@ -57,8 +57,7 @@ const MOST_STEPS: usize = 40;
 impl<'a> Replay<'a> {
     /// Replays the period to its end.
     pub fn run(market: &'a mut Market, population: &'a Population, path: &'a Path, keeper: Keeper) -> Result<Self> {
-        let mut this =
-            Self { market, population, keeper, row: path.first(), tally: Tally::default(), seen: vec![] };
+        let mut this = Self { market, population, keeper, row: path.first(), tally: Tally::default(), seen: vec![] };
         this.begin()?;
         for (number, row) in path.hours[path.begin + 1..].iter().enumerate() {
             this.row = row;
@@ -232,7 +231,9 @@ impl<'a> Replay<'a> {
                 break;
             }
             let outcome = self.market.world.liquidate_slice(keeper, trader, 1 << 30);
-            if let Some(discount) = outcome.as_ref().ok().and_then(|receipt| slice_discount(receipt, value.equity.micros())) {
+            if let Some(discount) =
+                outcome.as_ref().ok().and_then(|receipt| slice_discount(receipt, value.equity.micros()))
+            {
                 self.tally.fees += discount;
             }
             if !self.note(outcome) {
@@ -245,14 +246,19 @@ impl<'a> Replay<'a> {
     /// Buys deposited coins for what the account owes in dollars. Returns whether any were bought.
     fn sell_collateral(&mut self, trader: &Trader) -> bool {
         let usdc = self.market.world.usdc_bank;
-        let owes = |account: &MarginAccount| account.shares_in(&usdc) < 0 || account.risk.iter().any(|slot| slot.claim < 0);
+        let owes =
+            |account: &MarginAccount| account.shares_in(&usdc) < 0 || account.risk.iter().any(|slot| slot.claim < 0);
         if self.market.world.account(trader).collateral.iter().all(|slot| slot.shares <= 0 || slot.bank == usdc) {
             return false;
         }
         self.settle(trader);
         let account = self.market.world.account(trader);
-        let banks: Vec<Pubkey> =
-            account.collateral.iter().filter(|slot| slot.shares > 0 && slot.bank != usdc).map(|slot| slot.bank).collect();
+        let banks: Vec<Pubkey> = account
+            .collateral
+            .iter()
+            .filter(|slot| slot.shares > 0 && slot.bank != usdc)
+            .map(|slot| slot.bank)
+            .collect();
         owes(&account)
             && banks.into_iter().any(|bank| {
                 let keeper = &self.population.keeper;
@@ -273,7 +279,9 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         self.settle(trader);
-        self.sell_collateral(trader);
+        if self.sell_collateral(trader) {
+            self.settle(trader);
+        }
         let held = self.market.world.account(trader);
         for slot in held.positions.iter().take_while(|slot| !slot.is_empty()) {
             let underlying = held.risk[usize::from(slot.risk_slot)].underlying;

@@ -32,8 +32,7 @@ much as a future, a long one at most its value. That is what the engine asks for
 nothing adapts. Positions of an account below maintenance are closed at the mark, the largest first, for the same fee and down to the
 same end; a fifth of the fees goes to insurance, which begins with the same amount; no deleveraging, what insurance cannot pay is shared.
 
-**Accounts** hold, against one rich maker: {}.
-Sizes are 20,000 to 400,000 dollars. In each system an account posts 105 to 250 % of the initial margin that this system asks for, so that both are used
+**Accounts** hold, against one rich maker: {}. Sizes are 20,000 to 400,000 dollars. In each system an account posts 105 to 250 % of the initial margin that this system asks for, so that both are used
 at the same leverage of what they allow; the system with less margin stands on less collateral. Standard terms of docs/parameters.md, but
 for the floors of the scan range (SOL 18 %, BTC 12 %, ETH 14 %, up to three times that) and a kappa of 0.5 between the three. The scan range has seen the {WARM_UP_DAYS} days
 before. Insurance begins with what the fees of the opening trades have paid into it and nothing else.
@@ -43,10 +42,12 @@ the same prices, until its fee has fully grown, and takes the steps with the hig
 then a slice) until the program allows no more. What is left of bankrupt accounts goes down the waterfall in the same hour. *Absent* is the
 same keeper once a day, leaving the positions of bankrupt accounts to be deleveraged: what happens if nobody is there.
 
-What this leaves out: the spread and depth of a market (positions change hands at the mark), traders who act, funding away from
-zero, failing transactions, and volatility smiles: options are marked at the flat volatility that the scan range stands for.
+What this leaves out: the spread and depth of a market (positions change hands at the mark, and what the keeper makes of what it took over is not
+counted), traders who act, funding away from zero, failing transactions, the basis (a future is marked at the spot price, so that an account
+long a perp and short a future asks for little and loses nothing), and smiles: options are marked at the flat volatility that the scan
+range stands for.
 ",
-        styles.join(", ")
+        styles.join("; ")
     )
 }
 
@@ -57,7 +58,15 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
         let prices: Vec<i64> = path.hours[path.begin..].iter().filter_map(|row| row.prices[index]).collect();
         let (Some(first), Some(last)) = (prices.first(), prices.last()) else { continue };
         let lowest = prices.iter().min().unwrap_or(first);
-        let _ = write!(text, " {} (`{}`) {}, lowest {}, at the end {}.", coin.symbol, coin.file(), price(*first), price(*lowest), price(*last));
+        let _ = write!(
+            text,
+            " {} (`{}`) {}, lowest {}, at the end {}.",
+            coin.symbol,
+            coin.file(),
+            price(*first),
+            price(*lowest),
+            price(*last)
+        );
         if coin.role == Role::Peg {
             let hours = path.hours.len() - path.begin;
             let missing = (i64::from(group_terms().peg_threshold_ppm) * 10_000 - lowest).max(0);
@@ -149,7 +158,7 @@ pub fn coverage(coverage: &Coverage, hours: &[Hour]) -> String {
 
 Natively with `crates/risk`, over every midnight-to-midnight day from {} to {} on which the files have both prices: the loss of a book
 opened at initial margin and left alone for a day, against that margin. Scan ranges follow the hourly closes as on chain. The goal is 99.5 % of
-account-days, 99 % on every asset. LR is Kupiec's likelihood ratio against a rate of 0.5 %; above 3.84 the rate is another one at 5 %:
+account-days, 99 % on every asset, over all history; the files lack the days of 2020-03-12 and 2025-10-10. A day counts by its end, not by its worst hour. LR is Kupiec's likelihood ratio against a rate of 0.5 %; above 3.84 the rate is another one at 5 %:
 *lower* is too careful, *higher* fails. Days of one line do not overlap, but books of one day move together, so the ratio of a line of several coins
 overstates what is known. Options are valued at the flat volatility the scan range stands for, which moves with it.
 
@@ -160,9 +169,22 @@ Perps of one coin. LUNA and FTT would be listed at 30 % to 57 %; both files cont
         day(hours.last()),
     );
     table(&mut text, &coverage.by_coin.iter().collect::<Vec<_>>());
-    text += "\nKinds of books, each on SOL, BTC and ETH.\n\n";
+    text += "\nKinds of books, each on SOL, BTC and ETH. Futures are left out: their basis is not in the files.\n\n";
     table(&mut text, &coverage.by_style.iter().chain([&coverage.all]).collect::<Vec<_>>());
+    if let Some(least) = coverage.by_coin.iter().chain(&coverage.by_style).min_by_key(|line| line.covered()) {
+        let _ = writeln!(
+            text,
+            "\nTogether {} of account-days are covered; the least covered line is {} with {}.",
+            percent(&coverage.all),
+            least.name,
+            percent(least)
+        );
+    }
     text
+}
+
+fn percent(line: &Line) -> String {
+    format!("{}.{:02} %", line.covered() / 100, line.covered() % 100)
 }
 
 fn table(text: &mut String, lines: &[&Line]) {
@@ -173,15 +195,14 @@ fn table(text: &mut String, lines: &[&Line]) {
             (true, false) => "lower",
             (true, true) => "higher",
         };
-        let (percent, day) = line.worst.unwrap_or_default();
+        let (most, day) = line.worst.unwrap_or_default();
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {}.{:02} % | {:.2} | {verdict} | {percent} % ({}) |",
+            "| {} | {} | {} | {} | {:.2} | {verdict} | {most} % ({}) |",
             line.name,
             line.days,
             line.exceeded,
-            line.covered() / 100,
-            line.covered() % 100,
+            percent(line),
             line.kupiec(),
             &time(day)[..10]
         );

@@ -19,6 +19,7 @@ mod engine;
 mod errors;
 mod events;
 mod expiry;
+mod findings;
 mod governance;
 mod group;
 mod journeys;

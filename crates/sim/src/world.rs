@@ -636,6 +636,12 @@ impl World {
         self.refresh()
     }
 
+    /// The same for the underlying that follows another feed.
+    pub fn set_price_of(&mut self, underlying: Pubkey, feed_id: [u8; 32], price: i64) -> Outcome {
+        self.post(&PriceMessage { feed_id, ..self.good_price(price) }, RECEIVER);
+        self.send(&[instruction::refresh_price(self.group, underlying, self.price_update)], &[])
+    }
+
     /// A price message that every check accepts.
     pub fn good_price(&self, price: i64) -> PriceMessage {
         PriceMessage {

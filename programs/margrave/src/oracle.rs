@@ -7,14 +7,24 @@ use crate::{
 };
 use anchor_lang::prelude::*;
 use margrave_risk::{Price, Ratio};
+#[cfg(not(target_arch = "wasm32"))]
 use pyth_sdk_solana::state::{PriceStatus, load_price_account};
+#[cfg(not(target_arch = "wasm32"))]
 use pyth_solana_receiver_sdk::price_update::{PriceUpdateV2, VerificationLevel};
+
+/// A browser values accounts and is given no price account: the SDKs that read one stay out of its module.
+#[cfg(target_arch = "wasm32")]
+pub fn read_price(_: &Group, _: &OracleTerms, _: &AccountInfo<'_>) -> Result<Observation> {
+    err!(MargraveError::NotAPriceUpdate)
+}
 
 /// Decimals of a pyth exponent of zero in 10^-10 dollars.
 const PRICE_DECIMALS: i32 = 10;
 
 /// Where a legacy account says that it is of a price, and the status of its aggregate price.
+#[cfg(not(target_arch = "wasm32"))]
 const LEGACY_TYPE: usize = 16;
+#[cfg(not(target_arch = "wasm32"))]
 const LEGACY_STATUS: usize = 224;
 
 /// A price as a receiver program wrote it, of the feed that was asked for.
@@ -33,6 +43,7 @@ pub struct Observation {
 ///
 /// Not checked here: the write authority of a `PriceUpdateV2` (anybody may post) and its address (any account of the receiver
 /// will do, the content is signed).
+#[cfg(not(target_arch = "wasm32"))]
 pub fn read_price(group: &Group, terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
     require!(group.accepts_receiver(info.owner), MargraveError::ReceiverNotAllowed);
     if terms.kind == OracleKind::Legacy as u32 {
@@ -53,6 +64,7 @@ pub fn read_price(group: &Group, terms: &OracleTerms, info: &AccountInfo<'_>) ->
 }
 
 /// A legacy account is its feed: there is one per product, written by the oracle program itself.
+#[cfg(not(target_arch = "wasm32"))]
 fn read_legacy(terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
     require!(info.key.to_bytes() == terms.feed_id, MargraveError::FeedMismatch);
     let data = info.try_borrow_data()?;

@@ -21,8 +21,6 @@ export const MARGRAVE_ERROR__GROUP_MISMATCH = 0x1773; // 6003
 export const MARGRAVE_ERROR__VAULT_MISMATCH = 0x1774; // 6004
 /** MintMismatch: The token account or mint is not of this bank's token */
 export const MARGRAVE_ERROR__MINT_MISMATCH = 0x1775; // 6005
-/** DuplicateAccount: The same account was given twice */
-export const MARGRAVE_ERROR__DUPLICATE_ACCOUNT = 0x1776; // 6006
 /** BankMissing: A bank the margin account has a balance in was not given */
 export const MARGRAVE_ERROR__BANK_MISSING = 0x1777; // 6007
 /** UnderlyingMissing: An underlying the margin account has risk in was not given */
@@ -195,7 +193,6 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED
   | typeof MARGRAVE_ERROR__DELEGATION_TOO_LONG
   | typeof MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED
-  | typeof MARGRAVE_ERROR__DUPLICATE_ACCOUNT
   | typeof MARGRAVE_ERROR__EXPIRY_HAS_PASSED
   | typeof MARGRAVE_ERROR__EXPIRY_IN_USE
   | typeof MARGRAVE_ERROR__FEED_MISMATCH
@@ -283,7 +280,6 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED]: `The account already holds its 8 collateral tokens; withdraw one entirely first`,
     [MARGRAVE_ERROR__DELEGATION_TOO_LONG]: `A delegate may be appointed for at most a year`,
     [MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED]: `The deposit would exceed the bank's deposit_cap`,
-    [MARGRAVE_ERROR__DUPLICATE_ACCOUNT]: `The same account was given twice`,
     [MARGRAVE_ERROR__EXPIRY_HAS_PASSED]: `The expiry has passed`,
     [MARGRAVE_ERROR__EXPIRY_IN_USE]: `The expiry still has open positions`,
     [MARGRAVE_ERROR__FEED_MISMATCH]: `The price account is of another feed`,

@@ -6,7 +6,6 @@ export const MARGRAVE_ERRORS = {
   6003: { name: "GroupMismatch", sentence: "The account belongs to another group" },
   6004: { name: "VaultMismatch", sentence: "The vault is not this bank's vault" },
   6005: { name: "MintMismatch", sentence: "The token account or mint is not of this bank's token" },
-  6006: { name: "DuplicateAccount", sentence: "The same account was given twice" },
   6007: { name: "BankMissing", sentence: "A bank the margin account has a balance in was not given" },
   6008: { name: "UnderlyingMissing", sentence: "An underlying the margin account has risk in was not given" },
   6009: { name: "UnexpectedAccount", sentence: "An extra account is not owned by this program" },

@@ -166,7 +166,7 @@ fn value(coins: &[Coin], legs: &[Leg], opened: &[Midnight], at: &[Midnight], lef
         .iter()
         .zip(&dated)
         .map(|((market, perps, ..), dated)| Holdings {
-            market: *market,
+            market,
             nodes: None,
             perps,
             collateral: &[],

@@ -1,11 +1,13 @@
-//! The control: the same positions, each margined by itself at a fixed part of its notional, in double precision and without a chain.
+//! The control: the same positions, each margined by itself at a fixed part of its notional, in double precision and
+//! without a chain.
 //!
-//! Every position and deposit asks for 4/3 of the floor of its coin's scan range and the charge on net value, in maintenance for 0.8 of the range:
-//! what the engine would ask for it alone on a calm day. Nothing offsets, nothing adapts. A short option asks as much as a future of
-//! its notional, a long one no more than its value; a deposit also its haircut. An account opens with the same multiple of its initial margin as
-//! in the portfolio system. Below maintenance margin its positions are closed at the mark less the same fees, the largest first, in
-//! part if that is enough to come to 115 % of maintenance margin; then deposits are sold if dollars are owed. What is owed after that
-//! is paid by insurance, which begins with the same amount and gets a fifth of the fees, and the rest is shared.
+//! Every position and deposit asks for 4/3 of the floor of its coin's scan range and the charge on net value, in
+//! maintenance for 0.8 of the range: what the engine would ask for it alone on a calm day. Nothing offsets, nothing
+//! adapts. A short option asks as much as a future of its notional, a long one no more than its value; a deposit also its
+//! haircut. An account opens with the same multiple of its initial margin as in the portfolio system. Below maintenance
+//! margin its positions are closed at the mark less the same fees, the largest first, in part if that is enough to come
+//! to 115 % of maintenance margin; then deposits are sold if dollars are owed. What is owed after that is paid by
+//! insurance, which begins with the same amount and gets a fifth of the fees, and the rest is shared.
 
 use crate::{
     market::{Coin, Path},

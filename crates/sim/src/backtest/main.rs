@@ -78,8 +78,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     ensure!(
         arguments.prices.is_dir(),
-        "there is no folder {}: the back-test needs hourly prices, which are not part of this repository. Give a folder with files \
-         named as SOLUSDT_1h.csv, with the columns unix_time (UTC seconds) and close, by --prices DIR",
+        "there is no folder {}: the back-test needs hourly prices, which are not part of this repository. \
+         Give a folder with files named as SOLUSDT_1h.csv, with the columns unix_time (UTC seconds) and close, by --prices DIR",
         arguments.prices.display()
     );
     let mut text = report::head(arguments.accounts, arguments.seed);

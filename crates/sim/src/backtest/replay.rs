@@ -1,7 +1,8 @@
 //! The portfolio-margin system hour by hour, with a keeper that acts once an hour.
 //!
-//! Prices gap from close to close. At the close the keeper flags who is below maintenance margin; two minutes later, at the same prices,
-//! it takes the steps that pay it most until nothing more is allowed; then the losses of bankrupt accounts go down the waterfall.
+//! Prices gap from close to close. At the close the keeper flags who is below maintenance margin; two minutes later, at
+//! the same prices, it takes the steps that pay it most until nothing more is allowed; then the losses of bankrupt
+//! accounts go down the waterfall.
 
 use crate::{
     market::{Market, Path, Row},
@@ -412,7 +413,7 @@ fn best_step(
 fn slice_discount(receipt: &margrave_sim::Receipt, equity: i64) -> Option<i64> {
     receipt.events().iter().find_map(|event| match event {
         margrave_client::Event::SliceLiquidated(event) => {
-            let part = i128::from(equity) * i128::from(event.share) >> 30;
+            let part = (i128::from(equity) * i128::from(event.share)) >> 30;
             Some(i64::try_from(part).ok()? - event.price_paid)
         }
         _ => None,

@@ -175,16 +175,21 @@ impl<'a> Account<'a> {
     }
 }
 
+/// What an account is asked for at the start, micro-dollars.
+pub fn initial_margin(member: &Member, path: &Path, seen: &Seen) -> i64 {
+    micros(Account { member, cash: 0.0, items: items_of(member, seen) }.sums(path, seen).1)
+}
+
 /// The accounts that what they posted in the portfolio system would not have let open here.
 pub fn could_not_open(population: &Population, path: &Path, seen: &Seen) -> usize {
     let too_poor = |member: &&Member| {
-        let account = Account { member, cash: 0.0, items: items_of(member, seen) };
-        let posted = account.items.iter().filter(|item| item.kind == Kind::Deposit).map(|item| {
-            let bank = path.coins[item.coin].bank_terms();
-            item.worth(&path.coins[item.coin], seen).value * part(bank.haircut_maintenance_ppm)
-        });
         // The program's equity is after maintenance haircuts, which the control asks for as margin.
-        micros(account.sums(path, seen).1 - posted.sum::<f64>()) > member.equity
+        let items = items_of(member, seen);
+        let haircuts = items.iter().filter(|item| item.kind == Kind::Deposit).map(|item| {
+            let coin = &path.coins[item.coin];
+            item.worth(coin, seen).value * part(coin.bank_terms().haircut_maintenance_ppm)
+        });
+        initial_margin(member, path, seen) - micros(haircuts.sum()) > member.equity
     };
     population.members.iter().filter(too_poor).count()
 }

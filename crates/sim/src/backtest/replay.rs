@@ -59,7 +59,7 @@ impl<'a> Replay<'a> {
     /// Replays the period to its end.
     pub fn run(market: &'a mut Market, population: &'a Population, path: &'a Path, keeper: Keeper) -> Result<Self> {
         let mut this = Self { market, population, keeper, row: path.first(), tally: Tally::default(), seen: vec![] };
-        this.begin()?;
+        this.begin();
         for (number, row) in path.hours[path.begin + 1..].iter().enumerate() {
             this.row = row;
             this.hour(number)?;
@@ -73,19 +73,16 @@ impl<'a> Replay<'a> {
         Ok(this)
     }
 
-    fn begin(&mut self) -> Result<()> {
-        let (accounts, now) = (self.market.world.accounts(), self.market.world.now());
+    fn begin(&mut self) {
         self.tally.accounts = self.population.members.len();
         for member in &self.population.members {
-            let value = accounts.value(&member.trader.margin_account, now)?;
-            self.tally.initial_margin += value.initial_margin.micros();
-            self.tally.equity += value.equity.micros();
+            self.tally.initial_margin += member.initial_margin;
+            self.tally.equity += member.equity;
         }
         // The fees of the opening trades are all that insurance begins with.
         self.settle_everybody();
         self.tally.insured = self.market.world.bank(Token::Usdc).1.insurance;
         self.see();
-        Ok(())
     }
 
     fn hour(&mut self, number: usize) -> Result<()> {

@@ -79,7 +79,8 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
             let _ = write!(
                 text,
                 " The file has a price in {} of {hours} hours; without one nothing is known of the peg. \
-                 The surcharge on initial margin reached {surcharge} % of the scan; it stops new risk and liquidates nobody. The engine counts the quote token at par throughout.",
+                 The surcharge on initial margin reached {surcharge} % of the scan; it stops new risk and liquidates nobody. \
+                 The engine counts the quote token at par throughout.",
                 prices.len()
             );
         }
@@ -88,7 +89,8 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
             let _ = write!(
                 text,
                 " Every third account wants to post {} worth 30 % of its size; its deposit cap is {} dollars, \
-                 so {} deposits were refused. Haircut {} % and {} %, scan range {} % up to {} %, the most that leaves room for the haircut.",
+                 so {} deposits were refused. Haircut {} % and {} %, scan range {} % up to {} %, \
+                 the most that leaves room for the haircut.",
                 coin.symbol,
                 dollars(COLLATERAL_CAP * 1_000_000),
                 outcome.refused_deposits,
@@ -143,6 +145,19 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
         if let Some(broken) = &tally.first_break {
             let _ = write!(text, "\nThe books first failed at {broken}.");
         }
+    }
+    text
+}
+
+/// Initial margin by style: where the difference comes from.
+pub fn margins(outcome: &Outcome) -> String {
+    let mut text = "\nInitial margin at the start by what the accounts hold, the same positions in both:\n\n\
+                    | accounts | | system | control |\n|---|---:|---:|---:|\n"
+        .to_owned();
+    for style in &STYLES {
+        let of_style: Vec<_> = outcome.margins.iter().filter(|(name, _)| *name == style.name).collect();
+        let sum = |system: usize| dollars(of_style.iter().map(|(_, margins)| margins[system]).sum());
+        let _ = writeln!(text, "| {} | {} | {} | {} |", style.name, of_style.len(), sum(0), sum(1));
     }
     text
 }

@@ -28,8 +28,9 @@ fn a_bankrupt_short_option_can_be_deleveraged() {
     check_books(&world).unwrap();
 }
 
-/// 2026-11-21, I-22. A liquidator's fee is as large for an account that has less than the fee: it ends bankrupt, and insurance pays
-/// the liquidator. The bonus on collateral is bounded by what is left (`bonus_ppm`); the fee on positions is not.
+/// 2026-11-21, I-22. A liquidator's fee is as large for an account that has less than the fee: it ends bankrupt, and
+/// insurance pays the liquidator. The bonus on collateral is bounded by what is left (`bonus_ppm`); the fee on positions
+/// is not.
 #[test]
 #[ignore = "fails: the account ends with negative equity"]
 fn a_fee_alone_bankrupts_nobody() {

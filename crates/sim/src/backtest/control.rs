@@ -1,11 +1,13 @@
-//! The control: the same positions, each margined by itself at a fixed part of its notional, in double precision and without a chain.
+//! The control: the same positions, each margined by itself at a fixed part of its notional, in double precision and
+//! without a chain.
 //!
-//! Every position and deposit asks for 4/3 of the floor of its coin's scan range and the charge on net value, in maintenance for 0.8 of the range:
-//! what the engine would ask for it alone on a calm day. Nothing offsets, nothing adapts. A short option asks as much as a future of
-//! its notional, a long one no more than its value; a deposit also its haircut. An account opens with the same multiple of its initial margin as
-//! in the portfolio system. Below maintenance margin its positions are closed at the mark less the same fees, the largest first, in
-//! part if that is enough to come to 115 % of maintenance margin; then deposits are sold if dollars are owed. What is owed after that
-//! is paid by insurance, which begins with the same amount and gets a fifth of the fees, and the rest is shared.
+//! Every position and deposit asks for 4/3 of the floor of its coin's scan range and the charge on net value, in
+//! maintenance for 0.8 of the range: what the engine would ask for it alone on a calm day. Nothing offsets, nothing
+//! adapts. A short option asks as much as a future of its notional, a long one no more than its value; a deposit also its
+//! haircut. An account opens with the same multiple of its initial margin as in the portfolio system. Below maintenance
+//! margin its positions are closed at the mark less the same fees, the largest first, in part if that is enough to come
+//! to 115 % of maintenance margin; then deposits are sold if dollars are owed. What is owed after that is paid by
+//! insurance, which begins with the same amount and gets a fifth of the fees, and the rest is shared.
 
 use crate::{
     market::{Coin, Path},
@@ -173,16 +175,21 @@ impl<'a> Account<'a> {
     }
 }
 
+/// What an account is asked for at the start, micro-dollars.
+pub fn initial_margin(member: &Member, path: &Path, seen: &Seen) -> i64 {
+    micros(Account { member, cash: 0.0, items: items_of(member, seen) }.sums(path, seen).1)
+}
+
 /// The accounts that what they posted in the portfolio system would not have let open here.
 pub fn could_not_open(population: &Population, path: &Path, seen: &Seen) -> usize {
     let too_poor = |member: &&Member| {
-        let account = Account { member, cash: 0.0, items: items_of(member, seen) };
-        let posted = account.items.iter().filter(|item| item.kind == Kind::Deposit).map(|item| {
-            let bank = path.coins[item.coin].bank_terms();
-            item.worth(&path.coins[item.coin], seen).value * part(bank.haircut_maintenance_ppm)
-        });
         // The program's equity is after maintenance haircuts, which the control asks for as margin.
-        micros(account.sums(path, seen).1 - posted.sum::<f64>()) > member.equity
+        let items = items_of(member, seen);
+        let haircuts = items.iter().filter(|item| item.kind == Kind::Deposit).map(|item| {
+            let coin = &path.coins[item.coin];
+            item.worth(coin, seen).value * part(coin.bank_terms().haircut_maintenance_ppm)
+        });
+        initial_margin(member, path, seen) - micros(haircuts.sum()) > member.equity
     };
     population.members.iter().filter(too_poor).count()
 }

@@ -78,15 +78,19 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     ensure!(
         arguments.prices.is_dir(),
-        "there is no folder {}: the back-test needs hourly prices, which are not part of this repository. Give a folder with files \
-         named as SOLUSDT_1h.csv, with the columns unix_time (UTC seconds) and close, by --prices DIR",
+        "there is no folder {}: the back-test needs hourly prices, which are not part of this repository. \
+         Give a folder with files named as SOLUSDT_1h.csv, with the columns unix_time (UTC seconds) and close, by --prices DIR",
         arguments.prices.display()
     );
     let mut text = report::head(arguments.accounts, arguments.seed);
     for period in PERIODS.iter().filter(|period| arguments.only.as_ref().is_none_or(|only| only == period.name)) {
         eprintln!("{}", period.title);
         let path = read_period(arguments, period)?;
-        text += &report::period(period, &path, &replay(&path, arguments.accounts, arguments.seed)?);
+        let outcome = replay(&path, arguments.accounts, arguments.seed)?;
+        text += &report::period(period, &path, &outcome);
+        if period.name == PERIODS[0].name {
+            text += &report::margins(&outcome);
+        }
     }
     if arguments.only.as_deref().is_none_or(|only| only == "coverage") {
         eprintln!("Coverage");
@@ -127,6 +131,8 @@ pub struct Outcome {
     pub control: [Tally; 2],
     pub could_not_open: usize,
     pub refused_deposits: usize,
+    /// Of every account: its style, and what the two systems ask for.
+    pub margins: Vec<(&'static str, [i64; 2])>,
     pub seen: Vec<replay::Seen>,
 }
 
@@ -141,7 +147,12 @@ fn replay(path: &Path, accounts: usize, seed: u64) -> Result<Outcome> {
     let (_, absent, absent_control, _) = run(ABSENT)?;
     let (population, portfolio, control, seen) = run(DILIGENT)?;
     let first = seen.first().context("no hours")?;
+    let margins = population
+        .members
+        .iter()
+        .map(|member| (member.style.name, [member.initial_margin, control::initial_margin(member, path, first)]));
     Ok(Outcome {
+        margins: margins.collect(),
         could_not_open: control::could_not_open(&population, path, first),
         refused_deposits: population.refused_deposits,
         portfolio: [portfolio, absent],

@@ -63,9 +63,10 @@ pub struct Member {
     pub legs: Vec<(usize, usize, i64)>,
     /// Coin and atoms.
     pub deposits: Vec<(usize, u64)>,
-    /// Equity of initial margin that was wanted at the start, in hundredths, and the equity there is, micro-dollars.
+    /// Equity of initial margin that was wanted at the start, in hundredths, and what there is of both, micro-dollars.
     pub multiple: i64,
     pub equity: i64,
+    pub initial_margin: i64,
 }
 
 pub struct Population {
@@ -157,8 +158,9 @@ impl Population {
         } else if excess > 0 {
             market.world.withdraw(&trader, Token::Usdc, excess.min(held))?;
         }
-        let equity = market.world.accounts().value(&trader.margin_account, market.world.now())?.equity.micros();
-        self.members.push(Member { style, trader, legs, deposits: taken, multiple, equity });
+        let value = market.world.accounts().value(&trader.margin_account, market.world.now())?;
+        let (equity, initial_margin) = (value.equity.micros(), value.initial_margin.micros());
+        self.members.push(Member { style, trader, legs, deposits: taken, multiple, equity, initial_margin });
         Ok(())
     }
 

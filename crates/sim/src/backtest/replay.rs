@@ -1,7 +1,8 @@
 //! The portfolio-margin system hour by hour, with a keeper that acts once an hour.
 //!
-//! Prices gap from close to close. At the close the keeper flags who is below maintenance margin; two minutes later, at the same prices,
-//! it takes the steps that pay it most until nothing more is allowed; then the losses of bankrupt accounts go down the waterfall.
+//! Prices gap from close to close. At the close the keeper flags who is below maintenance margin; two minutes later, at
+//! the same prices, it takes the steps that pay it most until nothing more is allowed; then the losses of bankrupt
+//! accounts go down the waterfall.
 
 use crate::{
     market::{Market, Path, Row},
@@ -58,7 +59,7 @@ impl<'a> Replay<'a> {
     /// Replays the period to its end.
     pub fn run(market: &'a mut Market, population: &'a Population, path: &'a Path, keeper: Keeper) -> Result<Self> {
         let mut this = Self { market, population, keeper, row: path.first(), tally: Tally::default(), seen: vec![] };
-        this.begin()?;
+        this.begin();
         for (number, row) in path.hours[path.begin + 1..].iter().enumerate() {
             this.row = row;
             this.hour(number)?;
@@ -72,19 +73,16 @@ impl<'a> Replay<'a> {
         Ok(this)
     }
 
-    fn begin(&mut self) -> Result<()> {
-        let (accounts, now) = (self.market.world.accounts(), self.market.world.now());
+    fn begin(&mut self) {
         self.tally.accounts = self.population.members.len();
         for member in &self.population.members {
-            let value = accounts.value(&member.trader.margin_account, now)?;
-            self.tally.initial_margin += value.initial_margin.micros();
-            self.tally.equity += value.equity.micros();
+            self.tally.initial_margin += member.initial_margin;
+            self.tally.equity += member.equity;
         }
         // The fees of the opening trades are all that insurance begins with.
         self.settle_everybody();
         self.tally.insured = self.market.world.bank(Token::Usdc).1.insurance;
         self.see();
-        Ok(())
     }
 
     fn hour(&mut self, number: usize) -> Result<()> {
@@ -412,7 +410,7 @@ fn best_step(
 fn slice_discount(receipt: &margrave_sim::Receipt, equity: i64) -> Option<i64> {
     receipt.events().iter().find_map(|event| match event {
         margrave_client::Event::SliceLiquidated(event) => {
-            let part = i128::from(equity) * i128::from(event.share) >> 30;
+            let part = (i128::from(equity) * i128::from(event.share)) >> 30;
             Some(i64::try_from(part).ok()? - event.price_paid)
         }
         _ => None,

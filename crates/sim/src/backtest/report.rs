@@ -20,32 +20,37 @@ pub fn head(accounts: usize, seed: u64) -> String {
     format!(
         "# Back-test: real prices through the compiled program
 
-Written by `./dev backtest --write` ({accounts} accounts in each period, seed {seed}) from hourly closes in files named as
-`SOLUSDT_1h.csv` (`--prices DIR`), which are not part of this repository. The same files give the same page.
+Written by `./dev backtest --write` ({accounts} accounts in each period, seed {seed}) from hourly closes in files
+named as `SOLUSDT_1h.csv` (`--prices DIR`), which are not part of this repository. The same files give the same page.
 
-**The system** is the compiled program in LiteSVM, driven through `crates/client`: real deposits, trades, loans, liquidations, deleveraging,
-insurance and loss sharing. `check_books` (I-01, I-02, I-03, I-06) runs over every account after every hour.
+**The system** is the compiled program in LiteSVM, driven through `crates/client`: real deposits, trades, loans,
+liquidations, deleveraging, insurance and loss sharing. `check_books` (I-01, I-02, I-03, I-06) runs over every account
+after every hour.
 
-**The control** is plain linear haircuts, computed natively by the same command on the same prices and option marks: every position and
-deposit asks for 4/3 of the floor of its coin's scan range and 2 % (0.8 of the range in maintenance), a deposit its haircut as well, a short option as
-much as a future, a long one at most its value. That is what the engine asks for an unhedged perp on a calm day. Nothing offsets and
-nothing adapts. Positions of an account below maintenance are closed at the mark, the largest first, for the same fee and down to the
-same end; a fifth of the fees goes to insurance, which begins with the same amount; no deleveraging, what insurance cannot pay is shared.
+**The control** is plain linear haircuts, computed natively by the same command on the same prices and option marks:
+every position and deposit asks for 4/3 of the floor of its coin's scan range and 2 % (0.8 of the range in
+maintenance), a deposit its haircut as well, a short option as much as a future, a long one at most its value. That is
+what the engine asks for an unhedged perp on a calm day. Nothing offsets and nothing adapts. Positions of an account
+below maintenance are closed at the mark, the largest first, for the same fee and down to the same end; a fifth of the
+fees goes to insurance, which begins with the same amount; no deleveraging, what insurance cannot pay is shared.
 
-**Accounts** hold, against one rich maker: {}. Sizes are 20,000 to 400,000 dollars. In each system an account posts 105 to 250 % of the initial margin that this system asks for, so that both are used
-at the same leverage of what they allow; the system with less margin stands on less collateral. Standard terms of docs/parameters.md, but
-for the floors of the scan range (SOL 18 %, BTC 12 %, ETH 14 %, up to three times that) and a kappa of 0.5 between the three. The scan range has seen the {WARM_UP_DAYS} days
-before. Insurance begins with what the fees of the opening trades have paid into it and nothing else.
+**Accounts** hold, against one rich maker: {}. Sizes are 20,000 to 400,000 dollars. In each system an account posts
+105 to 250 % of the initial margin that this system asks for, so that both are used at the same leverage of what they
+allow; the system with less margin stands on less collateral. Standard terms of docs/parameters.md, but for the floors
+of the scan range (SOL 18 %, BTC 12 %, ETH 14 %, up to three times that) and a kappa of 0.5 between the three. The
+scan range has seen the {WARM_UP_DAYS} days before. Insurance begins with what the fees of the opening trades have
+paid into it and nothing else.
 
-**The keeper** acts at each close and never between: prices gap by an hour. It flags who is below maintenance margin, waits two minutes at
-the same prices, until its fee has fully grown, and takes the steps with the highest fee (a position, two of one underlying, then collateral,
-then a slice) until the program allows no more. What is left of bankrupt accounts goes down the waterfall in the same hour. *Absent* is the
-same keeper once a day, leaving the positions of bankrupt accounts to be deleveraged: what happens if nobody is there.
+**The keeper** acts at each close and never between: prices gap by an hour. It flags who is below maintenance margin,
+waits two minutes at the same prices, until its fee has fully grown, and takes the steps with the highest fee (a
+position, two of one underlying, then collateral, then a slice) until the program allows no more. What is left of
+bankrupt accounts goes down the waterfall in the same hour. *Absent* is the same keeper once a day, leaving the
+positions of bankrupt accounts to be deleveraged: what happens if nobody is there.
 
-What this leaves out: the spread and depth of a market (positions change hands at the mark, and what the keeper makes of what it took over is not
-counted), traders who act, funding away from zero, failing transactions, the basis (a future is marked at the spot price, so that an account
-long a perp and short a future asks for little and loses nothing), and smiles: options are marked at the flat volatility that the scan
-range stands for.
+What this leaves out: the spread and depth of a market (positions change hands at the mark, and what the keeper makes
+of what it took over is not counted), traders who act, funding away from zero, failing transactions, the basis (a
+future is marked at the spot price, so that an account long a perp and short a future asks for little and loses
+nothing), and smiles: options are marked at the flat volatility that the scan range stands for.
 ",
         styles.join("; ")
     )
@@ -73,8 +78,9 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
             let surcharge = missing * i64::from(group_terms().peg_factor_ppm) / 10_000_000_000 / 10_000;
             let _ = write!(
                 text,
-                " The file has a price in {} of {hours} hours; without one nothing is known of the peg. The surcharge on initial margin reached {surcharge} % \
-                 of the scan; it stops new risk and liquidates nobody. The engine counts the quote token at par throughout.",
+                " The file has a price in {} of {hours} hours; without one nothing is known of the peg. \
+                 The surcharge on initial margin reached {surcharge} % of the scan; it stops new risk and liquidates nobody. \
+                 The engine counts the quote token at par throughout.",
                 prices.len()
             );
         }
@@ -82,8 +88,9 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
             let bank = coin.bank_terms();
             let _ = write!(
                 text,
-                " Every third account wants to post {} worth 30 % of its size; its deposit cap is {} dollars, so {} deposits were refused. \
-                 Haircut {} % and {} %, scan range {} % up to {} %, the most that leaves room for the haircut.",
+                " Every third account wants to post {} worth 30 % of its size; its deposit cap is {} dollars, \
+                 so {} deposits were refused. Haircut {} % and {} %, scan range {} % up to {} %, \
+                 the most that leaves room for the haircut.",
                 coin.symbol,
                 dollars(COLLATERAL_CAP * 1_000_000),
                 outcome.refused_deposits,
@@ -99,7 +106,8 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
     let part = i128::from(portfolio.initial_margin) * 100 / i128::from(control.initial_margin.max(1));
     let _ = write!(
         text,
-        "\n\nThe system asks for {part} % of the control's initial margin; what {} of the {} accounts posted would not open the same positions in the control.\n\n\
+        "\n\nThe system asks for {part} % of the control's initial margin; what {} of the {} accounts posted would not open \
+         the same positions in the control.\n\n\
          | dollars | system | control | system, keeper absent | control, keeper absent |\n|---|---:|---:|---:|---:|\n",
         outcome.could_not_open, portfolio.accounts
     );
@@ -141,6 +149,19 @@ pub fn period(period: &Period, path: &Path, outcome: &Outcome) -> String {
     text
 }
 
+/// Initial margin by style: where the difference comes from.
+pub fn margins(outcome: &Outcome) -> String {
+    let mut text = "\nInitial margin at the start by what the accounts hold, the same positions in both:\n\n\
+                    | accounts | | system | control |\n|---|---:|---:|---:|\n"
+        .to_owned();
+    for style in &STYLES {
+        let of_style: Vec<_> = outcome.margins.iter().filter(|(name, _)| *name == style.name).collect();
+        let sum = |system: usize| dollars(of_style.iter().map(|(_, margins)| margins[system]).sum());
+        let _ = writeln!(text, "| {} | {} | {} | {} |", style.name, of_style.len(), sum(0), sum(1));
+    }
+    text
+}
+
 /// 10^-10 dollars: cents, and below a dollar five decimals.
 fn price(raw: i64) -> String {
     if raw >= 10_000_000_000 {
@@ -156,11 +177,13 @@ pub fn coverage(coverage: &Coverage, hours: &[Hour]) -> String {
         "
 ## Does initial margin cover a day? (F-17)
 
-Natively with `crates/risk`, over every midnight-to-midnight day from {} to {} on which the files have both prices: the loss of a book
-opened at initial margin and left alone for a day, against that margin. Scan ranges follow the hourly closes as on chain. The goal is 99.5 % of
-account-days, 99 % on every asset, over all history; the files lack the days of 2020-03-12 and 2025-10-10. A day counts by its end, not by its worst hour. LR is Kupiec's likelihood ratio against a rate of 0.5 %; above 3.84 the rate is another one at 5 %:
-*lower* is too careful, *higher* fails. Days of one line do not overlap, but books of one day move together, so the ratio of a line of several coins
-overstates what is known. Options are valued at the flat volatility the scan range stands for, which moves with it.
+Natively with `crates/risk`, over every midnight-to-midnight day from {} to {} on which the files have both prices:
+the loss of a book opened at initial margin and left alone for a day, against that margin. Scan ranges follow the
+hourly closes as on chain. The goal is 99.5 % of account-days, 99 % on every asset, over all history; the files lack
+the days of 2020-03-12 and 2025-10-10. A day counts by its end, not by its worst hour. LR is Kupiec's likelihood ratio
+against a rate of 0.5 %; above 3.84 the rate is another one at 5 %: *lower* is too careful, *higher* fails. Days of
+one line do not overlap, but books of one day move together, so the ratio of a line of several coins overstates what
+is known. Options are valued at the flat volatility the scan range stands for, which moves with it.
 
 Perps of one coin. LUNA and FTT would be listed at 30 % to 57 %; both files continue with what traded under the name later.
 
@@ -188,7 +211,8 @@ fn percent(line: &Line) -> String {
 }
 
 fn table(text: &mut String, lines: &[&Line]) {
-    *text += "| book | account-days | loss above initial margin | covered | LR | rate | largest loss, of initial margin |\n|---|---:|---:|---:|---:|---|---:|\n";
+    *text += "| book | account-days | loss above initial margin | covered | LR | rate | largest loss, of initial margin |\n\
+              |---|---:|---:|---:|---:|---|---:|\n";
     for line in lines {
         let verdict = match (line.kupiec() > 3.84, line.exceeded * 200 > line.days) {
             (false, _) => "as wanted",

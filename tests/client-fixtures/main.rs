@@ -175,7 +175,7 @@ impl Story {
         Quote {
             group: self.world.group,
             maker: self.maker.margin_account,
-            opened_at: self.world.account(&self.maker).opened_at,
+            quotes_since: self.world.account(&self.maker).quotes_since,
             taker: self.alice.margin_account,
             expires_at: self.world.now() + 3_600,
             nonce: 7,
@@ -281,7 +281,7 @@ impl Story {
             let cells = account.risk[0].array().expand().cells().map(|cell| cell.micros()).shown();
             let takeover = accounts.takeover(&key, &self.world.sol, self.world.now())?;
             ensure!(takeover.is_some() == (name == "carol"), "carol alone is liquidatable");
-            let takeover = takeover.map(|it| [it.quantity.atoms(), it.price_paid.micros(), it.fee.micros()].shown());
+            let takeover = takeover.map(|it| [it.quantity, it.price_paid, it.fee].shown());
             let account = json!({ "fields": account.shown(), "cells": cells, "takeover": takeover });
             all.insert(name.to_owned(), account);
         }

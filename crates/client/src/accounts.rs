@@ -9,7 +9,7 @@ use margrave::{
     portfolio::*,
     state::*,
 };
-use margrave_risk::{Ratio, Valuation, quote_slice};
+use margrave_risk::{Ratio, Usd, Valuation, quote_slice};
 use std::{collections::HashMap, ops::Deref};
 
 /// Decoded accounts by address.
@@ -196,16 +196,18 @@ impl Accounts {
     /// As [`Accounts::position_step`]; the whole account needs fresh prices.
     pub fn slice(&self, key: &Pubkey, max_share: Ratio, now: i64) -> Result<Option<Slice>> {
         let mut account = Box::new(*self.margin_account(key)?);
-        let before = self.arranged(&account, Action::Liquidate, now)?.valuation()?;
+        let arranged = self.arranged(&account, Action::Liquidate, now)?;
+        let before = arranged.valuation()?;
         if !account.is_liquidatable(&before, now) || before.equity.micros() <= 0 {
             return Ok(None);
         }
         account.begin_liquidation(&before, now);
         let price_ppm = self.group_of(&account)?.terms.slice_price_ppm(&account, now);
         let price = Ratio::from_ppm_up(price_ppm).or_refuse()?;
-        let share = quote_slice(&before, price).min(max_share);
-        let price_paid = before.equity.mul_up(share).mul_up(price).micros();
-        Ok(Some(Slice { share, price_paid, equity: before.equity.mul_up(share).micros(), before }))
+        let equity = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?;
+        let whole = equity.mul_up(price);
+        let share = quote_slice(&before, whole).min(max_share);
+        Ok(Some(Slice { share, price_paid: whole.mul_up(share).micros(), equity: equity.mul_down(share).micros(), before }))
     }
 
     /// The same of the perp alone.

@@ -394,7 +394,8 @@ impl Case<'_> {
                 return Ok(Some(Decision::of(StepKind::Settle, settle)));
             }
         }
-        if account.require_nothing_left(self.accounts).is_err() {
+        let is_closed = account.positions[0].is_empty();
+        if account.require_nothing_left(self.accounts, is_closed, self.now).is_err() {
             return Ok(None);
         }
         if !account.positions[0].is_empty() {
@@ -444,7 +445,11 @@ impl Case<'_> {
                 if !opposite || *holder == key || known(holder) {
                     continue;
                 }
-                let profit = realised(other, &underlying_key, &underlying, self.now)?;
+                let mut copy = Box::new(*other);
+                if let Some(index) = copy.risk_in(&underlying_key) {
+                    copy.risk[index].claim = realised(other, &underlying_key, &underlying, self.now)?;
+                }
+                let profit = copy.bearable(&underlying_key, &instrument, &underlying, self.now)?;
                 let equity = self.accounts.value_to_liquidate(holder, self.now)?.equity.micros();
                 let rank = rank_of(profit, equity);
                 if profit > 0 && rank > lowest && best.is_none_or(|(rank_of_best, _)| rank > rank_of_best) {

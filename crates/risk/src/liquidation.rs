@@ -205,20 +205,18 @@ fn most_helpful<E>(all: i64, at_all: i64, mut health: impl FnMut(i64) -> Result<
     Ok(if left.1 > right.1 { left } else { right })
 }
 
-/// The least share of a whole portfolio, hedges intact, whose sale brings the account to its liquidation end when the buyer pays
-/// `price` of the share's equity; rounded up, at most one. Zero for an account at its end, one for an account without equity.
+/// The least share of a whole portfolio, hedges intact, whose sale brings the account to its liquidation end when the buyer pays that
+/// part of `price`; rounded up, at most one. Zero for an account at its end.
 ///
-/// With M the liquidation end, E the equity and d the price, `(1 - f)(E - M) + f E d = 0` gives `f = (M - E) / (M - E + E d)`: margin
-/// shrinks with the portfolio, and the size charge faster. Source: Derive's solvent auction.
-pub fn quote_slice(valuation: &Valuation, price: Ratio) -> Ratio {
+/// With M the liquidation end, E the equity and P the price of all of it, `(1 - f)(E - M) + f P = 0` gives `f = (M - E) / (M - E + P)`:
+/// margin shrinks with the portfolio, and the size charge faster. Source: Derive's solvent auction.
+pub fn quote_slice(valuation: &Valuation, price: Usd) -> Ratio {
     let short = -valuation.liquidation_end_health().micros();
     if short <= 0 {
         return Ratio::ZERO;
     }
-    let price = i128::from(price.bits().clamp(0, Ratio::ONE.bits()));
-    let paid = i128::from(valuation.equity.micros().max(0)) * price;
     // Below 2^60 x 2^30 each: in 128 bits.
-    let short = i128::from(short) << Ratio::BITS;
+    let (short, paid) = (i128::from(short), i128::from(price.micros().max(0)));
     let share = ((short << Ratio::BITS) + short + paid - 1) / (short + paid);
     Ratio::from_bits(i64::try_from(share).unwrap_or(i64::MAX)).unwrap_or(Ratio::ONE).min(Ratio::ONE)
 }

@@ -60,7 +60,7 @@ proptest! {
         let bare = valuation(SIZE, 0);
         let cash = bare.liquidation_end.micros() / 1_000 * shortfall - bare.equity.micros();
         let before = valuation(SIZE, cash);
-        let share = quote_slice(&before, price);
+        let share = quote_slice(&before, before.equity.mul_down(price));
         prop_assert!(share > Ratio::ZERO && share <= Ratio::ONE);
         let left = i128::from(Ratio::ONE.bits() - share.bits());
         let scaled = |amount: i64| i64::try_from((i128::from(amount) * left) >> 30).unwrap();
@@ -75,8 +75,8 @@ proptest! {
     #[test]
     fn healthy_accounts_are_left_alone_and_bankrupt_ones_sold(cash in 0i64..=1 << 40) {
         let account = valuation(1 << 36, 1 << 45);
-        prop_assert_eq!(quote_slice(&account, Ratio::ONE), Ratio::ZERO);
+        prop_assert_eq!(quote_slice(&account, account.equity), Ratio::ZERO);
         let account = valuation(1 << 36, -(1 << 44) - cash);
-        prop_assert_eq!(quote_slice(&account, Ratio::ONE), Ratio::ONE);
+        prop_assert_eq!(quote_slice(&account, Usd::ZERO), Ratio::ONE);
     }
 }

@@ -184,7 +184,8 @@ impl Arranged {
     ) -> Result<()> {
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
         // Without a position there is nothing to isolate: closing the last one must not make its collateral count as nothing.
-        if self.mode == RiskMode::Isolated && account.positions[0].is_empty() {
+        // And a bankrupt account owes with all it has.
+        if self.mode == RiskMode::Isolated && (account.positions[0].is_empty() || account.is_bankrupt()) {
             self.mode = RiskMode::Cross;
         }
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
@@ -277,7 +278,7 @@ impl Arranged {
                 return Ok(());
             }
         }
-        let known = self.market_of(&slot.underlying, underlying)?;
+        let known = self.market_of(&slot.underlying, underlying, now)?;
         let price = self.markets[known].market.price;
 
         let first_collateral = self.collateral.len();
@@ -299,6 +300,10 @@ impl Arranged {
 
         let (first_linear, first_dated) = (self.linear.len(), self.dated.len());
         let mut claim = slot.claim;
+        if action == Action::AddRisk {
+            // What is registered may be taken, wherever it has gone since.
+            claim = claim.saturating_sub(slot.registered);
+        }
         let is_perp = |position: &&PositionSlot| position.kind == InstrumentKind::Perp as u8;
         let (of_perp, mut rest) = positions.split_at(positions.iter().take_while(is_perp).count());
         for perp in of_perp {
@@ -332,11 +337,15 @@ impl Arranged {
 
     /// The place of an underlying among the known markets.
     #[inline(never)]
-    fn market_of(&mut self, key: &Pubkey, underlying: &Underlying) -> Result<usize> {
+    fn market_of(&mut self, key: &Pubkey, underlying: &Underlying, now: i64) -> Result<usize> {
         if let Some(index) = self.markets.iter().position(|known| same_key(&known.key, key)) {
             return Ok(index);
         }
-        let market = underlying.market()?;
+        let mut market = underlying.market()?;
+        // Profit that may have to bear a loss secures nothing (I-28).
+        if underlying.losses.is_open(now) {
+            market.profit.initial = Ratio::ONE;
+        }
         let gap_ppm = ((u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM)) >> 30) + 1;
         self.markets.push(Box::new(KnownMarket {
             key: *key,
@@ -539,6 +548,12 @@ impl Arranged {
         Ok(self.stamp(&self.lines[self.line_of(slot)?]))
     }
 
+    /// Whether the account's balance in a bank is among what was read.
+    pub fn counts(&self, account: &MarginAccount, bank: &Pubkey) -> bool {
+        let slot = account.collateral.iter().position(|slot| !slot.is_empty() && same_key(&slot.bank, bank));
+        slot.is_some_and(|slot| self.balances.iter().any(|(place, ..)| *place == slot))
+    }
+
     /// Sets the balance of a collateral slot of the account that was read, in atoms, for what is only thought of.
     ///
     /// # Errors
@@ -640,6 +655,16 @@ impl MarginAccount {
         slot.worst_cell = part.worst.index();
     }
 
+    /// A sum that changes when any of the prices that the account is valued at does.
+    pub fn prices_of(&self, directory: &impl Directory) -> Result<i64> {
+        let mut sum = 0i64;
+        for slot in self.risk.iter().filter(|slot| !slot.is_empty()) {
+            let oracle = directory.underlying(&slot.underlying)?.oracle;
+            sum = sum.wrapping_mul(31).wrapping_add(oracle.publish_time).wrapping_mul(31).wrapping_add(oracle.price);
+        }
+        Ok(sum)
+    }
+
     /// What counts as nothing has no array: a stale one would promise a hedge that the margin does not see. `later` is stored after
     /// this.
     fn forget_unseen(&mut self, later: usize) {
@@ -683,6 +708,8 @@ pub fn require_initial_margin(valuation: &Valuation) -> Result<()> {
 
 /// Equity, requirement and worst scenario, in micro-dollars.
 pub fn log_valuation(valuation: &Valuation) {
+    // Whoever computes the same off chain has a screen of his own.
+    #[cfg(target_os = "solana")]
     msg!(
         "equity {} initial {} maintenance {} worst slot and cell {:?}",
         valuation.equity.micros(),
@@ -690,4 +717,6 @@ pub fn log_valuation(valuation: &Valuation) {
         valuation.maintenance_margin.micros(),
         valuation.worst.map(|worst| (worst.underlying, worst.cell.index())),
     );
+    #[cfg(not(target_os = "solana"))]
+    let _ = valuation;
 }

@@ -59,7 +59,7 @@ pub fn liquidate<'info>(
         let after = step.after(&mut arranged, units, Some(&mut liquidatee))?;
         (step.before, after, step.takes(units)?)
     };
-    require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
+    require_improved(&before, &after)?;
 
     let mut liquidator = accounts.liquidator.load_mut()?;
     let mut fee = 0i64;

@@ -1,4 +1,4 @@
-//! What the back-test has found wrong, as tests that fail until it is put right.
+//! What the back-test has found wrong, put right.
 
 use crate::{common::*, desk::Desk};
 use margrave::state::Status;
@@ -6,7 +6,6 @@ use margrave::state::Status;
 /// 2026-11-21, I-27. The loss of a short option is in its mark and not in a claim, so that the premium and deposit of a bankrupt
 /// account never go into it, and count as something of its own for ever.
 #[test]
-#[ignore = "fails: nominate_candidate refuses with OwnCollateralFirst"]
 fn a_bankrupt_short_option_can_be_deleveraged() {
     let mut desk = Desk::open();
     let call = desk.call(40);
@@ -32,7 +31,6 @@ fn a_bankrupt_short_option_can_be_deleveraged() {
 /// insurance pays the liquidator. The bonus on collateral is bounded by what is left (`bonus_ppm`); the fee on positions
 /// is not.
 #[test]
-#[ignore = "fails: the account ends with negative equity"]
 fn a_fee_alone_bankrupts_nobody() {
     let mut world = World::with_market(PRICE).unwrap();
     let maker = world.funded("maker", 100_000 * DOLLAR, 0);

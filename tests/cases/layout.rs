@@ -8,7 +8,7 @@ fn sizes_and_alignment_are_fixed() {
     assert_eq!([size_of::<Group>(), size_of::<OutflowLimit>(), size_of::<Bank>()], [992, 88, 584]);
     assert_eq!([size_of::<Underlying>(), size_of::<MarginAccount>()], [16_640, 4_912]);
     assert_eq!([size_of::<CollateralSlot>(), size_of::<PositionSlot>(), size_of::<RiskSlot>()], [48, 40, 168]);
-    assert_eq!([size_of::<Delegate>(), size_of::<QuoteSlot>(), size_of::<Bracket>()], [40, 24, 64]);
+    assert_eq!([size_of::<Delegate>(), size_of::<QuoteSlot>(), size_of::<Bracket>()], [40, 24, 72]);
     assert_eq!([size_of::<LossDomain>(), size_of::<DeleveragingQueue>(), size_of::<Candidate>()], [448, 368, 40]);
     assert_eq!([size_of::<ExpirySlot>(), size_of::<StrikeSlot>()], [248, 48]);
     assert_eq!(Proposal::SPACE, 411);
@@ -80,13 +80,13 @@ fn offsets_in_a_margin_account_are_fixed() {
     offsets!(MarginAccount: equity 80, initial_margin 88, liquidation_end 96, maintenance_margin 104);
     offsets!(MarginAccount: valued_sequence 112, valued_at 120, collateral 128, positions 512, risk 1_792);
     offsets!(MarginAccount: delegates 3_136, quotes_since 3_216, quote_floor 3_224, quotes 3_232);
-    offsets!(MarginAccount: flagged_at 4_768, bracket 4_776, reserved 4_840);
+    offsets!(MarginAccount: flagged_at 4_768, bracket 4_776, stepped_at 4_848, reserved 4_856);
     offsets!(CollateralSlot: bank 0, shares 32, risk_slot 40, bankrupt 41);
     offsets!(PositionSlot: kind 0, risk_slot 1, strike 2, expiry 4, quantity 8, quote 16, funding_index 24);
     offsets!(RiskSlot: underlying 0, claim 32, fees 40, funding 48, price 56, publish_time 64, sequence 72);
     offsets!(RiskSlot: terms_version 80, exponent 84, mantissas 86, worst_cell 148, used 149);
     offsets!(RiskSlot: bankrupt 150, registered 152, loss_round 160);
-    offsets!(Bracket: liquidator 0, value 32, least_equity 40, health 48, open 56);
+    offsets!(Bracket: liquidator 0, value 32, least_equity 40, health 48, prices 56, open 64);
     offsets!(Delegate: key 0, expires_at 32);
     offsets!(QuoteSlot: nonce 0, filled 8, expires_at 16);
 }

@@ -27,13 +27,6 @@ pub struct Taken {
     pub fee: i64,
 }
 
-impl Taken {
-    /// What was taken over is worth, of an option its premium, micro-dollars.
-    pub fn value(&self) -> u64 {
-        self.price_paid.saturating_add(self.fee).unsigned_abs()
-    }
-}
-
 impl GroupTerms {
     /// The part of a liquidation fee that has been reached, in millionths: it starts small and grows, so that nobody has to be first
     /// and nobody waits for long. What a bankrupt account pays is others' money and starts at nothing.
@@ -331,12 +324,9 @@ pub fn bonus_ppm(
     if equity < 0 {
         return reached;
     }
-    if debts <= 0 {
-        // It owes nothing but what its positions may lose.
-        let most = u128::from(equity.unsigned_abs()) * u128::from(PPM) / u128::from(value.max(1));
-        return reached.min(u32::try_from(most).unwrap_or(u32::MAX));
-    }
-    let most = u128::from(equity.unsigned_abs()) * u128::from(PPM) / u128::from(debts.unsigned_abs());
+    // And the bonus alone makes nobody bankrupt, who may owe nothing but what his positions lose.
+    let largest = value.max(debts.max(1).unsigned_abs());
+    let most = u128::from(equity.unsigned_abs()) * u128::from(PPM) / u128::from(largest);
     reached.min(u32::try_from(most).unwrap_or(u32::MAX))
 }
 

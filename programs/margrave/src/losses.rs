@@ -204,18 +204,12 @@ pub fn option_value(slot: &PositionSlot, key: Pubkey, underlying: &Underlying, n
     }
 }
 
-/// How much of a position of `wanted` may be closed against one of `offered`, when closing all of it costs the other side `uncovered`
-/// more than the mark and it has a `profit` to pay that from: whole lots, or all.
-pub fn closable(wanted: i64, offered: i64, uncovered: u64, profit: i64, lot: u64) -> i64 {
+/// How much of a position of `wanted` is closed against one of `offered` whose holder has a `profit`.
+pub fn closable(wanted: i64, offered: i64, profit: i64) -> i64 {
     if wanted.signum() != -offered.signum() || profit <= 0 {
         return 0;
     }
-    let most = wanted.unsigned_abs().min(offered.unsigned_abs());
-    let borne = u128::from(profit.unsigned_abs()) * u128::from(wanted.unsigned_abs());
-    let borne =
-        borne.checked_div(u128::from(uncovered)).map_or(u64::MAX, |most| u64::try_from(most).unwrap_or(u64::MAX));
-    let size = if borne >= most { most } else { borne - borne % lot };
-    i64::try_from(size).unwrap_or(0)
+    i64::try_from(wanted.unsigned_abs().min(offered.unsigned_abs())).unwrap_or(0)
 }
 
 impl MarginAccount {

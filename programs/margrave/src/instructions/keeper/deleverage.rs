@@ -23,8 +23,8 @@ pub struct Deleverage<'info> {
 }
 
 /// Closes a bankrupt account's position against the first of the queue: at the mark, and where floor and insurance do not reach, at the
-/// price at which the bankrupt account owes no more than they pay. No more than its position, and no more than the profit of the
-/// account opposite bears (I-27). Anyone, when the notice has run out.
+/// price at which the bankrupt account owes no more than they pay, as far as the profit of the account opposite bears it (I-27).
+/// Anyone, when the notice has run out.
 pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Instrument) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
@@ -66,13 +66,13 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     };
     let uncovered = deficit.unsigned_abs().saturating_sub(insured);
     let (wanted, offered) = (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));
-    let lot = underlying.market.lot.max(1);
-    let size = closable(wanted, offered, uncovered, profit, lot);
+    let size = closable(wanted, offered, profit);
     let (mut quantity, mut price_paid, mut concession) = (0, 0, 0);
     if size > 0 {
         let share = u128::from(uncovered) * u128::from(size.unsigned_abs());
         let share = share.div_ceil(u128::from(wanted.unsigned_abs()));
-        concession = i64::try_from(share).map_err(|_| MargraveError::ValueOutOfRange)?;
+        // Profit bears it and nothing else; what that does not reach is covered when the account is closed.
+        concession = i64::try_from(share).map_err(|_| MargraveError::ValueOutOfRange)?.min(profit);
         quantity = size * wanted.signum();
         let (given, received);
         {
@@ -90,7 +90,7 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     let is_used_up = {
         let offered = account.position_of(&key, &instrument).unwrap_or(0);
         let profit = account.bearable(&key, &instrument, &underlying, now)?;
-        left != 0 && closable(left, offered, uncovered - concession.unsigned_abs().min(uncovered), profit, lot) == 0
+        left != 0 && closable(left, offered, profit) == 0
     };
     if left == 0 {
         underlying.losses.queue = bytemuck::Zeroable::zeroed();

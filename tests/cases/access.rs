@@ -251,7 +251,7 @@ fn rich() -> Rich {
     };
     let later = ListExpiryArgs { time: world.now() + 7 * DAY, surface: flat_surface(60, 7 * DAY) };
     let id = world.load::<state::Group>(&group).proposals;
-    let pause = |underlying| instruction::pause(guardian, group, underlying, Pause::NEW_RISK);
+    let pause = |underlying| instruction::pause(guardian, group, underlying, Pause::NEW_RISK, 60);
     let delegate = instruction::set_delegate(alice.key(), alice.margin_account, 0, keeper.key(), world.now() + DAY);
     let out = instruction::withdraw(held, usdc, alice.usdc, TOKEN, DOLLAR, false);
     let over = instruction::withdraw((borrower.margin_account, &indebted), usdc, borrower.usdc, TOKEN, DOLLAR, true);

@@ -1,6 +1,6 @@
 //! Account layouts are a promise to everyone who has stored one. Offsets are from behind the discriminator.
 
-use margrave::state::*;
+use margrave::{breaker::Breaker, state::*};
 use std::mem::{align_of, offset_of, size_of};
 
 #[test]
@@ -11,7 +11,7 @@ fn sizes_and_alignment_are_fixed() {
     assert_eq!([size_of::<Delegate>(), size_of::<QuoteSlot>(), size_of::<Bracket>()], [40, 24, 64]);
     assert_eq!([size_of::<LossDomain>(), size_of::<DeleveragingQueue>(), size_of::<Candidate>()], [448, 368, 40]);
     assert_eq!([size_of::<ExpirySlot>(), size_of::<StrikeSlot>()], [248, 48]);
-    assert_eq!(Proposal::SPACE, 379);
+    assert_eq!(Proposal::SPACE, 411);
     // Account data begins at an 8-byte boundary after its discriminator.
     let alignments = [
         align_of::<Group>(),
@@ -32,7 +32,7 @@ macro_rules! offsets {
 #[test]
 fn offsets_in_a_group_are_fixed() {
     offsets!(Group: version 0, id 2, banks 4, underlyings 6, quote_mint 8, quote_bank 40, roles 72, receivers 200);
-    offsets!(Group: proposals 328, terms 336, options 432, paused 496, launched 500, depeg 504, reserved 512);
+    offsets!(Group: proposals 328, terms 336, options 432, launched 496, depeg 504, paused_until 512, reserved 560);
     offsets!(Roles: admin 0, manager 32, operator 64, guardian 96);
     offsets!(GroupTerms: outflow_cap 0, maintenance_scan_ppm 8, timelock_secs 16, peg_factor_ppm 24);
     offsets!(GroupTerms: liquidation_start_ppm 28, liquidation_ramp_secs 32, liquidation_insurance_ppm 36);
@@ -53,11 +53,13 @@ fn offsets_in_a_bank_are_fixed() {
 
 #[test]
 fn offsets_in_an_underlying_are_fixed() {
-    offsets!(Underlying: version 0, decimals 2, paused 3, index 4, group 8, symbol 40, oracle 56, risk 160, market 248);
-    offsets!(Underlying: range 352, nodes 400, perp 592, pool 640, losses 664, series 1_112, reserved 1_120);
+    offsets!(Underlying: version 0, index 2, decimals 4, group 8, symbol 40, oracle 56, risk 160, market 280);
+    offsets!(Underlying: range 384, nodes 432, perp 624, pool 672, losses 696, series 1_144, breaker 1_152, reserved 1_208);
     offsets!(Underlying: expiries 1_376, strikes 4_352);
     offsets!(Oracle: terms 0, price 56, confidence 64, confidence_ratio 72, publish_time 80, stable_price 96);
     offsets!(RiskTerms: size_depth 0, profit_cap 8, version 16, scan_range_ppm 20, max_surface_age_secs 84);
+    offsets!(RiskTerms: liquidation_volume_cap 88, volume_window_secs 96, gap_ppm 104, grace_secs 116);
+    offsets!(Breaker: paused_until 0, gap_until 8, grace_until 16, accepted_at 24, accepted_slot 32, volume 40);
     offsets!(MarketTerms: lot 0, perp_interest_cap 8, concentration_ppm 40, maker_fee_ppm 44, funding_depth 80);
     offsets!(MarketTerms: first_loss_target 88, insurance_cap 96);
     offsets!(RangeState: variance 0, price 8, time 16, range 24, ramp 32, moved_at 40);

@@ -9,6 +9,7 @@ mod common;
 mod access;
 mod attacks;
 mod banks;
+mod breakers;
 mod conformance;
 mod deposit;
 mod desk;

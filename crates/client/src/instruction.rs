@@ -199,8 +199,8 @@ pub fn change_now(proposer: Pubkey, group: Pubkey, change: Change, bank_underlyi
 }
 
 /// Signed by the guardian or the admin. With an underlying only that one is stopped.
-pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32) -> Instruction {
-    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits }, vec![])
+pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32, secs: u32) -> Instruction {
+    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits, secs }, vec![])
 }
 
 /// Signed by the admin.

@@ -27,6 +27,13 @@ pub struct Taken {
     pub fee: i64,
 }
 
+impl Taken {
+    /// What was taken over is worth, of an option its premium, micro-dollars.
+    pub fn value(&self) -> u64 {
+        self.price_paid.saturating_add(self.fee).unsigned_abs()
+    }
+}
+
 impl GroupTerms {
     /// The part of a liquidation fee that has been reached, in millionths: it starts small and grows, so that nobody has to be first
     /// and nobody waits for long. What a bankrupt account pays is others' money and starts at nothing.

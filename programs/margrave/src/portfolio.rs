@@ -4,7 +4,7 @@
 //! Three steps: [`Arranged::read`] turns the accounts into plain numbers, [`Arranged::evaluate`] asks the engine, the caller
 //! decides.
 
-use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
+use crate::{breaker::Present, constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
 use arrayvec::ArrayVec;
 use margrave_risk::{
@@ -71,13 +71,14 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
 
 impl InstructionAccounts<'_, '_> {
     /// The sheet that prices a bank, at a price that positions and collateral may be taken over at; none for the quote token.
-    pub fn priced(&self, bank: &Bank, now: i64) -> Result<Option<Ref<'_, Underlying>>> {
+    pub fn priced(&self, bank: &Bank, present: &Present) -> Result<Option<Ref<'_, Underlying>>> {
         if bank.is_quote() {
             return Ok(None);
         }
         let info = self.find(&bank.underlying).ok_or(MargraveError::UnderlyingMissing)?;
         let underlying = view::<Underlying>(info)?;
-        underlying.oracle.require_good_for(Action::Liquidate, now)?;
+        underlying.oracle.require_good_for(Action::Liquidate, present.now)?;
+        underlying.require_no_restart(present)?;
         Ok(Some(underlying))
     }
 }

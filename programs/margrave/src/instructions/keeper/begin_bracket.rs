@@ -1,4 +1,6 @@
-use crate::{error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, vault::pay_out};
+use crate::{
+    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, vault::pay_out,
+};
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
@@ -42,7 +44,8 @@ pub struct BeginBracket<'info> {
 /// What leaves counts against the outflow limits (I-31); the other ways of liquidation move no tokens and are never limited.
 pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
+    let now = present.now;
     let accounts = &mut *ctx.accounts;
     require!(get_stack_height() == TRANSACTION_LEVEL_STACK_HEIGHT, MargraveError::BracketCalledByProgram);
     require_ended(&accounts.instructions, accounts.liquidatee.key())?;
@@ -65,7 +68,7 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
 
         let mut bank = accounts.bank.load_mut()?;
         let value = {
-            let sheet = directory.priced(&bank, now)?;
+            let sheet = directory.priced(&bank, &present)?;
             bank.value_at_price_up(amount, sheet.as_ref().map(|sheet| sheet.oracle.price))?
         };
         let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, now);

@@ -182,11 +182,7 @@ fn first_enough<E>(
 
 /// Of 0 to `all` lots those after which health is highest, or some after which it is not negative, and that health. Margin is
 /// convex in the size, so health has one peak: a golden section, unless it still rises at the end.
-fn most_helpful<E>(
-    all: i64,
-    at_all: i64,
-    mut health: impl FnMut(i64) -> Result<i64, E>,
-) -> Result<(i64, i64), E> {
+fn most_helpful<E>(all: i64, at_all: i64, mut health: impl FnMut(i64) -> Result<i64, E>) -> Result<(i64, i64), E> {
     let part = (all >> HELPFUL_PART_BITS).max(1);
     if health(all - part)? <= at_all {
         return Ok((all, at_all));
@@ -225,6 +221,38 @@ pub fn quote_slice(valuation: &Valuation, price: Ratio) -> Ratio {
     let short = i128::from(short) << Ratio::BITS;
     let share = ((short << Ratio::BITS) + short + paid - 1) / (short + paid);
     Ratio::from_bits(i64::try_from(share).unwrap_or(i64::MAX)).unwrap_or(Ratio::ONE).min(Ratio::ONE)
+}
+
+/// What a step would do for an account that is being liquidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relief {
+    /// By how much health at the liquidation end rises.
+    pub relief: Usd,
+    /// What the account pays for it.
+    pub cost: Usd,
+}
+
+/// Costs below a cent count as a cent: a trifle for nothing is not worth a step.
+const LEAST_COST: i64 = 10_000;
+
+/// The place of the step that relieves most for each dollar it costs, the larger relief where that is equal and the first where both
+/// are; `None` when none relieves anything.
+pub fn most_relief(steps: impl IntoIterator<Item = Relief>) -> Option<usize> {
+    let mut best: Option<(usize, Relief)> = None;
+    for (index, step) in steps.into_iter().enumerate().filter(|(_, step)| step.relief.micros() > 0) {
+        if best.is_none_or(|(_, best)| step.is_better_than(&best)) {
+            best = Some((index, step));
+        }
+    }
+    best.map(|(index, _)| index)
+}
+
+impl Relief {
+    fn is_better_than(&self, other: &Self) -> bool {
+        let per_cost = |one: &Self, cost: i64| i128::from(one.relief.micros()) * i128::from(cost.max(LEAST_COST));
+        let (mine, its) = (per_cost(self, other.cost.micros()), per_cost(other, self.cost.micros()));
+        (mine, self.relief) > (its, other.relief)
+    }
 }
 
 const fn ceil_div(value: i64, by: i64) -> i64 {

@@ -8,12 +8,12 @@
 
 use crate::common::*;
 use anchor_lang::Discriminator;
+use litesvm::LiteSVM;
 use margrave::{
     instructions::*,
     state::{self, Change, GroupTerms, Instrument, InstrumentKind, MarginAccount, Mode, Pause, Proposal},
 };
 use margrave_client::{Quote, SignedQuote, instruction};
-use litesvm::LiteSVM;
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_message::Message;
@@ -169,7 +169,9 @@ fn rich() -> Rich {
     world.trade_legs(&alice, &maker, &legs).unwrap();
     world.trade(&victim, &maker, 1_000 * SOL_LONG, PRICE).unwrap();
     world.trade(&borrower, &maker, 50 * SOL_LONG, PRICE).unwrap();
-    for (trader, size) in [(&debtor, 10), (&sliced, 1_000), (&slicer, -100), (&fallen, 500), (&lost, 500), (&ruined, 500)] {
+    for (trader, size) in
+        [(&debtor, 10), (&sliced, 1_000), (&slicer, -100), (&fallen, 500), (&lost, 500), (&ruined, 500)]
+    {
         world.trade(trader, &maker, size * SOL_LONG, PRICE).unwrap();
     }
 
@@ -800,7 +802,12 @@ const ACCEPTED: &[(&str, &str, &str, &str)] = &[
     ("settle_expiry", "margin_account", "sibling", "anybody may settle any account"),
     ("preview|explain|health_check", "margin_account", "sibling", "anybody may look at any account"),
     ("flag_account", "margin_account", "sibling", "anybody may flag any account"),
-    ("flag_account", "remaining", "read-only", "only what the account owes something counts it, and only a bankrupt one"),
+    (
+        "flag_account",
+        "remaining",
+        "read-only",
+        "only what the account owes something counts it, and only a bankrupt one",
+    ),
     ("cover_deficit", "remaining", "read-only", "the sheet of a token that is owed counts nobody"),
     ("write_off_debt", "remaining", "read-only", "what else the account owes goes on counting it"),
     ("liquidate|liquidate_slice", "liquidatee", "sibling", "another account below its maintenance margin"),

@@ -117,9 +117,7 @@ fn nothing_is_bought_for_a_debt_that_is_not_there() {
     for banks in [[sol_bank, sol_bank], [usdc_bank, usdc_bank]] {
         world.refuses(SelfDealing, |world| world.liquidate_collateral(keeper, alice, banks, u64::MAX));
     }
-    world.refuses(AmountMustBePositive, |world| {
-        world.liquidate_collateral(keeper, alice, [sol_bank, usdc_bank], 0)
-    });
+    world.refuses(AmountMustBePositive, |world| world.liquidate_collateral(keeper, alice, [sol_bank, usdc_bank], 0));
     world.liquidate_collateral(keeper, alice, [sol_bank, usdc_bank], u64::MAX).unwrap();
 }
 

@@ -1,7 +1,13 @@
 //! A cache of decoded accounts, and the same valuation the program makes of them.
 
 use anchor_lang::{ZeroCopy, error, prelude::*};
-use margrave::{error::{MargraveError, OrRefuse}, liquidation::*, oracle::Action, portfolio::*, state::*};
+use margrave::{
+    error::{MargraveError, OrRefuse},
+    liquidation::*,
+    oracle::Action,
+    portfolio::*,
+    state::*,
+};
 use margrave_risk::{Ratio, Valuation, quote_slice};
 use std::{collections::HashMap, ops::Deref};
 

@@ -26,5 +26,12 @@ pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use event::{Event, event_in, events_in};
-pub use margrave::{liquidation::{LiquidationLeg, Taken}, quote::Quote, state::Instrument, state::InstrumentKind, surface::Surface, trading::Leg};
+pub use margrave::{
+    liquidation::{LiquidationLeg, Taken},
+    quote::Quote,
+    state::Instrument,
+    state::InstrumentKind,
+    surface::Surface,
+    trading::Leg,
+};
 pub use quote::SignedQuote;

@@ -182,11 +182,7 @@ fn first_enough<E>(
 
 /// Of 0 to `all` lots those after which health is highest, or some after which it is not negative, and that health. Margin is
 /// convex in the size, so health has one peak: a golden section, unless it still rises at the end.
-fn most_helpful<E>(
-    all: i64,
-    at_all: i64,
-    mut health: impl FnMut(i64) -> Result<i64, E>,
-) -> Result<(i64, i64), E> {
+fn most_helpful<E>(all: i64, at_all: i64, mut health: impl FnMut(i64) -> Result<i64, E>) -> Result<(i64, i64), E> {
     let part = (all >> HELPFUL_PART_BITS).max(1);
     if health(all - part)? <= at_all {
         return Ok((all, at_all));

@@ -313,24 +313,10 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
         GroupTerms,
         group(world).terms,
         Change::Group,
-        [
-            outflow_cap,
-            maintenance_scan_ppm,
-            liquidation_buffer_ppm,
-            timelock_secs,
-            peg_threshold_ppm,
-            peg_factor_ppm,
-            liquidation_start_ppm,
-            liquidation_ramp_secs,
-            liquidation_insurance_ppm,
-            auction_start_ppm,
-            auction_cut_ppm,
-            auction_fast_secs,
-            auction_slow_secs,
-            deleverage_notice_secs,
-            loss_notice_secs
-        ],
-        not[peg_underlying]
+        [outflow_cap, maintenance_scan_ppm, liquidation_buffer_ppm, timelock_secs, peg_threshold_ppm, peg_factor_ppm,
+         liquidation_start_ppm, liquidation_ramp_secs, liquidation_insurance_ppm, auction_start_ppm, auction_cut_ppm, auction_fast_secs,
+         auction_slow_secs, deleverage_notice_secs, loss_notice_secs],
+        not [peg_underlying]
     );
     all.extend(moved!(
         "bank",

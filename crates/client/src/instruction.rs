@@ -11,8 +11,7 @@ use anchor_lang::{
     },
 };
 use margrave::{
-    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, liquidation::LiquidationLeg, state::*,
-    surface::Surface, trading::Leg,
+    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, liquidation::LiquidationLeg, state::*, surface::Surface, trading::Leg,
 };
 
 fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData, rest: Vec<AccountMeta>) -> Instruction {
@@ -671,7 +670,8 @@ pub fn register_profit(margin_account: Pubkey, underlying: Pubkey) -> Instructio
 
 /// Nobody signs.
 pub fn share_loss(group: Pubkey, underlying: Pubkey) -> Instruction {
-    let accounts = accounts::ShareLoss { group, underlying, event_authority: event_authority(), program: margrave::ID };
+    let accounts =
+        accounts::ShareLoss { group, underlying, event_authority: event_authority(), program: margrave::ID };
     instruction(accounts, data::ShareLoss {}, vec![])
 }
 

@@ -226,7 +226,8 @@ impl Case<'_> {
         let account = self.account.1;
         let mut candidates = Vec::new();
         let early = self.bankrupt && self.now - account.flagged_at < self.keeper.avoided_secs;
-        let taken = |slot: &&RiskSlot| !slot.is_empty() && !(early && self.keeper.avoided.contains(&slot.underlying));
+        let is_left = |slot: &RiskSlot| early && self.keeper.avoided.contains(&slot.underlying);
+        let taken = |slot: &&RiskSlot| !slot.is_empty() && !is_left(slot);
         let underlyings: Vec<Pubkey> = account.risk.iter().filter(taken).map(|slot| slot.underlying).collect();
         for key in &underlyings {
             for leg in self.legs(key)? {

@@ -165,7 +165,11 @@ impl Portfolio<'_> {
     /// # Errors
     /// [`RiskError::NoSuchUnderlying`], and as [`Portfolio::evaluate`].
     #[inline(never)]
-    pub fn split(&self, index: usize, mut visit: impl FnMut(usize, &UnderlyingRisk)) -> Result<Split, RiskError> {
+    pub fn split(
+        &self,
+        index: usize,
+        mut visit: impl FnMut(usize, &UnderlyingRisk),
+    ) -> Result<Split, RiskError> {
         let apart = self.underlyings.get(index).ok_or(RiskError::NoSuchUnderlying)?;
         let mut split = Split {
             rest: Book::default(),

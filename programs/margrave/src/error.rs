@@ -165,9 +165,7 @@ pub enum MargraveError {
     BracketOpen,
     #[msg("No bracket is open on the account")]
     BracketNotOpen,
-    #[msg(
-        "A bracket must be ended by a later instruction of the same transaction, and nothing of this program between"
-    )]
+    #[msg("A bracket must be ended by a later instruction of the same transaction, and nothing of this program between")]
     BracketNotEnded,
     #[msg("A bracket may not be opened or ended by another program")]
     BracketCalledByProgram,

@@ -216,7 +216,10 @@ pub mod margrave {
     }
 
     /// Buys collateral of such an account for what it owes.
-    pub fn liquidate_collateral<'info>(ctx: Context<'info, LiquidateCollateral<'info>>, max_repay: u64) -> Result<()> {
+    pub fn liquidate_collateral<'info>(
+        ctx: Context<'info, LiquidateCollateral<'info>>,
+        max_repay: u64,
+    ) -> Result<()> {
         keeper::liquidate_collateral::liquidate_collateral(ctx, max_repay)
     }
 

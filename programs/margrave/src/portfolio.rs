@@ -8,8 +8,8 @@ use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, st
 use anchor_lang::prelude::*;
 use arrayvec::ArrayVec;
 use margrave_risk::{
-    Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition, Market, Mode as RiskMode,
-    Nodes, OptionTerms, Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
+    Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
 };
 use std::{cell::Cell, cell::Ref, cell::RefMut, ops::Deref, ops::Range};
 
@@ -242,8 +242,7 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         let own = |balance: &&CollateralSlot| usize::from(balance.risk_slot) == index + 1 && !balance.is_empty();
-        let place =
-            |balance: &CollateralSlot| account.collateral.iter().position(|other| core::ptr::eq(other, balance));
+        let place = |balance: &CollateralSlot| account.collateral.iter().position(|other| core::ptr::eq(other, balance));
         if !underlying.oracle.is_good_for(action, now) {
             let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
             if !positions.is_empty() || owes {

@@ -102,13 +102,7 @@ impl MarginAccount {
     }
 
     /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
-    pub fn change_perp_at(
-        &mut self,
-        index: usize,
-        underlying: &Underlying,
-        quantity: i64,
-        payment: i64,
-    ) -> Result<i64> {
+    pub fn change_perp_at(&mut self, index: usize, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
         let index_now = underlying.perp.funding_index;
         let slot = &mut self.positions[index];
         let due = funding_due_up(slot.quantity, slot.funding_index, index_now, underlying.decimals)?;

@@ -151,7 +151,7 @@ impl Storm {
         let mut storm = Self {
             world,
             markets,
-            traders: BTreeMap::new(),
+            traders: accounts,
             keepers: vec![],
             cache: Default::default(),
             rng: fastrand::Rng::with_seed(seed),
@@ -183,7 +183,6 @@ impl Storm {
         }
         let capital = 20_000 * u64::try_from(accounts)?;
         storm.keepers = (0..5).map(|index| storm.rich(&format!("keeper {index}"), capital)).collect();
-        storm.traders = crowd.into_iter().map(|(trader, _)| (trader.margin_account, trader.keypair)).collect();
         storm.world.set_time(storm.world.now() + 3_600);
         storm.cache = storm.world.accounts();
         storm.refresh_all()?;

@@ -70,8 +70,7 @@ struct Borne {
 struct Storm {
     world: World,
     markets: Vec<Market>,
-    /// Everybody whose account may have to be liquidated, by margin account.
-    traders: BTreeMap<Pubkey, Keypair>,
+    traders: usize,
     keepers: Vec<Trader>,
     cache: Accounts,
     rng: fastrand::Rng,

@@ -63,7 +63,7 @@ impl Report {
         let concessions = u64::try_from(borne.concessions).unwrap_or(0);
         let sums = [borne.floors, borne.insurance, borne.shared, concessions, borne.debt_insurance, borne.debt_shared];
         Self {
-            accounts: storm.traders.len(),
+            accounts: storm.traders,
             breached,
             bankrupt,
             seconds,

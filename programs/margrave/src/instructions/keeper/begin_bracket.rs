@@ -106,8 +106,7 @@ fn require_ended(instructions: &AccountInfo, liquidatee: Pubkey) -> Result<()> {
     let here = load_current_index_checked(instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
     let mut index = usize::from(here) + 1;
     loop {
-        let next =
-            load_instruction_at_checked(index, instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
+        let next = load_instruction_at_checked(index, instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
         if next.program_id == crate::ID {
             if next.data.starts_with(crate::instruction::EndBracket::DISCRIMINATOR) {
                 let ends = next.accounts.get(END_BRACKET_LIQUIDATEE).is_some_and(|meta| meta.pubkey == liquidatee);

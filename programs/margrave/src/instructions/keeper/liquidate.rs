@@ -51,7 +51,8 @@ pub fn liquidate<'info>(
     arranged.read(&liquidatee, &directory, Action::Reduce, now)?;
     let (before, after, taken) = {
         let underlying = accounts.underlying.load()?;
-        let mut step = PositionStep::new(&mut liquidatee, &arranged, &group, key, &underlying, &legs, now)?;
+        let mut step =
+            PositionStep::new(&mut liquidatee, &arranged, &group, key, &underlying, &legs, now)?;
         let units = step.quote(&mut arranged, max_units)?;
         let after = step.after(&mut arranged, units, Some(&mut liquidatee))?;
         (step.before, after, step.takes(units)?)

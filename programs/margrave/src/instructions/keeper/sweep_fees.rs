@@ -33,12 +33,7 @@ pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
     underlying.invariant()?;
     bank.invariant()?;
 
-    let event = FeesSwept {
-        underlying: ctx.accounts.underlying.key(),
-        amount,
-        floor,
-        insurance: bank.insurance,
-        fees: bank.fees,
-    };
+    let event =
+        FeesSwept { underlying: ctx.accounts.underlying.key(), amount, floor, insurance: bank.insurance, fees: bank.fees };
     event.emit_by(&ctx.accounts.event_authority)
 }

@@ -22,7 +22,7 @@ fn the_upgrade_authority_creates_a_group() {
     create(&mut world, args).unwrap();
     let group: Group = world.load(&pda::group(0));
     assert_eq!((group.version, group.roles, group.quote_mint), (1, world.roles(), world.usdc_mint));
-    assert_eq!((group.launched, group.paused, group.quote_bank), (0, 0, Pubkey::default()));
+    assert_eq!((group.launched, group.paused_now(0), group.quote_bank), (0, 0, Pubkey::default()));
     assert!(group.accepts_receiver(&RECEIVER));
     assert!(!group.accepts_receiver(&Pubkey::default()), "an unused place accepts nobody");
     let limit: OutflowLimit = world.load(&pda::outflow_limit(&pda::group(0)));

@@ -5,15 +5,15 @@ use margrave::state::{Change, Instrument, Status};
 
 /// Alice long 1,000 SOL with 5,000 dollars, at 35; the price falls to 28: she owes 2,000 more than she has. A keeper may have
 /// taken the position over or not.
-struct Ruin {
-    world: World,
-    alice: Trader,
-    maker: Trader,
-    keeper: Trader,
+pub struct Ruin {
+    pub world: World,
+    pub alice: Trader,
+    pub maker: Trader,
+    pub keeper: Trader,
 }
 
 impl Ruin {
-    fn at(price: i64) -> Self {
+    pub fn at(price: i64) -> Self {
         let mut world = World::with_market(PRICE).unwrap();
         let maker = world.funded("maker", 100_000 * DOLLAR, 0);
         let alice = world.funded("alice", 5_000 * DOLLAR, 0);
@@ -25,7 +25,7 @@ impl Ruin {
     }
 
     /// The keeper takes everything, and what alice has is paid into the pool.
-    fn closed(price: i64) -> Self {
+    pub fn closed(price: i64) -> Self {
         let mut ruin = Self::at(price);
         let Ruin { world, alice, keeper, .. } = &mut ruin;
         world.liquidate(keeper, alice, u64::MAX).unwrap();

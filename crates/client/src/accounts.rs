@@ -3,6 +3,7 @@
 use anchor_lang::{ZeroCopy, error, prelude::*};
 use margrave::{
     error::{MargraveError, OrRefuse},
+    instructions::*,
     liquidation::*,
     oracle::Action,
     portfolio::*,
@@ -110,6 +111,25 @@ impl Accounts {
         let mut arranged = Arranged::new(self.group_of(&account)?)?;
         revalue(&mut account, &mut arranged, self, Action::AddRisk, now)?;
         Ok(account)
+    }
+
+    /// What the chain's `preview` would answer at unix time `now`: margin numbers before and after a trade, deposits and
+    /// withdrawals.
+    ///
+    /// # Errors
+    /// As [`Accounts::value`]; and what the change is refused for, but for margin.
+    pub fn preview(&self, key: &Pubkey, change: &Hypothesis, now: i64) -> Result<PreviewAnswer> {
+        let account = self.margin_account(key)?;
+        preview_of(account, (account.group, self.group_of(account)?), self, change, now)
+    }
+
+    /// What the chain's `explain` would answer at unix time `now`, with the risk array of one slot.
+    ///
+    /// # Errors
+    /// As [`Accounts::value`], except that a stale price is only noted.
+    pub fn explain(&self, key: &Pubkey, slot: u8, now: i64) -> Result<Explanation> {
+        let account = self.margin_account(key)?;
+        explanation_of(account, self.group_of(account)?, self, slot, now)
     }
 
     /// What the chain would let a liquidator take over of these positions on `underlying`, at most `max_units` units. `None` while

@@ -11,7 +11,8 @@ use anchor_lang::{
     },
 };
 use margrave::{
-    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, liquidation::LiquidationLeg, state::*, surface::Surface, trading::Leg,
+    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, liquidation::LiquidationLeg, state::*,
+    surface::Surface, trading::Leg,
 };
 
 fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData, rest: Vec<AccountMeta>) -> Instruction {
@@ -199,8 +200,8 @@ pub fn change_now(proposer: Pubkey, group: Pubkey, change: Change, bank_underlyi
 }
 
 /// Signed by the guardian or the admin. With an underlying only that one is stopped.
-pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32) -> Instruction {
-    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits }, vec![])
+pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32, secs: u32) -> Instruction {
+    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits, secs }, vec![])
 }
 
 /// Signed by the admin.
@@ -670,8 +671,7 @@ pub fn register_profit(margin_account: Pubkey, underlying: Pubkey) -> Instructio
 
 /// Nobody signs.
 pub fn share_loss(group: Pubkey, underlying: Pubkey) -> Instruction {
-    let accounts =
-        accounts::ShareLoss { group, underlying, event_authority: event_authority(), program: margrave::ID };
+    let accounts = accounts::ShareLoss { group, underlying, event_authority: event_authority(), program: margrave::ID };
     instruction(accounts, data::ShareLoss {}, vec![])
 }
 

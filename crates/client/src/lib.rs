@@ -26,6 +26,7 @@ pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use event::{Event, event_in, events_in};
+pub use margrave::instructions::Hypothesis;
 pub use margrave::{
     liquidation::{LiquidationLeg, Taken},
     quote::Quote,

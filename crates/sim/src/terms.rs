@@ -52,7 +52,7 @@ pub fn oracle_terms(feed_id: [u8; 32]) -> OracleTerms {
 }
 
 /// 18 % scan range that may rise to 54 %, 2 % on net and 1 % on hedged value, profit at 90 % where risk is added, 1 % liquidation
-/// fee.
+/// fee. Of the breakers only the one for halts: a test or a demo may move prices as it likes.
 pub fn risk_terms() -> RiskTerms {
     RiskTerms {
         size_depth: 0,
@@ -75,6 +75,13 @@ pub fn risk_terms() -> RiskTerms {
         vol_rate_ppm: 500_000,
         carry_rate_ppm: 200_000,
         max_surface_age_secs: 86_400,
+        liquidation_volume_cap: u64::MAX,
+        volume_window_secs: 3_600,
+        max_jump_ppm: u32::MAX,
+        gap_ppm: 50_000,
+        gap_pause_secs: 0,
+        halt_secs: 300,
+        grace_secs: 600,
     }
 }
 

@@ -1,5 +1,8 @@
 use crate::{pyth::*, terms::*};
-use anchor_lang::{error::ERROR_CODE_OFFSET, prelude::Pubkey, solana_program::bpf_loader_upgradeable};
+use anchor_lang::{
+    compat::solana_sysvar::last_restart_slot::LastRestartSlot, error::ERROR_CODE_OFFSET, prelude::Pubkey,
+    solana_program::bpf_loader_upgradeable,
+};
 use litesvm::{LiteSVM, types::TransactionMetadata};
 use litesvm_token::{CreateAssociatedTokenAccount, MintTo, spl_token};
 use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
@@ -633,6 +636,12 @@ impl World {
         self.refresh()
     }
 
+    /// The same for the underlying that follows another feed.
+    pub fn set_price_of(&mut self, underlying: Pubkey, feed_id: [u8; 32], price: i64) -> Outcome {
+        self.post(&PriceMessage { feed_id, ..self.good_price(price) }, RECEIVER);
+        self.send(&[instruction::refresh_price(self.group, underlying, self.price_update)], &[])
+    }
+
     /// A price message that every check accepts.
     pub fn good_price(&self, price: i64) -> PriceMessage {
         PriceMessage {
@@ -667,6 +676,21 @@ impl World {
         clock.slot += u64::try_from((unix_time - clock.unix_timestamp).max(0)).unwrap_or(0) * 5 / 2;
         clock.unix_timestamp = unix_time;
         self.svm.set_sysvar(&clock);
+    }
+
+    /// The cluster stands still for so long and goes on by itself: time passes and hardly a slot.
+    pub fn halt(&mut self, secs: i64) {
+        let mut clock = self.svm.get_sysvar::<Clock>();
+        clock.slot += 1;
+        clock.unix_timestamp += secs;
+        self.svm.set_sysvar(&clock);
+    }
+
+    /// The validators restart the cluster after it has stood still for so long.
+    pub fn restart(&mut self, secs: i64) {
+        let last_restart_slot = self.svm.get_sysvar::<Clock>().slot;
+        self.svm.set_sysvar(&LastRestartSlot { last_restart_slot });
+        self.halt(secs);
     }
 
     /// Sends a transaction paid for by the admin, who signs with `signers`.

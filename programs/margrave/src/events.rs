@@ -4,7 +4,9 @@
 //! are log lines. A published event never changes: what must be said differently gets a new name (`TradedV2`), and
 //! `tests/cases/events.rs` holds every layout.
 
-use crate::{instructions::Numbers, liquidation::Taken, state::*, surface::Surface, trading::Leg};
+use crate::{
+    breaker::BreakerKind, instructions::Numbers, liquidation::Taken, state::*, surface::Surface, trading::Leg,
+};
 use anchor_lang::{
     Discriminator,
     prelude::*,
@@ -153,12 +155,22 @@ pub struct ChangedNow {
 }
 
 #[event]
-pub struct PausedBits {
+pub struct PausedUntil {
     pub group: Pubkey,
     /// Of one underlying, or of the whole group.
     pub underlying: Option<Pubkey>,
     pub bits: u32,
+    /// Unix seconds: what holds longer already goes on.
+    pub until: i64,
     pub guardian: Pubkey,
+}
+
+#[event]
+pub struct BreakerTripped {
+    pub underlying: Pubkey,
+    pub breaker: BreakerKind,
+    /// Unix seconds; what happens until then may prolong it.
+    pub until: i64,
 }
 
 #[event]

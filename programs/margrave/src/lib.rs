@@ -2,11 +2,12 @@
 //!
 //! Accounts are in [`state`], one instruction per file in [`instructions`]. Between them: [`oracle`] and [`snapshot`] bring a
 //! price in, [`surface`] volatilities; [`portfolio`] is the way from accounts to the margin engine; [`trading`] and [`quote`]
-//! move positions, [`settlement`] their profit and loss, [`vault`] tokens. The engine itself is the crate `margrave-risk` and
-//! knows nothing of Solana.
+//! move positions, [`settlement`] their profit and loss, [`vault`] tokens; [`breaker`] stops new risk for a while. The engine
+//! itself is the crate `margrave-risk` and knows nothing of Solana.
 
 #![deny(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
+pub mod breaker;
 pub mod constants;
 pub mod error;
 pub mod events;
@@ -112,9 +113,9 @@ pub mod margrave {
         governance::change_now::change_now(ctx, change)
     }
 
-    /// Stops what a guardian may stop.
-    pub fn pause(ctx: Context<PauseGroup>, bits: u32) -> Result<()> {
-        governance::pause::pause(ctx, bits)
+    /// Stops what a guardian may stop, for up to a week.
+    pub fn pause(ctx: Context<PauseGroup>, bits: u32, secs: u32) -> Result<()> {
+        governance::pause::pause(ctx, bits, secs)
     }
 
     /// Pays out fees that a bank has earned.
@@ -216,10 +217,7 @@ pub mod margrave {
     }
 
     /// Buys collateral of such an account for what it owes.
-    pub fn liquidate_collateral<'info>(
-        ctx: Context<'info, LiquidateCollateral<'info>>,
-        max_repay: u64,
-    ) -> Result<()> {
+    pub fn liquidate_collateral<'info>(ctx: Context<'info, LiquidateCollateral<'info>>, max_repay: u64) -> Result<()> {
         keeper::liquidate_collateral::liquidate_collateral(ctx, max_repay)
     }
 

@@ -27,6 +27,13 @@ pub struct Taken {
     pub fee: i64,
 }
 
+impl Taken {
+    /// What was taken over is worth, of an option its premium, micro-dollars.
+    pub fn value(&self) -> u64 {
+        self.price_paid.saturating_add(self.fee).unsigned_abs()
+    }
+}
+
 impl GroupTerms {
     /// The part of a liquidation fee that has been reached, in millionths: it starts small and grows, so that nobody has to be first
     /// and nobody waits for long. What a bankrupt account pays is others' money and starts at nothing.
@@ -49,7 +56,11 @@ impl GroupTerms {
         let since = if account.flagged_at == 0 { 0 } else { now.saturating_sub(account.flagged_at).max(0) };
         let (start, cut) = (i64::from(self.auction_start_ppm), i64::from(self.auction_cut_ppm));
         let (fast, slow) = (i64::from(self.auction_fast_secs).max(1), i64::from(self.auction_slow_secs).max(1));
-        let price = if since < fast { start - (start - cut) * since / fast } else { cut - cut * (since - fast).min(slow) / slow };
+        let price = if since < fast {
+            start - (start - cut) * since / fast
+        } else {
+            cut - cut * (since - fast).min(slow) / slow
+        };
         u32::try_from(price).unwrap_or(0)
     }
 }
@@ -211,9 +222,8 @@ impl PositionStep {
     pub fn quote(&mut self, arranged: &mut Arranged, max_units: u64) -> Result<i64> {
         let most = self.all().min(i64::try_from(max_units).unwrap_or(i64::MAX));
         let before = self.before.liquidation_end_health().micros();
-        let health = |units: i64| -> Result<i64> {
-            Ok(self.after(arranged, units, None)?.liquidation_end_health().micros())
-        };
+        let health =
+            |units: i64| -> Result<i64> { Ok(self.after(arranged, units, None)?.liquidation_end_health().micros()) };
         quote_lots(before, most, health)?.ok_or_else(|| error!(MargraveError::LiquidationWouldNotHelp))
     }
 }
@@ -227,7 +237,13 @@ pub struct Balance {
 }
 
 impl Balance {
-    fn new(account: &MarginAccount, key: &Pubkey, bank: &Bank, underlying: Option<&Underlying>, atoms: u64) -> Result<Self> {
+    fn new(
+        account: &MarginAccount,
+        key: &Pubkey,
+        bank: &Bank,
+        underlying: Option<&Underlying>,
+        atoms: u64,
+    ) -> Result<Self> {
         let place = match underlying {
             None => None,
             Some(underlying) => {
@@ -242,14 +258,16 @@ impl Balance {
     /// What so many atoms are worth, micro-dollars, rounded down.
     fn value_down(&self, atoms: u64) -> Result<u64> {
         let Some((_, price, unit)) = self.place else { return Ok(atoms) };
-        let value = u128::from(atoms) * u128::from(price.raw().unsigned_abs()) / 10u128.pow(4 + u32::from(unit.digits()));
+        let value =
+            u128::from(atoms) * u128::from(price.raw().unsigned_abs()) / 10u128.pow(4 + u32::from(unit.digits()));
         u64::try_from(value).map_err(|_| error!(MargraveError::ValueOutOfRange))
     }
 
     /// How many atoms so many micro-dollars buy, rounded down.
     fn atoms_down(&self, micros: u64) -> Result<u64> {
         let Some((_, price, unit)) = self.place else { return Ok(micros) };
-        let atoms = u128::from(micros) * 10u128.pow(4 + u32::from(unit.digits())) / u128::from(price.raw().unsigned_abs());
+        let atoms =
+            u128::from(micros) * 10u128.pow(4 + u32::from(unit.digits())) / u128::from(price.raw().unsigned_abs());
         u64::try_from(atoms).map_err(|_| error!(MargraveError::ValueOutOfRange))
     }
 }
@@ -374,8 +392,7 @@ impl CollateralStep {
         let most = i64::try_from(max_repay / self.unit).unwrap_or(i64::MAX).min(self.all()?);
         require!(most > 0, MargraveError::AmountMustBePositive);
         let before = self.before.liquidation_end_health().micros();
-        let health =
-            |units: i64| -> Result<i64> { Ok(self.after(arranged, units)?.liquidation_end_health().micros()) };
+        let health = |units: i64| -> Result<i64> { Ok(self.after(arranged, units)?.liquidation_end_health().micros()) };
         quote_lots(before, most, health)?.ok_or_else(|| error!(MargraveError::LiquidationWouldNotHelp))
     }
 }

@@ -170,7 +170,8 @@ pub fn closable(wanted: i64, offered: i64, uncovered: u64, profit: i64, lot: u64
     }
     let most = wanted.unsigned_abs().min(offered.unsigned_abs());
     let borne = u128::from(profit.unsigned_abs()) * u128::from(wanted.unsigned_abs());
-    let borne = borne.checked_div(u128::from(uncovered)).map_or(u64::MAX, |most| u64::try_from(most).unwrap_or(u64::MAX));
+    let borne =
+        borne.checked_div(u128::from(uncovered)).map_or(u64::MAX, |most| u64::try_from(most).unwrap_or(u64::MAX));
     let size = if borne >= most { most } else { borne - borne % lot };
     i64::try_from(size).unwrap_or(0)
 }
@@ -193,7 +194,8 @@ impl MarginAccount {
 
 impl DeleveragingQueue {
     pub fn is_about(&self, bankrupt: &Pubkey, instrument: &Instrument) -> bool {
-        let same = (self.kind, self.expiry, self.strike) == (instrument.kind as u8, instrument.expiry, instrument.strike);
+        let same =
+            (self.kind, self.expiry, self.strike) == (instrument.kind as u8, instrument.expiry, instrument.strike);
         same_key(&self.bankrupt, bankrupt) && same
     }
 

@@ -1,21 +1,21 @@
 //! Pyth price account to accepted price: every check of I-18, and what a price of which age may be used for.
 
-use crate::{
-    constants::PPM,
-    error::*,
-    state::{Group, Oracle, OracleKind, OracleTerms},
-};
+use crate::{constants::PPM, error::*, state::Oracle};
 use anchor_lang::prelude::*;
 use margrave_risk::{Price, Ratio};
-use pyth_sdk_solana::state::{PriceStatus, load_price_account};
-use pyth_solana_receiver_sdk::price_update::{PriceUpdateV2, VerificationLevel};
+
+// A browser values accounts and reads no price account: Pyth's own code stays out of its module.
+#[cfg(not(target_arch = "wasm32"))]
+mod pyth;
+#[cfg(not(target_arch = "wasm32"))]
+pub use pyth::read_price;
+#[cfg(target_arch = "wasm32")]
+pub fn read_price(_: &crate::state::Group, _: &crate::state::OracleTerms, _: &AccountInfo<'_>) -> Result<Observation> {
+    err!(MargraveError::NotAPriceUpdate)
+}
 
 /// Decimals of a pyth exponent of zero in 10^-10 dollars.
 const PRICE_DECIMALS: i32 = 10;
-
-/// Where a legacy account says that it is of a price, and the status of its aggregate price.
-const LEGACY_TYPE: usize = 16;
-const LEGACY_STATUS: usize = 224;
 
 /// A price as a receiver program wrote it, of the feed that was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,48 +27,6 @@ pub struct Observation {
     /// Unix seconds.
     pub publish_time: i64,
     pub posted_slot: u64,
-}
-
-/// Reads the price account that `terms` ask for, whichever kind it is.
-///
-/// Not checked here: the write authority of a `PriceUpdateV2` (anybody may post) and its address (any account of the receiver
-/// will do, the content is signed).
-pub fn read_price(group: &Group, terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
-    require!(group.accepts_receiver(info.owner), MargraveError::ReceiverNotAllowed);
-    if terms.kind == OracleKind::Legacy as u32 {
-        return read_legacy(terms, info);
-    }
-    let data = info.try_borrow_data()?;
-    let update = PriceUpdateV2::try_deserialize(&mut &data[..]).map_err(|_| error!(MargraveError::NotAPriceUpdate))?;
-    let message = &update.price_message;
-    require!(message.feed_id == terms.feed_id, MargraveError::FeedMismatch);
-    require!(update.verification_level == VerificationLevel::Full, MargraveError::PriceNotFullyVerified);
-    Ok(Observation {
-        price: message.price,
-        confidence: message.conf,
-        exponent: message.exponent,
-        publish_time: message.publish_time,
-        posted_slot: update.posted_slot,
-    })
-}
-
-/// A legacy account is its feed: there is one per product, written by the oracle program itself.
-fn read_legacy(terms: &OracleTerms, info: &AccountInfo<'_>) -> Result<Observation> {
-    require!(info.key.to_bytes() == terms.feed_id, MargraveError::FeedMismatch);
-    let data = info.try_borrow_data()?;
-    // The SDK reads type and status as enumerations without looking whether they are one.
-    let word = |at: usize| data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-    let is_price = word(LEGACY_TYPE) == Some(1) && word(LEGACY_STATUS).is_some_and(|status| status <= 4);
-    require!(is_price, MargraveError::NotAPriceUpdate);
-    let account = load_price_account::<32, ()>(&data).map_err(|_| error!(MargraveError::NotAPriceUpdate))?;
-    require!(account.agg.status == PriceStatus::Trading, MargraveError::PriceNotFullyVerified);
-    Ok(Observation {
-        price: account.agg.price,
-        confidence: account.agg.conf,
-        exponent: account.expo,
-        publish_time: account.timestamp,
-        posted_slot: account.agg.pub_slot,
-    })
 }
 
 /// How good the last accepted price is now. A price that is too uncertain is never accepted, so an uncertain feed grows old.

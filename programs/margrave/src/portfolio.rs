@@ -4,12 +4,12 @@
 //! Three steps: [`Arranged::read`] turns the accounts into plain numbers, [`Arranged::evaluate`] asks the engine, the caller
 //! decides.
 
-use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
+use crate::{breaker::Present, constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
 use arrayvec::ArrayVec;
 use margrave_risk::{
-    Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
-    Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition, Market, Mode as RiskMode,
+    Nodes, OptionTerms, Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
 };
 use std::{cell::Cell, cell::Ref, cell::RefMut, ops::Deref, ops::Range};
 
@@ -71,13 +71,14 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
 
 impl InstructionAccounts<'_, '_> {
     /// The sheet that prices a bank, at a price that positions and collateral may be taken over at; none for the quote token.
-    pub fn priced(&self, bank: &Bank, now: i64) -> Result<Option<Ref<'_, Underlying>>> {
+    pub fn priced(&self, bank: &Bank, present: &Present) -> Result<Option<Ref<'_, Underlying>>> {
         if bank.is_quote() {
             return Ok(None);
         }
         let info = self.find(&bank.underlying).ok_or(MargraveError::UnderlyingMissing)?;
         let underlying = view::<Underlying>(info)?;
-        underlying.oracle.require_good_for(Action::Liquidate, now)?;
+        underlying.oracle.require_good_for(Action::Liquidate, present.now)?;
+        underlying.require_no_restart(present)?;
         Ok(Some(underlying))
     }
 }
@@ -118,7 +119,10 @@ pub struct Arranged {
 /// An underlying as the engine sees it.
 struct KnownMarket {
     key: Pubkey,
+    /// With the initial haircut on profit of the account at hand.
     market: Market,
+    /// That haircut for an account that owes nothing.
+    profit_haircut: Ratio,
     /// The most that margin asks for the token itself, with what the stable price takes, in millionths rounded up.
     asked_ppm: u64,
     nodes: Nodes,
@@ -221,7 +225,17 @@ impl Arranged {
                 index -= 1;
             }
         }
+        self.haircut_profit();
         Ok(())
+    }
+
+    /// Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
+    fn haircut_profit(&mut self) {
+        let borrows = self.owes || self.cash.is_negative();
+        for line in &self.lines {
+            let known = &mut self.markets[line.market];
+            known.market.profit.initial = if borrows { Ratio::ONE } else { known.profit_haircut };
+        }
     }
 
     fn group_id(&self, line: usize) -> u8 {
@@ -242,7 +256,8 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         let own = |balance: &&CollateralSlot| usize::from(balance.risk_slot) == index + 1 && !balance.is_empty();
-        let place = |balance: &CollateralSlot| account.collateral.iter().position(|other| core::ptr::eq(other, balance));
+        let place =
+            |balance: &CollateralSlot| account.collateral.iter().position(|other| core::ptr::eq(other, balance));
         if !underlying.oracle.is_good_for(action, now) {
             let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
             if !positions.is_empty() || owes {
@@ -285,7 +300,8 @@ impl Arranged {
         let (first_linear, first_dated) = (self.linear.len(), self.dated.len());
         let mut claim = slot.claim;
         let is_perp = |position: &&PositionSlot| position.kind == InstrumentKind::Perp as u8;
-        for perp in positions.iter().take_while(is_perp) {
+        let (of_perp, mut rest) = positions.split_at(positions.iter().take_while(is_perp).count());
+        for perp in of_perp {
             let due =
                 funding_due_up(perp.quantity, perp.funding_index, underlying.perp.funding_index, underlying.decimals)?;
             let quote = perp.quote.checked_add(claim).and_then(|quote| quote.checked_sub(due));
@@ -297,10 +313,11 @@ impl Arranged {
             self.linear.push(LinearPosition { quantity: Quantity::ZERO, quote: Usd::new(claim).or_refuse()? });
         }
         let perps = first_linear..self.linear.len();
-        let mut rest = positions.iter().skip_while(is_perp).peekable();
-        while let Some(first) = rest.peek() {
-            let expiry = first.expiry;
-            self.read_expiry(underlying, expiry, &mut rest)?;
+        while let Some(first) = rest.first() {
+            let of_expiry = |position: &&PositionSlot| position.expiry == first.expiry;
+            let (positions, next) = rest.split_at(rest.iter().take_while(of_expiry).count());
+            self.read_expiry(underlying, first.expiry, positions)?;
+            rest = next;
         }
         let dated = first_dated..self.dated.len();
         self.lines.push(Line {
@@ -323,6 +340,7 @@ impl Arranged {
         let gap_ppm = ((u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM)) >> 30) + 1;
         self.markets.push(Box::new(KnownMarket {
             key: *key,
+            profit_haircut: market.profit.initial,
             asked_ppm: underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX),
             market,
             nodes: underlying.grid_nodes(),
@@ -332,33 +350,34 @@ impl Arranged {
         Ok(self.markets.len() - 1)
     }
 
-    /// Takes the positions of one expiry from `rest`: the future first, then options by strike.
-    fn read_expiry<'p>(
-        &mut self,
-        underlying: &Underlying,
-        index: u8,
-        rest: &mut std::iter::Peekable<impl Iterator<Item = &'p PositionSlot>>,
-    ) -> Result<()> {
+    /// Reads the positions of one expiry: the future first, then options by strike, at most a call and a put of each.
+    fn read_expiry(&mut self, underlying: &Underlying, index: u8, positions: &[PositionSlot]) -> Result<()> {
         let (first_linear, first_strike) = (self.linear.len(), self.strikes.len());
-        let mut last = None;
-        while let Some(position) = rest.next_if(|position| position.expiry == index) {
-            let quantity = position.quantity();
-            if position.kind == InstrumentKind::Future as u8 {
-                self.linear.push(LinearPosition { quantity, quote: position.quote()? });
-                continue;
-            }
-            if last != Some(position.strike) {
-                let strike = underlying.strikes.get(usize::from(position.strike));
-                let strike = strike.ok_or(MargraveError::InvariantViolated)?;
-                let none = Quantity::ZERO;
-                self.strikes.push(Strike::at(&strike.strike_price(), strike.vol()?, none, none));
-                last = Some(position.strike);
-            }
-            let strike = self.strikes.last_mut().ok_or(MargraveError::InvariantViolated)?;
-            match position.kind()? {
-                InstrumentKind::Call => strike.calls = quantity,
-                _ => strike.puts = quantity,
-            }
+        let is_future = |position: &&PositionSlot| position.kind == InstrumentKind::Future as u8;
+        let (futures, mut options) = positions.split_at(positions.iter().take_while(is_future).count());
+        for future in futures {
+            self.linear.push(LinearPosition { quantity: future.quantity(), quote: future.quote()? });
+        }
+        while let [option, rest @ ..] = options {
+            let (mut calls, mut puts) = (Quantity::ZERO, Quantity::ZERO);
+            let mut hold = |option: &PositionSlot| -> Result<()> {
+                match option.kind()? {
+                    InstrumentKind::Call => calls = option.quantity(),
+                    _ => puts = option.quantity(),
+                }
+                Ok(())
+            };
+            hold(option)?;
+            options = match rest {
+                [other, rest @ ..] if other.strike == option.strike => {
+                    hold(other)?;
+                    rest
+                }
+                rest => rest,
+            };
+            let strike = underlying.strikes.get(usize::from(option.strike));
+            let strike = strike.ok_or(MargraveError::InvariantViolated)?;
+            self.strikes.push(Strike::at(&strike.strike_price(), strike.vol()?, calls, puts));
         }
         let slot = underlying.expiries.get(usize::from(index)).ok_or(MargraveError::InvariantViolated)?;
         self.dated.push(DatedLine {
@@ -413,11 +432,6 @@ impl Arranged {
 
     fn holdings_without_dated<'a>(&'a self, line: &'a Line) -> Holdings<'a> {
         let KnownMarket { market, nodes, .. } = &*self.markets[line.market];
-        let mut market = *market;
-        // Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
-        if self.owes || self.cash.is_negative() {
-            market.profit.initial = Ratio::ONE;
-        }
         Holdings {
             market,
             nodes: Some(nodes),
@@ -552,6 +566,7 @@ impl Arranged {
     /// Adds to the cash that was read, for what is only thought of.
     pub fn add_cash(&mut self, micros: i64) -> Result<()> {
         self.cash += Usd::new(micros).or_refuse()?;
+        self.haircut_profit();
         Ok(())
     }
 

@@ -103,7 +103,11 @@ impl Sale<'_, '_, '_> {
                 continue;
             }
             self.from.set_shares(slot.bank, underlying, slot.shares - moved)?;
-            self.to.set_shares(slot.bank, underlying, there.checked_add(moved).ok_or(MargraveError::ValueOutOfRange)?)?;
+            self.to.set_shares(
+                slot.bank,
+                underlying,
+                there.checked_add(moved).ok_or(MargraveError::ValueOutOfRange)?,
+            )?;
         }
         Ok(())
     }
@@ -125,7 +129,11 @@ impl Sale<'_, '_, '_> {
         let there = self.to.shares_in(key);
         if moved != 0 && there.signum() != -moved.signum() {
             self.from.set_shares(*key, Pubkey::default(), self.from.shares_in(key) - moved)?;
-            self.to.set_shares(*key, Pubkey::default(), there.checked_add(moved).ok_or(MargraveError::ValueOutOfRange)?)?;
+            self.to.set_shares(
+                *key,
+                Pubkey::default(),
+                there.checked_add(moved).ok_or(MargraveError::ValueOutOfRange)?,
+            )?;
         } else if moved != 0 {
             self.exchange(bank, key, moved)?;
         }

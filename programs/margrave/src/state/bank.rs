@@ -384,7 +384,13 @@ impl Bank {
 
     /// Moves `atoms` of one account's deposit to another account, whose debt it repays first. What is left below one atom goes along.
     /// Interest must be up to date.
-    pub fn transfer(&mut self, key: &Pubkey, from: &mut MarginAccount, to: &mut MarginAccount, atoms: u64) -> Result<()> {
+    pub fn transfer(
+        &mut self,
+        key: &Pubkey,
+        from: &mut MarginAccount,
+        to: &mut MarginAccount,
+        atoms: u64,
+    ) -> Result<()> {
         self.transfer_with(key, from, to, atoms, Lending::Refused)
     }
 

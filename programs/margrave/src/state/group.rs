@@ -25,15 +25,15 @@ pub struct Group {
     pub proposals: u64,
     pub terms: GroupTerms,
     pub options: OptionParameters,
-    /// [`Pause`] bits.
-    pub paused: u32,
     /// One from the launch on: until then parameters change at once and nobody can deposit.
     pub launched: u8,
-    pub padding: [u8; 3],
+    pub padding: [u8; 7],
     /// Surcharge on the scan in initial margin while the quote token is below its peg, 2^-30.
     pub depeg: i64,
+    /// Until when each [`Pause`] bit holds, unix seconds, the lowest bit first.
+    pub paused_until: [i64; Pause::BITS],
     /// Zero.
-    pub reserved: [u8; 480],
+    pub reserved: [u8; 432],
 }
 
 /// Who may do what. One key may hold several roles, but then a thief needs only one key.
@@ -47,7 +47,7 @@ pub struct Roles {
     pub manager: Pubkey,
     /// Hot: lists expiries and strikes, sets surfaces and carries, within bounds on their rate of change.
     pub operator: Pubkey,
-    /// Sets pause bits and cancels queued changes; can neither clear a bit nor queue.
+    /// Sets pause bits for up to a week and cancels queued changes; can neither clear a bit nor queue.
     pub guardian: Pubkey,
 }
 
@@ -127,7 +127,8 @@ impl Pause {
     pub const EXECUTE: u32 = 16;
     /// New carries and volatilities. What has grown old can be closed and not opened.
     pub const SURFACE: u32 = 32;
-    pub const ALL: u32 = 63;
+    pub const BITS: usize = 6;
+    pub const ALL: u32 = (1 << Self::BITS) - 1;
 }
 
 impl Group {
@@ -144,15 +145,34 @@ impl Group {
         *program != Pubkey::default() && self.receivers.contains(program)
     }
 
+    /// The [`Pause`] bits that hold at unix time `now`: a pause that has run out is none.
+    pub fn paused_now(&self, now: i64) -> u32 {
+        let holds = self.paused_until.iter().zip(0..).filter(|(until, _)| now < **until);
+        holds.fold(0, |bits, (_, bit)| bits | 1 << bit)
+    }
+
+    /// Lets `bits` hold until `until` at least.
+    pub fn pause(&mut self, bits: u32, until: i64) {
+        for (_, held) in (0..).zip(&mut self.paused_until).filter(|(bit, _)| bits & 1 << bit != 0) {
+            *held = until.max(*held);
+        }
+    }
+
+    pub fn unpause(&mut self, bits: u32) {
+        for (_, held) in (0..).zip(&mut self.paused_until).filter(|(bit, _)| bits & 1 << bit != 0) {
+            *held = 0;
+        }
+    }
+
     /// Refuses what a guardian has stopped.
-    pub fn require_running(&self, bits: u32) -> Result<()> {
-        require!(self.paused & bits == 0, MargraveError::Paused);
+    pub fn require_running(&self, bits: u32, now: i64) -> Result<()> {
+        require!(self.paused_now(now) & bits == 0, MargraveError::Paused);
         Ok(())
     }
 
     /// What every instruction that writes a group leaves behind.
     pub fn invariant(&self) -> Result<()> {
-        require!(self.version == VERSION && self.paused & !Pause::ALL == 0, MargraveError::InvariantViolated);
+        require!(self.version == VERSION, MargraveError::InvariantViolated);
         // Without a receiver no price could ever be accepted, and the system program owns every empty account.
         require!(self.receivers.iter().any(|r| *r != Pubkey::default()), MargraveError::ParameterOutOfBounds);
         require!(self.quote_mint != Pubkey::default(), MargraveError::ParameterOutOfBounds);
@@ -261,5 +281,7 @@ const _: () = {
     assert!(size_of::<Roles>() == 32 * 4);
     assert!(size_of::<GroupTerms>() == 8 + 4 * 14 + 32);
     assert!(size_of::<OptionParameters>() == 4 * 16);
-    assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 96 + 64 + 8 + 8 + 480);
+    assert!(
+        size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 96 + 64 + 8 + 8 + 8 * Pause::BITS + 432
+    );
 };

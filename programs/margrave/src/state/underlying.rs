@@ -1,5 +1,5 @@
 use super::OutflowWindow;
-use crate::{constants::*, error::*};
+use crate::{breaker::Breaker, constants::*, error::*};
 use anchor_lang::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
 use margrave_risk::{
@@ -14,12 +14,10 @@ use margrave_risk::{
 pub struct Underlying {
     pub version: u8,
     pub bump: u8,
+    pub index: u16,
     /// Decimals of a position's smallest unit; a quantity of 10^decimals is one whole unit of the base asset.
     pub decimals: u8,
-    /// One while nothing may be opened on it.
-    pub paused: u8,
-    pub index: u16,
-    pub padding: [u8; 2],
+    pub padding: [u8; 3],
     pub group: Pubkey,
     /// ASCII, padded with zeros: part of the address.
     pub symbol: [u8; 16],
@@ -36,8 +34,10 @@ pub struct Underlying {
     pub series: u32,
     /// The highest initial haircut that a bank of this asset has had since it took deposits: margin leaves room for it (I-12).
     pub largest_haircut_ppm: u32,
+    /// What stops new risk here for a while.
+    pub breaker: Breaker,
     /// Zero.
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 168],
     pub expiries: [ExpirySlot; MAX_EXPIRIES],
     pub strikes: [StrikeSlot; MAX_STRIKES],
 }
@@ -132,6 +132,18 @@ pub struct RiskTerms {
     pub carry_rate_ppm: u32,
     /// Beyond this age of its surface nothing may be opened on an expiry.
     pub max_surface_age_secs: u32,
+    /// Above so much value liquidated within a window nothing may be opened, micro-dollars.
+    pub liquidation_volume_cap: u64,
+    pub volume_window_secs: u32,
+    /// Further than this from the last price within an hour none is accepted, of the lower of the two.
+    pub max_jump_ppm: u32,
+    /// After a price further than this from the last one nothing may be opened and no profit drawn for a while.
+    pub gap_ppm: u32,
+    pub gap_pause_secs: u32,
+    /// So long without a slot a second is a halt of the cluster.
+    pub halt_secs: u32,
+    /// After which nothing may be opened, and nobody liquidated, for a while.
+    pub grace_secs: u32,
 }
 
 /// What may be traded here, how much of it, and for what fee.
@@ -347,6 +359,13 @@ impl RiskTerms {
         require!((1..=PPM).contains(&self.vol_rate_ppm), MargraveError::ParameterOutOfBounds);
         require!((1..=PPM).contains(&self.carry_rate_ppm), MargraveError::ParameterOutOfBounds);
         require!((60..=30 * 86_400).contains(&self.max_surface_age_secs), MargraveError::ParameterOutOfBounds);
+        require!((60..=86_400).contains(&self.volume_window_secs), MargraveError::ParameterOutOfBounds);
+        require!(self.max_jump_ppm >= PPM, MargraveError::ParameterOutOfBounds);
+        // A gap is more than what a market does every day: who may tighten this at once must not stop it for good.
+        require!(self.gap_ppm >= 20_000 && self.gap_pause_secs <= 3_600, MargraveError::ParameterOutOfBounds);
+        require!((60..=86_400).contains(&self.halt_secs), MargraveError::ParameterOutOfBounds);
+        // Nobody is liquidated in the grace.
+        require!(self.grace_secs <= 3_600, MargraveError::ParameterOutOfBounds);
         Ok(())
     }
 
@@ -494,7 +513,7 @@ impl Underlying {
 
     /// What every instruction that writes an underlying leaves behind.
     pub fn invariant(&self) -> Result<()> {
-        require!(self.version == VERSION && self.paused <= 1, MargraveError::InvariantViolated);
+        require!(self.version == VERSION, MargraveError::InvariantViolated);
         require!(self.decimals <= Decimals::MAX, MargraveError::ParameterOutOfBounds);
         self.oracle.terms.require_valid()?;
         self.risk.require_valid()?;
@@ -513,7 +532,7 @@ fn dollars(micros: u64) -> Usd {
 const _: () = {
     assert!(size_of::<OracleTerms>() == 32 + 4 * 6);
     assert!(size_of::<Oracle>() == 56 + 8 * 6);
-    assert!(size_of::<RiskTerms>() == 8 * 2 + 4 * 18);
+    assert!(size_of::<RiskTerms>() == 8 * 3 + 4 * 24);
     assert!(size_of::<MarketTerms>() == 8 * 8 + 4 * 10);
     assert!(size_of::<Perp>() == 48);
     assert!(size_of::<PnlPool>() == 24);

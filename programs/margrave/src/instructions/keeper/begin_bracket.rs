@@ -1,4 +1,6 @@
-use crate::{error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, vault::pay_out};
+use crate::{
+    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, vault::pay_out,
+};
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
@@ -42,7 +44,8 @@ pub struct BeginBracket<'info> {
 /// What leaves counts against the outflow limits (I-31); the other ways of liquidation move no tokens and are never limited.
 pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
+    let now = present.now;
     let accounts = &mut *ctx.accounts;
     require!(get_stack_height() == TRANSACTION_LEVEL_STACK_HEIGHT, MargraveError::BracketCalledByProgram);
     require_ended(&accounts.instructions, accounts.liquidatee.key())?;
@@ -65,7 +68,7 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
 
         let mut bank = accounts.bank.load_mut()?;
         let value = {
-            let sheet = directory.priced(&bank, now)?;
+            let sheet = directory.priced(&bank, &present)?;
             bank.value_at_price_up(amount, sheet.as_ref().map(|sheet| sheet.oracle.price))?
         };
         let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, now);
@@ -106,7 +109,8 @@ fn require_ended(instructions: &AccountInfo, liquidatee: Pubkey) -> Result<()> {
     let here = load_current_index_checked(instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
     let mut index = usize::from(here) + 1;
     loop {
-        let next = load_instruction_at_checked(index, instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
+        let next =
+            load_instruction_at_checked(index, instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
         if next.program_id == crate::ID {
             if next.data.starts_with(crate::instruction::EndBracket::DISCRIMINATOR) {
                 let ends = next.accounts.get(END_BRACKET_LIQUIDATEE).is_some_and(|meta| meta.pubkey == liquidatee);

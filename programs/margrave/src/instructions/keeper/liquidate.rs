@@ -1,4 +1,6 @@
-use crate::{error::*, events::*, liquidation::*, oracle::Action, portfolio::*, state::*, trading::Sheet};
+use crate::{
+    breaker::Present, error::*, events::*, liquidation::*, oracle::Action, portfolio::*, state::*, trading::Sheet,
+};
 use anchor_lang::prelude::*;
 use margrave_risk::Valuation;
 
@@ -47,12 +49,12 @@ pub fn liquidate<'info>(
     let mut liquidatee = accounts.liquidatee.load_mut()?;
     // What is taken over needs a fresh price. The rest counts at its last one: a trifle on a dead feed is no shield (I-25).
     accounts.underlying.load()?.oracle.require_good_for(Action::Liquidate, now)?;
+    accounts.underlying.load()?.require_no_restart(&Present::get()?)?;
     liquidatee.count_change()?;
     arranged.read(&liquidatee, &directory, Action::Reduce, now)?;
     let (before, after, taken) = {
         let underlying = accounts.underlying.load()?;
-        let mut step =
-            PositionStep::new(&mut liquidatee, &arranged, &group, key, &underlying, &legs, now)?;
+        let mut step = PositionStep::new(&mut liquidatee, &arranged, &group, key, &underlying, &legs, now)?;
         let units = step.quote(&mut arranged, max_units)?;
         let after = step.after(&mut arranged, units, Some(&mut liquidatee))?;
         (step.before, after, step.takes(units)?)
@@ -69,9 +71,9 @@ pub fn liquidate<'info>(
             given = liquidatee.take_over(&sheet, key, one, -1)?;
             received = liquidator.take_over(&sheet, key, one, 1)?;
         }
-        if given + received != 0 {
-            accounts.underlying.load_mut()?.change_interest(&one.instrument, given + received)?;
-        }
+        let mut underlying = accounts.underlying.load_mut()?;
+        underlying.change_interest(&one.instrument, given + received)?;
+        underlying.count_liquidation(key, one.value(), now);
         fee += one.fee;
     }
     let insured = group.terms.insured_part_up(fee)?;

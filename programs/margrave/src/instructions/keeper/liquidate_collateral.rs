@@ -1,5 +1,5 @@
 use super::require_liquidator;
-use crate::{error::*, events::*, liquidation::*, oracle::Action, portfolio::*, state::*};
+use crate::{breaker::Present, error::*, events::*, liquidation::*, oracle::Action, portfolio::*, state::*};
 use anchor_lang::prelude::*;
 
 #[event_cpi]
@@ -39,7 +39,8 @@ pub struct LiquidateCollateral<'info> {
 /// No more than brings the account to its liquidation end; its health must improve (I-22, I-23). The bonus grows with time, is
 /// less than what margin asks for the two balances, and leaves an account that can pay its debts able to (I-24).
 pub fn liquidate_collateral<'info>(ctx: Context<'info, LiquidateCollateral<'info>>, max_repay: u64) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
+    let now = present.now;
     let accounts = &*ctx.accounts;
     let keys = [accounts.asset_bank.key(), accounts.debt_bank.key()];
     let named = [accounts.asset_bank.as_ref(), accounts.debt_bank.as_ref()];
@@ -55,7 +56,7 @@ pub fn liquidate_collateral<'info>(ctx: Context<'info, LiquidateCollateral<'info
     arranged.read(&liquidatee, &directory, Action::Reduce, now)?;
     let (before, Exchange { repaid, seized }) = {
         let (asset, debt) = (accounts.asset_bank.load()?, accounts.debt_bank.load()?);
-        let (asset_sheet, debt_sheet) = (directory.priced(&asset, now)?, directory.priced(&debt, now)?);
+        let (asset_sheet, debt_sheet) = (directory.priced(&asset, &present)?, directory.priced(&debt, &present)?);
         let sheets = [asset_sheet.as_deref(), debt_sheet.as_deref()];
         let (asset, debt) = ((&keys[0], &*asset), (&keys[1], &*debt));
         let mut step = CollateralStep::new(&mut liquidatee, &arranged, &group.terms, asset, debt, sheets, now)?;

@@ -1,5 +1,5 @@
 use super::require_liquidator;
-use crate::{error::*, events::*, oracle::Action, portfolio::*, slice::*, state::*};
+use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, slice::*, state::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{Ratio, quote_slice};
 
@@ -34,7 +34,8 @@ pub struct LiquidateSlice<'info> {
 /// I-23). Positions move in whole lots, rounded down.
 pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_share: i64) -> Result<()> {
     require!(max_share > 0, MargraveError::AmountMustBePositive);
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
+    let now = present.now;
     let accounts = &*ctx.accounts;
     let named = [accounts.quote_bank.as_ref()];
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
@@ -44,6 +45,7 @@ pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_sh
 
     let mut liquidatee = accounts.liquidatee.load_mut()?;
     arranged.read(&liquidatee, &directory, Action::Liquidate, now)?;
+    require_not_stopped(&liquidatee, &directory, &present, Lending::Refused)?;
     let before = arranged.valuation()?;
     if !liquidatee.is_liquidatable(&before, now) {
         log_valuation(&before);

@@ -21,10 +21,7 @@ pub struct NominateCandidate<'info> {
 /// Puts an account with a profit on the underlying and a position opposite to a bankrupt one's into the queue of those that may be
 /// deleveraged, by rank: its profit there as a part of its equity. Anyone; the queue opens when liquidators have had their time, and
 /// the first of it may be deleveraged after a notice in which others may be named.
-pub fn nominate_candidate<'info>(
-    ctx: Context<'info, NominateCandidate<'info>>,
-    instrument: Instrument,
-) -> Result<()> {
+pub fn nominate_candidate<'info>(ctx: Context<'info, NominateCandidate<'info>>, instrument: Instrument) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
     let group = accounts.group.load()?;

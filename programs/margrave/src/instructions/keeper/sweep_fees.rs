@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, state::*};
+use crate::{breaker::Present, error::*, events::*, state::*};
 use anchor_lang::prelude::*;
 
 #[event_cpi]
@@ -12,9 +12,10 @@ pub struct SweepFees<'info> {
 }
 
 /// Moves fees that losers have paid from an underlying's pool: to its first-loss floor up to the target, then to the quote bank's
-/// insurance up to its, then to its fees. Anyone, while no deficit is open.
+/// insurance up to its, then to its fees. Anyone, while no deficit is open and no breaker keeps winners from drawing (I-28).
 pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
     let mut underlying = ctx.accounts.underlying.load_mut()?;
+    underlying.require_pool_open(&Present::get()?)?;
     let mut bank = ctx.accounts.quote_bank.load_mut()?;
     underlying.losses.require_closed(Clock::get()?.unix_timestamp)?;
     let underlying = &mut *underlying;
@@ -33,7 +34,12 @@ pub fn sweep_fees(ctx: Context<SweepFees>) -> Result<()> {
     underlying.invariant()?;
     bank.invariant()?;
 
-    let event =
-        FeesSwept { underlying: ctx.accounts.underlying.key(), amount, floor, insurance: bank.insurance, fees: bank.fees };
+    let event = FeesSwept {
+        underlying: ctx.accounts.underlying.key(),
+        amount,
+        floor,
+        insurance: bank.insurance,
+        fees: bank.fees,
+    };
     event.emit_by(&ctx.accounts.event_authority)
 }

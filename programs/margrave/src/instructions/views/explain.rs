@@ -16,9 +16,19 @@ pub struct Explain<'info> {
 pub fn explain<'info>(ctx: Context<'info, Explain<'info>>, slot: u8) -> Result<Explanation> {
     let now = Clock::get()?.unix_timestamp;
     let (account, group) = (ctx.accounts.margin_account.load()?, ctx.accounts.group.load()?);
-    let directory = InstructionAccounts::new(&[], ctx.remaining_accounts);
-    let mut arranged = Arranged::new(&group)?;
-    let refusal = match arranged.read(&account, &directory, Action::AddRisk, now).and_then(|()| arranged.valuation()) {
+    explanation_of(&account, &group, &InstructionAccounts::new(&[], ctx.remaining_accounts), slot, now)
+}
+
+/// What [`explain`] answers, wherever the accounts come from.
+pub fn explanation_of(
+    account: &MarginAccount,
+    group: &Group,
+    directory: &impl Directory,
+    slot: u8,
+    now: i64,
+) -> Result<Explanation> {
+    let mut arranged = Arranged::new(group)?;
+    let refusal = match arranged.read(account, directory, Action::AddRisk, now).and_then(|()| arranged.valuation()) {
         Err(Error::AnchorError(error)) => error.error_code_number,
         Err(error) => return Err(error),
         Ok(valuation) if valuation.initial_health().is_negative() => {
@@ -26,7 +36,7 @@ pub fn explain<'info>(ctx: Context<'info, Explain<'info>>, slot: u8) -> Result<E
         }
         Ok(_) => 0,
     };
-    arranged.read(&account, &directory, Action::Reduce, now)?;
+    arranged.read(account, directory, Action::Reduce, now)?;
     let mut cells = [0i64; CELLS];
     let valuation = arranged.evaluate(|index, _, part| {
         if index == usize::from(slot) {
@@ -40,7 +50,7 @@ pub fn explain<'info>(ctx: Context<'info, Explain<'info>>, slot: u8) -> Result<E
         scan: valuation.scan.micros(),
         charges: charges(&valuation.charges),
         cells,
-        greeks: greeks_of(&account, slot, &directory)?,
+        greeks: greeks_of(account, slot, directory)?,
         status: account.status,
         sequence: account.sequence,
         refusal,

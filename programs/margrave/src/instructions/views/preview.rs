@@ -34,38 +34,61 @@ pub struct PreviewChange<'info> {
 /// Counterparty, caps and liquidity are not looked at: what is answered is whether the account could carry the result.
 pub fn preview<'info>(ctx: Context<'info, PreviewChange<'info>>, args: PreviewArgs) -> Result<PreviewAnswer> {
     let now = Clock::get()?.unix_timestamp;
-    let PreviewArgs { legs, sheets, balances } = args;
-    require!(legs.len() <= MAX_LEGS && legs.len() == sheets.len(), MargraveError::LegsOutOfRange);
-    require!(balances.len() <= MAX_COLLATERALS, MargraveError::CollateralLimitExceeded);
-    let (group, directory) = (ctx.accounts.group.load()?, InstructionAccounts::new(&[], ctx.remaining_accounts));
-    let mut account = copy_of(&*ctx.accounts.margin_account.load()?);
-    let mut arranged = Arranged::new(&group)?;
-    arranged.read(&account, &directory, Action::AddRisk, now)?;
+    require!(args.legs.len() == args.sheets.len(), MargraveError::LegsOutOfRange);
+    let directory = InstructionAccounts::new(&[], ctx.remaining_accounts);
+    let key_at = |place: u8| directory.at(place).map(|info| *info.key);
+    let legs = args.legs.iter().zip(&args.sheets).map(|(leg, sheet)| Ok((key_at(*sheet)?, *leg)));
+    let balances = args.balances.iter().map(|change| Ok((key_at(change.bank)?, change.amount)));
+    let change = Hypothesis { legs: legs.collect::<Result<_>>()?, balances: balances.collect::<Result<_>>()? };
+    let (group, account) = (ctx.accounts.group.load()?, ctx.accounts.margin_account.load()?);
+    preview_of(&account, (ctx.accounts.group.key(), &group), &directory, &change, now)
+}
+
+/// A trade, deposits and withdrawals that an account thinks of.
+#[derive(Clone, Debug, Default)]
+pub struct Hypothesis {
+    /// What the account would trade, as the taker, each leg with the address of its underlying; up to eight.
+    pub legs: Vec<(Pubkey, Leg)>,
+    /// By bank, atoms: deposits, or with a negative amount withdrawals.
+    pub balances: Vec<(Pubkey, i64)>,
+}
+
+/// What [`preview`] answers, wherever the accounts come from.
+pub fn preview_of(
+    account: &MarginAccount,
+    (group_key, group): (Pubkey, &Group),
+    directory: &impl Directory,
+    change: &Hypothesis,
+    now: i64,
+) -> Result<PreviewAnswer> {
+    require!(change.legs.len() <= MAX_LEGS, MargraveError::LegsOutOfRange);
+    require!(change.balances.len() <= MAX_COLLATERALS, MargraveError::CollateralLimitExceeded);
+    let mut account = copy_of(account);
+    let mut arranged = Arranged::new(group)?;
+    arranged.read(&account, directory, Action::AddRisk, now)?;
     let before = Numbers::of(&arranged.valuation()?);
 
     let mut premium = 0i64;
-    for (leg, sheet) in legs.iter().zip(&sheets) {
-        let info = directory.at(*sheet)?;
-        let underlying = view::<Underlying>(info)?;
-        require_keys_eq!(underlying.group, ctx.accounts.group.key(), MargraveError::GroupMismatch);
+    for (key, leg) in &change.legs {
+        let underlying = directory.underlying(key)?;
+        require_keys_eq!(underlying.group, group_key, MargraveError::GroupMismatch);
         require!(underlying.index == leg.underlying, MargraveError::UnderlyingMissing);
-        let paid = account.preview_leg(*info.key, &underlying, leg, now)?;
+        let paid = account.preview_leg(*key, &underlying, leg, now)?;
         premium = premium.checked_add(paid).ok_or(MargraveError::ValueOutOfRange)?;
     }
-    for change in &balances {
-        let info = directory.at(change.bank)?;
-        let mut bank = *view::<Bank>(info)?;
-        require_keys_eq!(bank.group, ctx.accounts.group.key(), MargraveError::GroupMismatch);
+    for (key, amount) in &change.balances {
+        let mut bank = *directory.bank(key)?;
+        require_keys_eq!(bank.group, group_key, MargraveError::GroupMismatch);
         bank.accrue(now)?;
-        let (shares, amount) = (account.shares_in(info.key), change.amount.unsigned_abs());
-        let shares = match change.amount >= 0 {
-            true => bank.credit(shares, amount)?,
-            false => bank.debit(shares, amount, Lending::Allowed)?,
+        let shares = account.shares_in(key);
+        let shares = match *amount >= 0 {
+            true => bank.credit(shares, amount.unsigned_abs())?,
+            false => bank.debit(shares, amount.unsigned_abs(), Lending::Allowed)?,
         };
-        account.set_shares(*info.key, bank.underlying, shares)?;
+        account.set_shares(*key, bank.underlying, shares)?;
     }
     account.compact()?;
-    arranged.read(&account, &directory, Action::AddRisk, now)?;
+    arranged.read(&account, directory, Action::AddRisk, now)?;
     arranged.add_cash(-premium)?;
     let after = Numbers::of(&arranged.valuation()?);
     let answer = PreviewAnswer { before, after, premium, sequence: account.sequence };

@@ -1,0 +1,141 @@
+// Generated from idl/margrave.json by scripts/generate.mjs.
+import type { Decoder } from "@solana/kit";
+import {
+  getBankListedDecoder,
+  type BankListed,
+  getChangeCancelledDecoder,
+  type ChangeCancelled,
+  getChangeExecutedDecoder,
+  type ChangeExecuted,
+  getChangeQueuedDecoder,
+  type ChangeQueued,
+  getChangedNowDecoder,
+  type ChangedNow,
+  getCollateralTransferredDecoder,
+  type CollateralTransferred,
+  getDelegateSetDecoder,
+  type DelegateSet,
+  getDepegUpdatedDecoder,
+  type DepegUpdated,
+  getDepositedDecoder,
+  type Deposited,
+  getExpiryClosedDecoder,
+  type ExpiryClosed,
+  getExpiryListedDecoder,
+  type ExpiryListed,
+  getExpirySettledDecoder,
+  type ExpirySettled,
+  getFeesCollectedDecoder,
+  type FeesCollected,
+  getFeesSweptDecoder,
+  type FeesSwept,
+  getGroupCreatedDecoder,
+  type GroupCreated,
+  getGroupLaunchedDecoder,
+  type GroupLaunched,
+  getInterestAccruedDecoder,
+  type InterestAccrued,
+  getMarginAccountClosedDecoder,
+  type MarginAccountClosed,
+  getMarginAccountOpenedDecoder,
+  type MarginAccountOpened,
+  getModeSetDecoder,
+  type ModeSet,
+  getPausedBitsDecoder,
+  type PausedBits,
+  getPnlSettledDecoder,
+  type PnlSettled,
+  getPositionLiquidatedDecoder,
+  type PositionLiquidated,
+  getPriceAcceptedDecoder,
+  type PriceAccepted,
+  getQuoteTradedDecoder,
+  type QuoteTraded,
+  getQuotesCancelledDecoder,
+  type QuotesCancelled,
+  getStrikesListedDecoder,
+  type StrikesListed,
+  getSurfaceSetDecoder,
+  type SurfaceSet,
+  getTradedDecoder,
+  type Traded,
+  getUnderlyingListedDecoder,
+  type UnderlyingListed,
+  getWithdrawnDecoder,
+  type Withdrawn,
+} from "./types/index.js";
+/** Every event by its name. */
+export type MargraveEvents = {
+  BankListed: BankListed;
+  ChangeCancelled: ChangeCancelled;
+  ChangeExecuted: ChangeExecuted;
+  ChangeQueued: ChangeQueued;
+  ChangedNow: ChangedNow;
+  CollateralTransferred: CollateralTransferred;
+  DelegateSet: DelegateSet;
+  DepegUpdated: DepegUpdated;
+  Deposited: Deposited;
+  ExpiryClosed: ExpiryClosed;
+  ExpiryListed: ExpiryListed;
+  ExpirySettled: ExpirySettled;
+  FeesCollected: FeesCollected;
+  FeesSwept: FeesSwept;
+  GroupCreated: GroupCreated;
+  GroupLaunched: GroupLaunched;
+  InterestAccrued: InterestAccrued;
+  MarginAccountClosed: MarginAccountClosed;
+  MarginAccountOpened: MarginAccountOpened;
+  ModeSet: ModeSet;
+  PausedBits: PausedBits;
+  PnlSettled: PnlSettled;
+  PositionLiquidated: PositionLiquidated;
+  PriceAccepted: PriceAccepted;
+  QuoteTraded: QuoteTraded;
+  QuotesCancelled: QuotesCancelled;
+  StrikesListed: StrikesListed;
+  SurfaceSet: SurfaceSet;
+  Traded: Traded;
+  UnderlyingListed: UnderlyingListed;
+  Withdrawn: Withdrawn;
+};
+export type MargraveEventName = keyof MargraveEvents;
+type Row = {
+  [N in MargraveEventName]: { name: N; discriminator: readonly number[]; decoder: () => Decoder<MargraveEvents[N]> };
+}[MargraveEventName];
+export const MARGRAVE_EVENTS: readonly Row[] = [
+  { name: "BankListed", discriminator: [82, 130, 114, 184, 232, 152, 104, 100], decoder: getBankListedDecoder },
+  { name: "ChangeCancelled", discriminator: [139, 179, 97, 81, 214, 21, 119, 93], decoder: getChangeCancelledDecoder },
+  { name: "ChangeExecuted", discriminator: [50, 115, 8, 12, 139, 8, 191, 26], decoder: getChangeExecutedDecoder },
+  { name: "ChangeQueued", discriminator: [232, 143, 80, 230, 125, 117, 169, 213], decoder: getChangeQueuedDecoder },
+  { name: "ChangedNow", discriminator: [156, 96, 0, 97, 102, 57, 54, 199], decoder: getChangedNowDecoder },
+  {
+    name: "CollateralTransferred",
+    discriminator: [119, 180, 79, 171, 178, 67, 120, 237],
+    decoder: getCollateralTransferredDecoder,
+  },
+  { name: "DelegateSet", discriminator: [103, 126, 239, 131, 201, 31, 212, 253], decoder: getDelegateSetDecoder },
+  { name: "DepegUpdated", discriminator: [221, 84, 32, 81, 211, 42, 177, 72], decoder: getDepegUpdatedDecoder },
+  { name: "Deposited", discriminator: [111, 141, 26, 45, 161, 35, 100, 57], decoder: getDepositedDecoder },
+  { name: "ExpiryClosed", discriminator: [229, 184, 243, 121, 145, 218, 166, 11], decoder: getExpiryClosedDecoder },
+  { name: "ExpiryListed", discriminator: [64, 202, 104, 223, 28, 171, 230, 230], decoder: getExpiryListedDecoder },
+  { name: "ExpirySettled", discriminator: [251, 101, 239, 69, 87, 205, 61, 222], decoder: getExpirySettledDecoder },
+  { name: "FeesCollected", discriminator: [233, 23, 117, 225, 107, 178, 254, 8], decoder: getFeesCollectedDecoder },
+  { name: "FeesSwept", discriminator: [96, 218, 115, 136, 74, 170, 202, 172], decoder: getFeesSweptDecoder },
+  { name: "GroupCreated", discriminator: [132, 94, 184, 198, 77, 165, 13, 26], decoder: getGroupCreatedDecoder },
+  { name: "GroupLaunched", discriminator: [28, 156, 237, 195, 143, 158, 27, 245], decoder: getGroupLaunchedDecoder },
+  { name: "InterestAccrued", discriminator: [79, 218, 196, 73, 32, 148, 138, 71], decoder: getInterestAccruedDecoder },
+  { name: "MarginAccountClosed", discriminator: [234, 104, 71, 148, 114, 30, 107, 38], decoder: getMarginAccountClosedDecoder },
+  { name: "MarginAccountOpened", discriminator: [189, 250, 13, 160, 253, 205, 219, 251], decoder: getMarginAccountOpenedDecoder },
+  { name: "ModeSet", discriminator: [69, 75, 205, 201, 23, 196, 156, 48], decoder: getModeSetDecoder },
+  { name: "PausedBits", discriminator: [109, 207, 18, 227, 124, 167, 9, 35], decoder: getPausedBitsDecoder },
+  { name: "PnlSettled", discriminator: [24, 113, 104, 254, 135, 46, 95, 203], decoder: getPnlSettledDecoder },
+  { name: "PositionLiquidated", discriminator: [40, 107, 90, 214, 96, 30, 61, 128], decoder: getPositionLiquidatedDecoder },
+  { name: "PriceAccepted", discriminator: [203, 254, 78, 125, 99, 42, 94, 171], decoder: getPriceAcceptedDecoder },
+  { name: "QuoteTraded", discriminator: [238, 90, 221, 33, 135, 177, 75, 182], decoder: getQuoteTradedDecoder },
+  { name: "QuotesCancelled", discriminator: [225, 66, 165, 16, 111, 154, 221, 138], decoder: getQuotesCancelledDecoder },
+  { name: "StrikesListed", discriminator: [12, 8, 49, 250, 56, 84, 158, 252], decoder: getStrikesListedDecoder },
+  { name: "SurfaceSet", discriminator: [49, 164, 150, 200, 107, 64, 222, 223], decoder: getSurfaceSetDecoder },
+  { name: "Traded", discriminator: [225, 202, 73, 175, 147, 43, 160, 150], decoder: getTradedDecoder },
+  { name: "UnderlyingListed", discriminator: [57, 73, 128, 96, 22, 41, 22, 97], decoder: getUnderlyingListedDecoder },
+  { name: "Withdrawn", discriminator: [20, 89, 223, 198, 194, 124, 219, 13], decoder: getWithdrawnDecoder },
+];

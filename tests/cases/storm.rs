@@ -7,14 +7,24 @@ use margrave_sim::storm;
 /// promised.
 #[test]
 fn a_storm_is_weathered_twice_the_same() {
-    let report = storm::run(150, 3).unwrap();
+    let report = storm::run(80, 2).unwrap();
     println!("{report}");
     assert_eq!(report.stuck, Vec::<String>::new());
     assert!(report.breached > 20 && report.bankrupt > 10, "{report}");
     // Every way out was needed.
-    for kind in ["flag", "positions", "collateral", "slice", "settle", "coverdeficit", "nominate", "deleverage", "registerprofit"] {
+    for kind in [
+        "flag",
+        "positions",
+        "collateral",
+        "slice",
+        "settle",
+        "coverdeficit",
+        "nominate",
+        "deleverage",
+        "registerprofit",
+    ] {
         assert!(report.row(kind).count > 0, "no {kind}:\n{report}");
     }
     assert!(report.borne.iter().take(4).all(|dollars| *dollars > 0), "{:?}", report.borne);
-    assert_eq!(storm::run(150, 3).unwrap(), report);
+    assert_eq!(storm::run(80, 2).unwrap(), report);
 }

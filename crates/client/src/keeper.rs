@@ -65,7 +65,8 @@ pub fn decide(accounts: &Accounts, key: &Pubkey, keeper: &Keeper, now: i64) -> R
     let before = accounts.value_to_liquidate(key, now)?;
     if !account.is_liquidatable(&before, now) {
         // Who is still counted as bankrupt keeps others from their profit.
-        let counted = account.risk.iter().any(|slot| slot.bankrupt != 0) || account.collateral.iter().any(|slot| slot.bankrupt != 0);
+        let counted = account.risk.iter().any(|slot| slot.bankrupt != 0)
+            || account.collateral.iter().any(|slot| slot.bankrupt != 0);
         return Ok(counted.then(|| Decision::of(StepKind::Flag, instruction::flag_account((*key, account)))));
     }
     let bankrupt = before.equity.is_negative();
@@ -107,7 +108,10 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
         }
     }
     // Whoever is bankrupt still adds to the loss: a loss that comes while one is shared keeps its bearers from settling.
-    if losses.registering_until != 0 && now > losses.registering_until && (losses.bankrupts == 0 || now > losses.gated_until) {
+    if losses.registering_until != 0
+        && now > losses.registering_until
+        && (losses.bankrupts == 0 || now > losses.gated_until)
+    {
         decisions.push(Decision::of(StepKind::ShareLoss, instruction::share_loss(group, *key)));
     }
     Ok(decisions)
@@ -222,7 +226,8 @@ impl Case<'_> {
         let account = self.account.1;
         let mut candidates = Vec::new();
         let early = self.bankrupt && self.now - account.flagged_at < self.keeper.avoided_secs;
-        let taken = |slot: &&RiskSlot| !slot.is_empty() && !(early && self.keeper.avoided.contains(&slot.underlying));
+        let is_left = |slot: &RiskSlot| early && self.keeper.avoided.contains(&slot.underlying);
+        let taken = |slot: &&RiskSlot| !slot.is_empty() && !is_left(slot);
         let underlyings: Vec<Pubkey> = account.risk.iter().filter(taken).map(|slot| slot.underlying).collect();
         for key in &underlyings {
             for leg in self.legs(key)? {
@@ -281,9 +286,11 @@ impl Case<'_> {
     fn add_collateral(&self, into: &mut Vec<Candidate>) -> Result<()> {
         let (account, keeper) = (self.account.1, self.accounts.margin_account(&self.keeper.margin_account)?);
         let quote = quote_bank(self.accounts, &account.group)?;
-        let free = self.accounts.value(&self.keeper.margin_account, self.now)?.initial_health().micros().max(0).unsigned_abs();
+        let free =
+            self.accounts.value(&self.keeper.margin_account, self.now)?.initial_health().micros().max(0).unsigned_abs();
         let held = account.collateral.iter().filter(|slot| slot.shares > 0);
-        let mut debts: Vec<Pubkey> = account.collateral.iter().filter(|slot| slot.shares < 0).map(|slot| slot.bank).collect();
+        let mut debts: Vec<Pubkey> =
+            account.collateral.iter().filter(|slot| slot.shares < 0).map(|slot| slot.bank).collect();
         if account.unpaid_losses() > 0 && !debts.contains(&quote) {
             debts.push(quote);
         }
@@ -297,7 +304,8 @@ impl Case<'_> {
                 most = most.min(free);
             }
             let step = self.accounts.collateral_step(&self.account.0, [&asset, &debt], most, self.now)?;
-            let Some(step) = step.filter(|step| step.after.maintenance_health() > step.before.maintenance_health()) else {
+            let Some(step) = step.filter(|step| step.after.maintenance_health() > step.before.maintenance_health())
+            else {
                 continue;
             };
             // Less than a cent may be rounding, which falls the other way in shares.
@@ -352,7 +360,8 @@ impl Case<'_> {
                 let share = Ratio::from_bits(max_share).unwrap_or(Ratio::ONE);
                 let Some(slice) = self.accounts.slice(&self.account.0, share, self.now)? else { return Ok(None) };
                 let free = self.accounts.value(&self.keeper.margin_account, self.now)?.initial_health().micros();
-                let wanted = (slice.before.initial_margin - slice.before.equity).mul_up(slice.share).micros() + slice.price_paid;
+                let wanted =
+                    (slice.before.initial_margin - slice.before.equity).mul_up(slice.share).micros() + slice.price_paid;
                 let fits = i128::from(max_share) * i128::from(free.max(0)) / i128::from(wanted.max(1));
                 let share = i64::try_from(fits).unwrap_or(i64::MAX).min(max_share);
                 Ok((share > 0).then_some(Way::Slice { max_share: share }))
@@ -362,7 +371,9 @@ impl Case<'_> {
     }
 
     fn carries_positions(&self, key: &Pubkey, legs: &[LiquidationLeg], units: u64) -> Result<bool> {
-        let Some(step) = self.accounts.position_step(&self.account.0, key, legs, units, self.now)? else { return Ok(false) };
+        let Some(step) = self.accounts.position_step(&self.account.0, key, legs, units, self.now)? else {
+            return Ok(false);
+        };
         let underlying = self.accounts.underlying(key)?;
         let health = self.accounts.initial_health_after(&self.keeper.margin_account, self.now, |keeper| {
             for taken in &step.taken {
@@ -417,7 +428,8 @@ impl Case<'_> {
     /// Names those who stand opposite, highest rank first, and closes against the first when the notice has run out.
     fn deleveraging(&self) -> Result<Option<Decision>> {
         let (key, account) = self.account;
-        let terms = &self.accounts.groups.get(&account.group).ok_or(margrave::error::MargraveError::GroupMismatch)?.terms;
+        let terms =
+            &self.accounts.groups.get(&account.group).ok_or(margrave::error::MargraveError::GroupMismatch)?.terms;
         if self.now - account.flagged_at < i64::from(terms.liquidation_ramp_secs) {
             return Ok(None);
         }
@@ -428,7 +440,8 @@ impl Case<'_> {
             let instrument = instrument_of(position, &underlying)?;
             let queue = &underlying.losses.queue;
             let ours = queue.is_about(&key, &instrument) && queue.candidates[0].rank != 0;
-            let free = queue.candidates[0].rank == 0 || self.now > queue.ready_at + 10 * i64::from(terms.deleverage_notice_secs);
+            let free = queue.candidates[0].rank == 0
+                || self.now > queue.ready_at + 10 * i64::from(terms.deleverage_notice_secs);
             if !ours && !free {
                 continue;
             }
@@ -441,7 +454,9 @@ impl Case<'_> {
             let lowest = if ours { queue.candidates[MAX_CANDIDATES - 1].rank } else { 0 };
             let mut best: Option<(u64, Keyed<MarginAccount>)> = None;
             for (holder, other, _) in holders(self.accounts, &underlying_key) {
-                let opposite = other.position_of(&underlying_key, &instrument).is_ok_and(|held| held.signum() == -position.quantity.signum());
+                let opposite = other
+                    .position_of(&underlying_key, &instrument)
+                    .is_ok_and(|held| held.signum() == -position.quantity.signum());
                 if !opposite || *holder == key || known(holder) {
                     continue;
                 }
@@ -467,7 +482,8 @@ impl Case<'_> {
 
 fn instrument_of(position: &PositionSlot, underlying: &Underlying) -> Result<Instrument> {
     let kind = position.kind()?;
-    let series = if kind == InstrumentKind::Perp { 0 } else { underlying.expiries[usize::from(position.expiry)].series };
+    let series =
+        if kind == InstrumentKind::Perp { 0 } else { underlying.expiries[usize::from(position.expiry)].series };
     Ok(Instrument { kind, expiry: position.expiry, strike: position.strike, series })
 }
 

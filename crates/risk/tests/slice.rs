@@ -80,3 +80,23 @@ proptest! {
         prop_assert_eq!(quote_slice(&account, Usd::ZERO), Ratio::ONE);
     }
 }
+
+fn relief(relief: i64, cost: i64) -> Relief {
+    Relief { relief: Usd::new(relief).unwrap(), cost: Usd::new(cost).unwrap() }
+}
+
+/// F-02.
+#[test]
+fn the_step_that_relieves_most_for_a_dollar_goes_first() {
+    const DOLLAR: i64 = 1_000_000;
+    assert_eq!(most_relief([]), None);
+    assert_eq!(most_relief([relief(0, 0), relief(-DOLLAR, 0)]), None);
+    // 50, 80 and 60 dollars for one.
+    let steps = [relief(500 * DOLLAR, 10 * DOLLAR), relief(80 * DOLLAR, DOLLAR), relief(600 * DOLLAR, 10 * DOLLAR)];
+    assert_eq!(most_relief(steps), Some(1));
+    // For nothing the largest, and a trifle for nothing is not worth more than a lot for little.
+    assert_eq!(most_relief([relief(DOLLAR, 0), relief(2 * DOLLAR, 0)]), Some(1));
+    assert_eq!(most_relief([relief(10_000, 0), relief(100 * DOLLAR, DOLLAR)]), Some(1));
+    // The first of equals.
+    assert_eq!(most_relief([relief(DOLLAR, DOLLAR), relief(DOLLAR, DOLLAR)]), Some(0));
+}

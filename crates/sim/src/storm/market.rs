@@ -87,11 +87,15 @@ pub fn compute_limit() -> Instruction {
 fn open_markets() -> Result<(World, Vec<Market>)> {
     let mut world = World::empty(World::START)?;
     world.create_group(0)?;
-    let terms = |lot| MarketTerms { lot, first_loss_target: 2_000 * DOLLAR, insurance_cap: 10_000 * DOLLAR, ..market_terms() };
+    let terms =
+        |lot| MarketTerms { lot, first_loss_target: 2_000 * DOLLAR, insurance_cap: 10_000 * DOLLAR, ..market_terms() };
     world.list_sol(risk_terms())?;
     let (sol, oracle, risk) = (world.sol, oracle_terms(SOL_FEED), risk_terms());
     world.change(Change::Underlying { underlying: sol, oracle, risk, market: terms(MARKETS[0].2) }, None)?;
-    world.change(Change::Bank { bank: world.usdc_bank, terms: BankTerms { deposit_cap: AMPLE, ..quote_terms() } }, None)?;
+    world.change(
+        Change::Bank { bank: world.usdc_bank, terms: BankTerms { deposit_cap: AMPLE, ..quote_terms() } },
+        None,
+    )?;
     let mut markets = Vec::new();
     for (index, (symbol, price, lot, is_collateral)) in MARKETS.into_iter().enumerate() {
         let place = u8::try_from(index)?;
@@ -113,7 +117,17 @@ fn open_markets() -> Result<(World, Vec<Market>)> {
         };
         let price_account = keypair(50 + u64::from(place)).pubkey();
         let number = world.sheet(&key).index;
-        markets.push(Market { key, feed, price_account, price, lot, token, instruments: vec![], expiry: 0, index: number });
+        markets.push(Market {
+            key,
+            feed,
+            price_account,
+            price,
+            lot,
+            token,
+            instruments: vec![],
+            expiry: 0,
+            index: number,
+        });
     }
     world.launch()?;
     for market in &mut markets {
@@ -137,13 +151,14 @@ impl Storm {
         let mut storm = Self {
             world,
             markets,
-            traders: BTreeMap::new(),
+            traders: accounts,
             keepers: vec![],
             cache: Default::default(),
             rng: fastrand::Rng::with_seed(seed),
             sent: vec![],
             races: 0,
             borne: Borne::default(),
+            asleep: BTreeMap::new(),
             stuck: vec![],
         };
         let makers: Vec<Trader> = (0..4).map(|index| storm.rich(&format!("maker {index}"), 200_000_000)).collect();
@@ -168,7 +183,6 @@ impl Storm {
         }
         let capital = 20_000 * u64::try_from(accounts)?;
         storm.keepers = (0..5).map(|index| storm.rich(&format!("keeper {index}"), capital)).collect();
-        storm.traders = crowd.into_iter().map(|(trader, _)| (trader.margin_account, trader.keypair)).collect();
         storm.world.set_time(storm.world.now() + 3_600);
         storm.cache = storm.world.accounts();
         storm.refresh_all()?;
@@ -269,7 +283,8 @@ impl Storm {
                 }
                 let price = self.world.mark(&market.key, &instrument);
                 let leg = margrave::trading::Leg { underlying: market.index, instrument, quantity, price };
-                let trade = self.world.trade_legs_instruction(trader, maker, &[PlacedLeg { underlying: market.key, leg }]);
+                let trade =
+                    self.world.trade_legs_instruction(trader, maker, &[PlacedLeg { underlying: market.key, leg }]);
                 let signers: [&Keypair; 2] = [&trader.keypair, &maker.keypair];
                 if self.world.send(&[compute_limit(), trade], &signers).is_ok() {
                     break;

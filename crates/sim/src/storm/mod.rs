@@ -27,8 +27,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const BATCH: usize = 16;
 /// Keepers take nothing over on one market from accounts that have not been bankrupt for so long.
 const AVOIDED_SECS: i64 = 600;
+/// An account about which there was nothing to do is left alone for so long.
+const ASLEEP_SECS: i64 = 10;
 /// No step is asked for by anybody for so long: something is stuck.
-const PATIENCE_SECS: i64 = 7_200;
+const PATIENCE_SECS: i64 = 3_900;
 /// A step may use so much, and a transaction lock so many accounts (I-25).
 const MOST_UNITS: u64 = 1_000_000;
 const MOST_ACCOUNTS: usize = 64;
@@ -68,14 +70,15 @@ struct Borne {
 struct Storm {
     world: World,
     markets: Vec<Market>,
-    /// Everybody whose account may have to be liquidated, by margin account.
-    traders: BTreeMap<Pubkey, Keypair>,
+    traders: usize,
     keepers: Vec<Trader>,
     cache: Accounts,
     rng: fastrand::Rng,
     sent: Vec<Sent>,
     races: u64,
     borne: Borne,
+    /// Accounts about which there was nothing to do: nobody asks again before this time.
+    asleep: BTreeMap<Pubkey, i64>,
     /// Accounts that no step helped for [`PATIENCE_SECS`].
     stuck: Vec<String>,
 }
@@ -261,13 +264,16 @@ impl Storm {
         let mut decisions: Vec<(usize, Pubkey, Decision)> = Vec::new();
         let mut asked = BTreeSet::new();
         for index in 0..self.keepers.len() {
-            let mut mine: Vec<Pubkey> = open.iter().copied().filter(|key| *key != self.keepers[index].margin_account).collect();
+            let awake = |key: &Pubkey| self.asleep.get(key).is_none_or(|until| *until <= now);
+            let mine = open.iter().copied().filter(|key| awake(key) && *key != self.keepers[index].margin_account);
+            let mut mine: Vec<Pubkey> = mine.collect();
             self.rng.shuffle(&mut mine);
             for key in mine.into_iter().take(BATCH) {
                 asked.insert(key);
                 let keeper = self.keeper(index, avoided);
-                if let Some(decision) = decide(&self.cache, &key, &keeper, now)? {
-                    decisions.push((index, key, decision));
+                match decide(&self.cache, &key, &keeper, now)? {
+                    Some(decision) => decisions.push((index, key, decision)),
+                    None => drop(self.asleep.insert(key, now + ASLEEP_SECS)),
                 }
             }
         }
@@ -336,7 +342,8 @@ impl Storm {
             let losses = &sheet.losses;
             losses.bankrupts == 0 && losses.unshared == 0 && losses.registered == 0 && losses.shared == 0
         };
-        self.cache.underlyings.values().all(|sheet| closed(sheet)) && self.cache.banks.values().all(|bank| bank.bankrupts == 0)
+        self.cache.underlyings.values().all(|sheet| closed(sheet))
+            && self.cache.banks.values().all(|bank| bank.bankrupts == 0)
     }
 
     /// I-25: nobody is below maintenance margin, and nobody who is bankrupt owes anything.
@@ -345,7 +352,11 @@ impl Storm {
         let now = self.world.now();
         for (key, account) in &accounts.margin_accounts {
             let value = accounts.value(key, now)?;
-            ensure!(!value.maintenance_health().is_negative(), "I-25: {} is below maintenance margin", self.describe(key));
+            ensure!(
+                !value.maintenance_health().is_negative(),
+                "I-25: {} is below maintenance margin",
+                self.describe(key)
+            );
             ensure!(!account.is_bankrupt(), "{} is still bankrupt", self.describe(key));
         }
         ensure!(self.losses_are_closed(), "a loss is open");
@@ -359,11 +370,15 @@ impl Storm {
         let holders = i64::try_from(self.cache.margin_accounts.len())?;
         let rounding: i64 = self.clearing().iter().map(|(key, after)| after - clearing_before[key]).sum();
         ensure!((0..=4 * holders).contains(&rounding), "I-26: profit has borne {rounding} more than was lost");
-        let funds = |accounts: &Accounts| -> u64 { accounts.underlyings.values().map(|sheet| sheet.losses.first_loss).sum() };
+        let funds =
+            |accounts: &Accounts| -> u64 { accounts.underlyings.values().map(|sheet| sheet.losses.first_loss).sum() };
         ensure!(funds(before) - funds(&self.cache) == borne.floors, "I-26: the floors have paid something else");
         let (bank_before, bank) = (before.bank(&self.world.usdc_bank)?, self.cache.bank(&self.world.usdc_bank)?);
         // Interest adds to insurance meanwhile.
-        ensure!(bank_before.insurance <= bank.insurance + borne.insurance + borne.debt_insurance, "I-26: insurance is gone");
+        ensure!(
+            bank_before.insurance <= bank.insurance + borne.insurance + borne.debt_insurance,
+            "I-26: insurance is gone"
+        );
         Ok(())
     }
 
@@ -376,10 +391,16 @@ impl Storm {
             .take_while(|slot| !slot.is_empty())
             .map(|slot| (slot.risk_slot, slot.kind, slot.strike, slot.quantity, slot.quote))
             .collect();
-        let claims: Vec<_> = account.risk.iter().filter(|slot| !slot.is_empty()).map(|slot| (slot.claim, slot.bankrupt)).collect();
-        let shares: Vec<_> =
-            account.collateral.iter().filter(|slot| !slot.is_empty()).map(|slot| (slot.risk_slot, slot.shares)).collect();
-        let value = self.cache.value_to_liquidate(key, now).map(|it| (it.equity.micros(), it.maintenance_margin.micros()));
+        let claims: Vec<_> =
+            account.risk.iter().filter(|slot| !slot.is_empty()).map(|slot| (slot.claim, slot.bankrupt)).collect();
+        let shares: Vec<_> = account
+            .collateral
+            .iter()
+            .filter(|slot| !slot.is_empty())
+            .map(|slot| (slot.risk_slot, slot.shares))
+            .collect();
+        let value =
+            self.cache.value_to_liquidate(key, now).map(|it| (it.equity.micros(), it.maintenance_margin.micros()));
         format!(
             "{key} status {} mode {} flagged {} s ago, equity and maintenance margin {value:?}, positions {positions:?}, \
              claims {claims:?}, shares {shares:?}",

@@ -63,7 +63,7 @@ impl Report {
         let concessions = u64::try_from(borne.concessions).unwrap_or(0);
         let sums = [borne.floors, borne.insurance, borne.shared, concessions, borne.debt_insurance, borne.debt_shared];
         Self {
-            accounts: storm.traders.len(),
+            accounts: storm.traders,
             breached,
             bankrupt,
             seconds,
@@ -103,7 +103,8 @@ impl Storm {
 
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let parts: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap_or("")).collect();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap_or("")).collect();
     parts.join(",")
 }
 

@@ -299,10 +299,16 @@ fn an_own_claim_bears_the_loss_first() {
     world.refuses(PositionsFirst, |world| world.cover_deficit(&alice, sol));
     world.settle_pnl(&maker, eth, false).unwrap();
     world.refuses(OwnCollateralFirst, |world| world.cover_deficit(&alice, sol));
+    // With a position nobody knows yet what she will owe, and she draws nothing ahead of others.
     world.settle_pnl(&alice, eth, false).unwrap();
-    world.settle_pnl(&alice, sol, false).unwrap();
+    world.refuses(OwnCollateralFirst, |world| world.cover_deficit(&alice, sol));
+    let perp = LiquidationLeg { instrument: Instrument::PERP, lots: 1 };
+    world.liquidate_legs(&keeper, &alice, eth, vec![perp], u64::MAX).unwrap();
+    for underlying in [eth, sol] {
+        world.settle_pnl(&alice, underlying, false).unwrap();
+    }
     world.flag(&alice).unwrap();
-    world.refuses(PositionsFirst, |world| world.cover_deficit(&alice, sol));
+    world.cover_deficit(&alice, sol).unwrap();
     check_books(&world).unwrap();
 }
 

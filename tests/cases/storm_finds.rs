@@ -110,10 +110,10 @@ fn a_bankrupt_writer_s_deposit_goes_to_its_holder() {
     check_books(world).unwrap();
 }
 
-/// I-25. A token beside an isolated account's market counts as nothing, so that `liquidate_collateral` does not find it
-/// (`BankMissing`): its owner is bankrupt with collateral that nobody can buy, and that keeps its position from being deleveraged.
+/// I-25. A token beside an isolated account's market counts as nothing and keeps its position from nobody; when that is closed the token
+/// is bought for what the account owes.
 #[test]
-fn an_isolated_account_s_other_collateral_is_bought_too() {
+fn an_isolated_account_s_other_collateral_is_bought_when_its_position_is_closed() {
     let mut world = World::with_market(PRICE).unwrap();
     let other = world.list_other_underlying("ALT").unwrap();
     let maker = world.funded("maker", 100_000 * DOLLAR, 0);
@@ -129,7 +129,13 @@ fn an_isolated_account_s_other_collateral_is_bought_too() {
     world.flag(&alice).unwrap();
     assert_eq!(world.account(&alice).status, Status::Bankrupt as u8);
     let banks = [world.sol_bank, world.usdc_bank];
-    world.liquidate_collateral(&keeper, &alice, banks, u64::MAX).unwrap();
+    world.refuses(BankMissing, |world| world.liquidate_collateral(&keeper, &alice, banks, u64::MAX));
+    falls_to(&mut world, &[other], FALLEN, 121);
+    world.nominate(&alice, &maker, other, Instrument::PERP).unwrap();
+    falls_to(&mut world, &[other], FALLEN, 31);
+    world.deleverage(&alice, &maker, other, Instrument::PERP).unwrap();
+    // With the tokens she is no longer below her margin.
+    world.refuses(AccountIsHealthy, |world| world.liquidate_collateral(&keeper, &alice, banks, u64::MAX));
     check_books(&world).unwrap();
 }
 

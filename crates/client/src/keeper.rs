@@ -92,16 +92,12 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
     let mut decisions = Vec::new();
     for (holder, account, slot) in holders(accounts, key) {
         if losses.is_sharing() && slot.registered != 0 && slot.loss_round == losses.round {
-            // While another loss is open nobody with more profit than its part can settle.
-            if losses.require_closed(now).is_err() {
-                continue;
-            }
             let settle = instruction::settle_pnl((*holder, account), *key, quote_bank, false);
             decisions.push(Decision::of(StepKind::Settle, settle));
         } else if losses.registering_until != 0
             && now <= losses.registering_until
             && slot.loss_round != losses.round
-            && realised(account, key, &underlying, now)? > 0
+            && with_realised(account, key, &underlying, now)?.profit(key, &underlying, now)? > 0
         {
             let register = instruction::register_profit(*holder, *key);
             decisions.push(Decision::of(StepKind::RegisterProfit, register));
@@ -155,12 +151,24 @@ fn holders<'a>(accounts: &'a Accounts, key: &Pubkey) -> Vec<(&'a Pubkey, &'a Mar
     here
 }
 
-/// An account's claim on an underlying once its perps and futures are settled at their marks.
+/// The account once its perps and futures on an underlying are settled at their marks.
+fn with_realised(
+    account: &MarginAccount,
+    key: &Pubkey,
+    underlying: &Underlying,
+    now: i64,
+) -> Result<Box<MarginAccount>> {
+    let mut copy = Box::new(*account);
+    if let Some(index) = copy.risk_in(key) {
+        copy.realise(index, underlying, now)?;
+    }
+    Ok(copy)
+}
+
+/// Its claim there then.
 fn realised(account: &MarginAccount, key: &Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
-    let mut account = Box::new(*account);
-    let Some(index) = account.risk_in(key) else { return Ok(0) };
-    account.realise(index, underlying, now)?;
-    Ok(account.risk[index].claim)
+    let account = with_realised(account, key, underlying, now)?;
+    Ok(account.risk_in(key).map_or(0, |index| account.risk[index].claim))
 }
 
 fn quote_bank(accounts: &Accounts, group: &Pubkey) -> Result<Pubkey> {
@@ -397,7 +405,8 @@ impl Case<'_> {
             let underlying = self.accounts.underlying(&slot.underlying)?;
             let claim = realised(account, &slot.underlying, &underlying, self.now)?;
             let pays = claim < 0 && deposit > 0;
-            let draws = claim >= DUST && underlying.pool.balance > 0;
+            let may_draw = !underlying.losses.is_open(self.now) || account.owes_at_any_price(&quote, &bank)?;
+            let draws = claim >= DUST && underlying.pool.balance > 0 && may_draw;
             // Others' options are paid for through claims: what was lost or gained is realised before it is covered.
             let unrealised = claim != slot.claim;
             if pays || draws || unrealised {
@@ -460,10 +469,7 @@ impl Case<'_> {
                 if !opposite || *holder == key || known(holder) {
                     continue;
                 }
-                let mut copy = Box::new(*other);
-                if let Some(index) = copy.risk_in(&underlying_key) {
-                    copy.risk[index].claim = realised(other, &underlying_key, &underlying, self.now)?;
-                }
+                let copy = with_realised(other, &underlying_key, &underlying, self.now)?;
                 let profit = copy.bearable(&underlying_key, &instrument, &underlying, self.now)?;
                 let equity = self.accounts.value_to_liquidate(holder, self.now)?.equity.micros();
                 let rank = rank_of(profit, equity);

@@ -29,7 +29,7 @@ pub struct Taken {
 
 impl GroupTerms {
     /// The part of a liquidation fee that has been reached, in millionths: it starts small and grows, so that nobody has to be first
-    /// and nobody waits for long. What a bankrupt account pays is others' money and starts at nothing.
+    /// and nobody waits for long. An account that would be bankrupt after haircuts begins anew, from nothing; one that is pays none.
     pub fn fee_part_ppm(&self, account: &MarginAccount, now: i64) -> u32 {
         let start = if account.status == Status::Bankrupt as u8 { 0 } else { self.liquidation_start_ppm };
         let since = if account.flagged_at == 0 { 0 } else { now.saturating_sub(account.flagged_at).max(0) };
@@ -150,7 +150,8 @@ impl PositionStep {
         let dated = has_dated.then(|| Box::new(DatedRisk::NONE));
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
         let is_bankrupt = before.equity.is_negative();
-        let most_fee = if is_bankrupt { i64::MAX } else { before.equity.micros() };
+        // What an account cannot pay would be others' money.
+        let most_fee = arranged.full_equity_and_debts(&before).0.max(0);
         Ok(Self { slot, legs: found, unit, terms, dated, is_bankrupt, most_fee, split, before })
     }
 
@@ -322,7 +323,7 @@ pub fn bonus_ppm(
     let (equity, debts) = arranged.full_equity_and_debts(before);
     let debts = debts.saturating_add(account.unpaid_losses());
     if equity < 0 {
-        return reached;
+        return 0;
     }
     // And the bonus alone makes nobody bankrupt, who may owe nothing but what his positions lose.
     let largest = value.max(debts.max(1).unsigned_abs());

@@ -45,14 +45,18 @@ impl MarginAccount {
     }
 
     /// Refuses an account that has something of its own left for its losses (I-26): collateral worth as much as [`DUST`] that somebody
-    /// could buy, or a claim that its pool could pay. The quote deposit counts with `with_quote`.
-    pub fn require_nothing_left(&self, directory: &impl Directory, with_quote: bool, now: i64) -> Result<()> {
+    /// could buy, and `when_closed` its quote deposit and claims that their pools could pay, which pay when its positions are closed.
+    pub fn require_nothing_left(&self, directory: &impl Directory, when_closed: bool, now: i64) -> Result<()> {
         require!(self.is_bankrupt(), MargraveError::AccountIsSolvent);
         for slot in self.collateral.iter().filter(|slot| slot.shares > 0) {
             let bank = directory.bank(&slot.bank)?;
             let atoms = bank.atoms_down(slot.shares.unsigned_abs())?;
+            // Beside an isolated account's market nothing counts until its positions are closed, and then everything does.
+            if !when_closed && self.mode == Mode::Isolated as u8 && !bank.is_quote() {
+                continue;
+            }
             let value = if bank.is_quote() {
-                if with_quote { atoms } else { 0 }
+                if when_closed { atoms } else { 0 }
             } else {
                 let underlying = directory.underlying(&bank.underlying)?;
                 // Nobody can buy what has no price any more.
@@ -66,7 +70,7 @@ impl MarginAccount {
             };
             require!(value < DUST.unsigned_abs(), MargraveError::OwnCollateralFirst);
         }
-        for slot in self.risk.iter().filter(|slot| slot.claim >= DUST) {
+        for slot in self.risk.iter().filter(|slot| when_closed && slot.claim >= DUST) {
             let pool = directory.underlying(&slot.underlying)?.pool.balance;
             require!(pool < DUST.unsigned_abs(), MargraveError::OwnCollateralFirst);
         }
@@ -80,12 +84,17 @@ impl MarginAccount {
         Ok(self.positions[0].is_empty() && claims + i128::from(held) < 0)
     }
 
-    /// What the account has made on the underlying in `index`, micro-dollars: its claim less what it owes as writer of options, which it
-    /// was paid for. Perps and futures are realised.
+    /// What the account has made on an underlying: see [`MarginAccount::profit_on`].
+    pub fn profit(&self, key: &Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
+        self.risk_in(key).map_or(Ok(0), |index| self.profit_on(index, *key, underlying, now))
+    }
+
+    /// What the account has made on the underlying in `index`, micro-dollars: its claim, what its options are worth, less what it owes as
+    /// a writer, which it was paid for. Perps and futures are realised.
     pub fn profit_on(&self, index: usize, key: Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
         let mut profit = self.risk[index].claim;
         for slot in self.positions.iter().take_while(|slot| !slot.is_empty()) {
-            if usize::from(slot.risk_slot) == index && slot.kind()?.is_option() && slot.quantity < 0 {
+            if usize::from(slot.risk_slot) == index && slot.kind()?.is_option() {
                 profit = profit.saturating_add(option_value(slot, key, underlying, now)?);
             }
         }
@@ -237,22 +246,15 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// What the other side of a bankrupt position has gained on the underlying and could bear: its profit, and of an option it holds what
-    /// that is worth, which nobody may be able to pay.
+    /// What the other side of a bankrupt position has gained on the underlying and could bear.
     pub fn bearable(&self, key: &Pubkey, instrument: &Instrument, underlying: &Underlying, now: i64) -> Result<i64> {
         let Some(index) = self.risk_in(key) else { return Ok(0) };
         let profit = self.profit_on(index, *key, underlying, now)?;
         let Some(at) = self.position_in(key, instrument) else { return Ok(0) };
         let slot = &self.positions[at];
-        let held = if slot.kind()?.is_option() && slot.quantity > 0 {
-            option_value(slot, *key, underlying, now)?
-        } else if slot.kind()?.is_option() {
-            // A writer whose option is worthless has kept what it was paid for it.
-            1
-        } else {
-            0
-        };
-        Ok(profit.max(0).saturating_add(held))
+        // A writer whose option is worthless has kept what it was paid for it.
+        let is_writer = slot.kind()?.is_option() && slot.quantity < 0;
+        Ok(profit.max(i64::from(is_writer)))
     }
 }
 

@@ -184,8 +184,7 @@ impl Arranged {
     ) -> Result<()> {
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
         // Without a position there is nothing to isolate: closing the last one must not make its collateral count as nothing.
-        // And a bankrupt account owes with all it has.
-        if self.mode == RiskMode::Isolated && (account.positions[0].is_empty() || account.is_bankrupt()) {
+        if self.mode == RiskMode::Isolated && account.positions[0].is_empty() {
             self.mode = RiskMode::Cross;
         }
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);

@@ -30,6 +30,7 @@ const AVOIDED_SECS: i64 = 600;
 /// An account about which there was nothing to do is left alone for so long.
 const ASLEEP_SECS: i64 = 10;
 /// No step is asked for by anybody for so long: something is stuck.
+const MAX_WEATHER_SECS: i64 = 2 * 3_600;
 const PATIENCE_SECS: i64 = 3_900;
 /// A step may use so much, and a transaction lock so many accounts (I-25).
 const MOST_UNITS: u64 = 1_000_000;
@@ -229,7 +230,13 @@ impl Storm {
     fn weather(&mut self, mut open: BTreeSet<Pubkey>) -> Result<()> {
         let avoided = [self.markets[market::AVOIDED].key];
         let (mut refreshed, mut idle_since) = (self.world.now(), None);
+        let started = self.world.now();
         loop {
+            if self.world.now() - started > MAX_WEATHER_SECS {
+                self.stuck = open.iter().map(|key| self.describe(key)).collect();
+                self.stuck.push(format!("still acting after {MAX_WEATHER_SECS} s"));
+                return Ok(());
+            }
             if self.world.now() - refreshed >= 10 {
                 self.refresh_all()?;
                 refreshed = self.world.now();

@@ -445,10 +445,10 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// Whether nothing can be lost any more: no open position, no unpaid loss, no borrowed token.
+    /// Whether nothing can be lost any more: no open position, no unpaid loss, none that is to be borne, no borrowed token.
     pub fn is_flat(&self) -> bool {
         self.positions[0].is_empty()
-            && self.risk.iter().all(|slot| slot.claim >= 0)
+            && self.risk.iter().all(|slot| slot.claim >= slot.registered)
             && self.collateral.iter().all(|slot| slot.shares >= 0)
     }
 

@@ -62,7 +62,9 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
         let bank = accounts.quote_bank.load()?;
         let room = underlying.losses.insured.room(underlying.market.insurance_cap, now);
         let own = bank.atoms_down(bankrupt.shares_in(&accounts.quote_bank.key()).max(0).unsigned_abs())?;
-        underlying.losses.first_loss.saturating_add(bank.insurance.min(room)).saturating_add(own)
+        let claims = bankrupt.risk.iter().filter(|slot| slot.underlying != key);
+        let claims = claims.fold(0u64, |sum, slot| sum.saturating_add(slot.claim.max(0).unsigned_abs()));
+        underlying.losses.first_loss.saturating_add(bank.insurance.min(room)).saturating_add(own).saturating_add(claims)
     };
     let uncovered = deficit.unsigned_abs().saturating_sub(insured);
     let (wanted, offered) = (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));

@@ -202,7 +202,7 @@ fn rich() -> Rich {
     let quote = Quote {
         group,
         maker: maker.margin_account,
-        opened_at: account(&maker.margin_account).opened_at,
+        quotes_since: account(&maker.margin_account).quotes_since,
         taker: Pubkey::default(),
         expires_at: world.now() + 60,
         nonce: 1,
@@ -219,7 +219,7 @@ fn rich() -> Rich {
     };
     let later = ListExpiryArgs { time: world.now() + 7 * DAY, surface: flat_surface(60, 7 * DAY) };
     let id = world.load::<state::Group>(&group).proposals;
-    let pause = |underlying| instruction::pause(guardian, group, underlying, Pause::NEW_RISK);
+    let pause = |underlying| instruction::pause(guardian, group, underlying, Pause::NEW_RISK, 60);
     let delegate = instruction::set_delegate(alice.key(), alice.margin_account, 0, keeper.key(), world.now() + DAY);
     let out = instruction::withdraw(held, usdc, alice.usdc, TOKEN, DOLLAR, false);
     let over = instruction::withdraw((borrower.margin_account, &indebted), usdc, borrower.usdc, TOKEN, DOLLAR, true);
@@ -831,7 +831,7 @@ fn a_closed_account_does_not_come_back_to_life() {
     world.send(&[delegate], &[&alice.keypair]).unwrap();
     world.send(&[close, again], &[&alice.keypair]).unwrap();
     let account = world.account(&alice);
-    assert_eq!((account.opened_at, account.sequence), (world.now(), 0));
+    assert_eq!((account.quotes_since, account.sequence), (world.now(), 0));
     assert_eq!(account.delegates[0].key, Pubkey::default());
 }
 

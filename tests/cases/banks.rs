@@ -46,7 +46,7 @@ fn accrue(world: &mut World, token: Token) -> Receipt {
 }
 
 fn pause(world: &mut World, bits: u32) {
-    let pause = instruction::pause(world.guardian.pubkey(), world.group, None, bits);
+    let pause = instruction::pause(world.guardian.pubkey(), world.group, None, bits, MAX_PAUSE_SECS);
     world.send(&[pause], &[]).unwrap();
 }
 
@@ -567,8 +567,8 @@ fn trading_fees_are_swept_to_insurance_and_fees() {
 fn no_pause_and_no_price_keeps_a_flat_account() {
     let (mut world, lender, bob) = lending();
     world.borrow(&bob, Token::Usdc, 1_000 * DOLLAR).unwrap();
-    pause(&mut world, Pause::ALL);
     world.set_time(world.now() + 10 * DAY);
+    pause(&mut world, Pause::ALL);
     world.withdraw(&lender, Token::Usdc, 10 * DOLLAR).unwrap();
     world.deposit(&lender, Token::Usdc, 10 * DOLLAR).unwrap();
     world.give(&bob, Token::Usdc, 100 * DOLLAR);

@@ -1,6 +1,9 @@
 //! Amounts and the three traders most tests begin with.
 
-pub use margrave::error::MargraveError::{self, *};
+pub use margrave::{
+    constants::MAX_PAUSE_SECS,
+    error::MargraveError::{self, *},
+};
 pub use margrave_client::{AccountMeta, Event, Instruction, Pubkey, pda};
 pub use margrave_sim::*;
 pub use solana_signer::Signer;

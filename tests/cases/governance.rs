@@ -66,7 +66,7 @@ fn cancel_by(world: &mut World, by: &Keypair, key: &Pubkey) -> Outcome {
 }
 
 fn pause(world: &mut World, bits: u32) -> Outcome {
-    let pause = instruction::pause(world.guardian.pubkey(), world.group, None, bits);
+    let pause = instruction::pause(world.guardian.pubkey(), world.group, None, bits, MAX_PAUSE_SECS);
     world.send(&[pause], &[])
 }
 
@@ -149,13 +149,13 @@ fn the_operator_is_not_the_manager_and_the_guardian_is_neither() {
         world.send(&[instruction::list_expiry(key.pubkey(), group, sol, args)], &[]).unwrap();
     }
     for key in [manager, operator] {
-        let pause = instruction::pause(key.pubkey(), group, None, Pause::LISTING);
+        let pause = instruction::pause(key.pubkey(), group, None, Pause::LISTING, 60);
         world.refuses(SignerIsNotGuardian, |world| world.send(&[pause], &[]));
     }
     for (key, bits) in [(admin, Pause::LISTING), (guardian, Pause::BORROW)] {
-        world.send(&[instruction::pause(key.pubkey(), group, None, bits)], &[]).unwrap();
+        world.send(&[instruction::pause(key.pubkey(), group, None, bits, 60)], &[]).unwrap();
     }
-    assert_eq!(self::group(&world).paused, Pause::LISTING | Pause::BORROW);
+    assert_eq!(self::group(&world).paused_now(world.now()), Pause::LISTING | Pause::BORROW);
 }
 
 /// I-33: not a second early, not a second late, once, and the rent goes back to who paid it.
@@ -268,6 +268,9 @@ const AT_ONCE: &[(&str, Direction)] = &[
     ("bank.haircut_initial_ppm", Direction::Up),
     ("bank.liability_initial_ppm", Direction::Up),
     ("risk.profit_haircut_initial_ppm", Direction::Up),
+    ("risk.liquidation_volume_cap", Direction::Down),
+    ("risk.gap_ppm", Direction::Down),
+    ("risk.gap_pause_secs", Direction::Up),
     ("market.perp_interest_cap", Direction::Down),
     ("market.future_interest_cap", Direction::Down),
     ("market.option_interest_cap", Direction::Down),
@@ -313,8 +316,24 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
         GroupTerms,
         group(world).terms,
         Change::Group,
-        [outflow_cap, maintenance_scan_ppm, liquidation_buffer_ppm, timelock_secs, peg_threshold_ppm, peg_factor_ppm],
-        not [padding, peg_underlying]
+        [
+            outflow_cap,
+            maintenance_scan_ppm,
+            liquidation_buffer_ppm,
+            timelock_secs,
+            peg_threshold_ppm,
+            peg_factor_ppm,
+            liquidation_start_ppm,
+            liquidation_ramp_secs,
+            liquidation_insurance_ppm,
+            auction_start_ppm,
+            auction_cut_ppm,
+            auction_fast_secs,
+            auction_slow_secs,
+            deleverage_notice_secs,
+            loss_notice_secs
+        ],
+        not[peg_underlying]
     );
     all.extend(moved!(
         "bank",
@@ -336,8 +355,9 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
             rate_max_ppm,
             utilisation_optimal_ppm,
             interest_fee_ppm,
+            liquidation_fee_ppm,
         ],
-        not[padding]
+        not[]
     ));
     all.extend(moved!(
         "oracle",
@@ -372,6 +392,13 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
             vol_rate_ppm,
             carry_rate_ppm,
             max_surface_age_secs,
+            liquidation_volume_cap,
+            volume_window_secs,
+            max_jump_ppm,
+            gap_ppm,
+            gap_pause_secs,
+            halt_secs,
+            grace_secs,
         ],
         not[version]
     ));
@@ -396,6 +423,8 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
             max_option_deviation_ppm,
             funding_cap_ppm,
             funding_depth,
+            first_loss_target,
+            insurance_cap,
         ],
         not[padding]
     ));
@@ -413,6 +442,9 @@ fn roomy() -> World {
         correlation_group: 1,
         kappa_ppm: 10,
         discount_ppm: 10,
+        liquidation_volume_cap: 10,
+        max_jump_ppm: 2_000_000,
+        gap_pause_secs: 10,
         ..terms::risk_terms()
     };
     world.list_sol(risk).unwrap();
@@ -518,7 +550,24 @@ fn group_terms_stay_within_their_bounds() {
         (|t| t.peg_threshold_ppm = 1_000_001, false),
         (|t| t.peg_factor_ppm = 7_999_999, true),
         (|t| t.peg_factor_ppm = 8_000_000, false),
-        (|t| t.padding = 1, false),
+        (|t| t.liquidation_start_ppm = 1_000_000, true),
+        (|t| t.liquidation_start_ppm = 1_000_001, false),
+        (|t| t.liquidation_insurance_ppm = 1_000_000, true),
+        (|t| t.liquidation_insurance_ppm = 1_000_001, false),
+        (|t| t.liquidation_ramp_secs = 86_400, true),
+        (|t| t.liquidation_ramp_secs = 86_401, false),
+        (|t| t.liquidation_ramp_secs = 0, false),
+        (|t| t.auction_start_ppm = 1_000_000, true),
+        (|t| t.auction_start_ppm = 1_000_001, false),
+        (|t| t.auction_cut_ppm = t.auction_start_ppm, true),
+        (|t| t.auction_cut_ppm = t.auction_start_ppm + 1, false),
+        (|t| t.auction_fast_secs = 0, false),
+        (|t| t.auction_slow_secs = 0, false),
+        (|t| t.deleverage_notice_secs = 10, true),
+        (|t| t.deleverage_notice_secs = 9, false),
+        (|t| t.loss_notice_secs = 10, true),
+        (|t| t.loss_notice_secs = 9, false),
+        (|t| t.loss_notice_secs = 86_401, false),
         (|t| t.outflow_cap = u64::MAX, true),
     ];
     check_bounds(&mut world, terms::group_terms(), bounds, |_, terms| Change::Group(terms));
@@ -550,7 +599,8 @@ fn bank_terms_stay_within_their_bounds() {
         (|t| t.utilisation_optimal_ppm = 1_000_001, false),
         (|t| t.interest_fee_ppm = 500_000, true),
         (|t| t.interest_fee_ppm = 500_001, false),
-        (|t| t.padding = 1, false),
+        (|t| t.liquidation_fee_ppm = 250_000, true),
+        (|t| t.liquidation_fee_ppm = 250_001, false),
     ];
     check_bounds(&mut world, terms::collateral_terms(), bounds, bank_change);
     // The quote token is cash: it counts for what it is.
@@ -641,6 +691,23 @@ fn terms_of_an_underlying_stay_within_their_bounds() {
         (|t| t.max_surface_age_secs = 59, false),
         (|t| t.max_surface_age_secs = 30 * 86_400, true),
         (|t| t.max_surface_age_secs = 30 * 86_400 + 1, false),
+        (|t| t.liquidation_volume_cap = 0, true),
+        (|t| t.volume_window_secs = 60, true),
+        (|t| t.volume_window_secs = 59, false),
+        (|t| t.volume_window_secs = 86_400, true),
+        (|t| t.volume_window_secs = 86_401, false),
+        (|t| t.max_jump_ppm = 1_000_000, true),
+        (|t| t.max_jump_ppm = 999_999, false),
+        (|t| t.gap_ppm = 20_000, true),
+        (|t| t.gap_ppm = 19_999, false),
+        (|t| t.gap_pause_secs = 3_600, true),
+        (|t| t.gap_pause_secs = 3_601, false),
+        (|t| t.halt_secs = 60, true),
+        (|t| t.halt_secs = 59, false),
+        (|t| t.halt_secs = 86_400, true),
+        (|t| t.halt_secs = 86_401, false),
+        (|t| t.grace_secs = 3_600, true),
+        (|t| t.grace_secs = 3_601, false),
     ];
     check_bounds(&mut world, risk, bounds, |_, risk| Change::Underlying { underlying, oracle, risk, market });
     let bounds: &[Bound<MarketTerms>] = &[
@@ -712,7 +779,7 @@ fn roles_receivers_and_pause_bits_stay_within_their_bounds() {
     // An underlying knows one bit only.
     let (guardian, group, sol) = (world.guardian.pubkey(), world.group, world.sol);
     for bits in [0, Pause::BORROW, Pause::ALL] {
-        let pause = instruction::pause(guardian, group, Some(sol), bits);
+        let pause = instruction::pause(guardian, group, Some(sol), bits, 60);
         world.refuses(ParameterOutOfBounds, |world| world.send(&[pause], &[]));
     }
     // Long options never count for more than they are worth, short ones never for less.
@@ -965,7 +1032,7 @@ fn a_pause_stops_nobody_from_leaving() {
     world.give(&flat, Token::Usdc, DOLLAR);
     pause(&mut world, Pause::ALL).unwrap();
     let one = world.guardian.pubkey();
-    world.send(&[instruction::pause(one, world.group, Some(world.sol), Pause::NEW_RISK)], &[]).unwrap();
+    world.send(&[instruction::pause(one, world.group, Some(world.sol), Pause::NEW_RISK, MAX_PAUSE_SECS)], &[]).unwrap();
 
     // Stopped.
     let bank =
@@ -1006,7 +1073,7 @@ fn a_pause_of_execution_can_be_ended() {
     world.set_time(world.now() + TIMELOCK);
     world.refuses(Paused, |world| execute(world, &other));
     execute(&mut world, &end).unwrap();
-    assert_eq!(group(&world).paused, Pause::ALL & !Pause::EXECUTE);
+    assert_eq!(group(&world).paused_now(world.now()), Pause::ALL & !Pause::EXECUTE);
     execute(&mut world, &other).unwrap();
 }
 
@@ -1019,19 +1086,19 @@ fn a_guardian_cannot_clear_what_he_has_paused() {
     pause(&mut world, 0).unwrap();
     pause(&mut world, Pause::LISTING).unwrap();
     let all = Pause::NEW_RISK | Pause::BORROW | Pause::LISTING;
-    assert_eq!(group(&world).paused, all);
+    assert_eq!(group(&world).paused_now(world.now()), all);
     world.refuses(SignerIsNotManager, |world| now_by(world, &guardian, &Change::Unpause(all)));
     world.refuses(SignerIsNotManager, |world| queue_by(world, &guardian, &Change::Unpause(all)));
     world.refuses(ChangeMustBeQueued, |world| now(world, &Change::Unpause(all)));
     world.change(Change::Unpause(Pause::BORROW), None).unwrap();
-    assert_eq!(group(&world).paused, Pause::NEW_RISK | Pause::LISTING);
+    assert_eq!(group(&world).paused_now(world.now()), Pause::NEW_RISK | Pause::LISTING);
     // The same for one underlying.
-    let stop = instruction::pause(guardian.pubkey(), world.group, Some(world.sol), Pause::NEW_RISK);
+    let stop = instruction::pause(guardian.pubkey(), world.group, Some(world.sol), Pause::NEW_RISK, MAX_PAUSE_SECS);
     world.send(&[stop], &[]).unwrap();
     let resume = Change::Resume { underlying: world.sol };
     world.refuses(ChangeMustBeQueued, |world| now(world, &resume));
     world.change(resume, None).unwrap();
-    assert_eq!(world.underlying().paused, 0);
+    assert_eq!(world.underlying().breaker.paused_until, 0);
 }
 
 /// I-34: caps of zero, which a manager may set at once, stop growth and nothing else: what is open can be closed.

@@ -22,7 +22,7 @@ fn the_upgrade_authority_creates_a_group() {
     create(&mut world, args).unwrap();
     let group: Group = world.load(&pda::group(0));
     assert_eq!((group.version, group.roles, group.quote_mint), (1, world.roles(), world.usdc_mint));
-    assert_eq!((group.launched, group.paused, group.quote_bank), (0, 0, Pubkey::default()));
+    assert_eq!((group.launched, group.paused_now(0), group.quote_bank), (0, 0, Pubkey::default()));
     assert!(group.accepts_receiver(&RECEIVER));
     assert!(!group.accepts_receiver(&Pubkey::default()), "an unused place accepts nobody");
     let limit: OutflowLimit = world.load(&pda::outflow_limit(&pda::group(0)));
@@ -64,7 +64,15 @@ fn parameters_out_of_bounds_are_refused() {
         GroupTerms { timelock_secs: 30 * 86_400 + 1, ..good.terms },
         GroupTerms { peg_threshold_ppm: 1_000_001, ..good.terms },
         GroupTerms { peg_factor_ppm: 8_000_000, ..good.terms },
-        GroupTerms { padding: 1, ..good.terms },
+        GroupTerms { liquidation_start_ppm: 1_000_001, ..good.terms },
+        GroupTerms { liquidation_insurance_ppm: 1_000_001, ..good.terms },
+        GroupTerms { auction_start_ppm: 1_000_001, ..good.terms },
+        GroupTerms { auction_cut_ppm: good.terms.auction_start_ppm + 1, ..good.terms },
+        GroupTerms { liquidation_ramp_secs: 0, ..good.terms },
+        GroupTerms { auction_fast_secs: 0, ..good.terms },
+        GroupTerms { auction_slow_secs: 86_401, ..good.terms },
+        GroupTerms { deleverage_notice_secs: 9, ..good.terms },
+        GroupTerms { loss_notice_secs: 86_401, ..good.terms },
     ];
     let bad_roles = [
         Roles { admin: nobody, ..good.roles },

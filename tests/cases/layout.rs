@@ -1,6 +1,6 @@
 //! Account layouts are a promise to everyone who has stored one. Offsets are from behind the discriminator.
 
-use margrave::state::*;
+use margrave::{breaker::Breaker, state::*};
 use std::mem::{align_of, offset_of, size_of};
 
 #[test]
@@ -10,7 +10,7 @@ fn sizes_and_alignment_are_fixed() {
     assert_eq!([size_of::<CollateralSlot>(), size_of::<PositionSlot>(), size_of::<RiskSlot>()], [48, 40, 152]);
     assert_eq!([size_of::<Delegate>(), size_of::<QuoteSlot>()], [40, 24]);
     assert_eq!([size_of::<ExpirySlot>(), size_of::<StrikeSlot>()], [248, 48]);
-    assert_eq!(Proposal::SPACE, 363);
+    assert_eq!(Proposal::SPACE, 395);
     // Account data begins at an 8-byte boundary after its discriminator.
     let alignments = [
         align_of::<Group>(),
@@ -31,7 +31,7 @@ macro_rules! offsets {
 #[test]
 fn offsets_in_a_group_are_fixed() {
     offsets!(Group: version 0, id 2, banks 4, underlyings 6, quote_mint 8, quote_bank 40, roles 72, receivers 200);
-    offsets!(Group: proposals 328, terms 336, options 400, paused 464, launched 468, depeg 472, reserved 480);
+    offsets!(Group: proposals 328, terms 336, options 400, launched 464, depeg 472, paused_until 480, reserved 528);
     offsets!(Roles: admin 0, manager 32, operator 64, guardian 96);
     offsets!(GroupTerms: outflow_cap 0, maintenance_scan_ppm 8, timelock_secs 16, peg_underlying 32);
     offsets!(OutflowLimit: version 0, group 8, window 40, reserved 56);
@@ -48,10 +48,12 @@ fn offsets_in_a_bank_are_fixed() {
 
 #[test]
 fn offsets_in_an_underlying_are_fixed() {
-    offsets!(Underlying: version 0, decimals 2, paused 3, index 4, group 8, symbol 40, oracle 56, risk 160, market 248);
-    offsets!(Underlying: range 336, nodes 384, perp 576, pool 624, series 648, reserved 656, expiries 912, strikes 3_888);
+    offsets!(Underlying: version 0, index 2, decimals 4, group 8, symbol 40, oracle 56, risk 160, market 280);
+    offsets!(Underlying: range 368, nodes 416, perp 608, pool 656, series 680, breaker 688, reserved 744, expiries 912, strikes 3_888);
     offsets!(Oracle: terms 0, price 56, confidence 64, confidence_ratio 72, publish_time 80, stable_price 96);
     offsets!(RiskTerms: size_depth 0, profit_cap 8, version 16, scan_range_ppm 20, max_surface_age_secs 84);
+    offsets!(RiskTerms: liquidation_volume_cap 88, volume_window_secs 96, gap_ppm 104, grace_secs 116);
+    offsets!(Breaker: paused_until 0, gap_until 8, grace_until 16, accepted_at 24, accepted_slot 32, volume 40);
     offsets!(MarketTerms: lot 0, perp_interest_cap 8, concentration_ppm 40, maker_fee_ppm 44, funding_depth 80);
     offsets!(RangeState: variance 0, price 8, time 16, range 24, ramp 32, moved_at 40);
     offsets!(Perp: open_interest 0, funding_index 8, funded_at 24, premium 32, premium_at 40);
@@ -66,7 +68,7 @@ fn offsets_in_a_margin_account_are_fixed() {
     offsets!(MarginAccount: version 0, status 2, mode 3, number 4, group 8, owner 40, sequence 72);
     offsets!(MarginAccount: equity 80, initial_margin 88, liquidation_end 96, maintenance_margin 104);
     offsets!(MarginAccount: valued_sequence 112, valued_at 120, collateral 128, positions 512, risk 1_792);
-    offsets!(MarginAccount: delegates 3_008, opened_at 3_088, quote_floor 3_096, quotes 3_104, reserved 4_640);
+    offsets!(MarginAccount: delegates 3_008, quotes_since 3_088, quote_floor 3_096, quotes 3_104, reserved 4_640);
     offsets!(CollateralSlot: bank 0, shares 32, risk_slot 40);
     offsets!(PositionSlot: kind 0, risk_slot 1, strike 2, expiry 4, quantity 8, quote 16, funding_index 24);
     offsets!(RiskSlot: underlying 0, claim 32, fees 40, funding 48, price 56, publish_time 64, sequence 72);

@@ -25,8 +25,8 @@ fn a_keeper_takes_over_what_is_needed_and_no_more() {
 
     let receipt = world.liquidate(&keeper, &alice, u64::MAX).unwrap();
     let events = receipt.events();
-    let [Event::PositionLiquidated(event)] = &events[..] else { panic!("one event") };
-    assert_eq!((event.quantity, event.price_paid), (expected.quantity.atoms(), expected.price_paid.micros()));
+    let [Event::PositionsLiquidated(event)] = &events[..] else { panic!("one event") };
+    assert_eq!((event.taken[0].quantity, event.taken[0].price_paid), (expected.quantity, expected.price_paid));
     assert_eq!(event.health_before, before.maintenance_health().micros());
     assert!(event.health_after > event.health_before);
 
@@ -35,11 +35,11 @@ fn a_keeper_takes_over_what_is_needed_and_no_more() {
     assert!(!after.liquidation_end_health().is_negative());
     let lot_value = BREACHED / 1_000_000;
     assert!(after.liquidation_end_health().micros() < lot_value, "{after:?}");
-    // The fee is one per cent of what was taken over.
+    // The fee begins at a quarter of one per cent of what was taken over.
     let quantity = world.account(&keeper).positions[0].quantity;
-    assert_eq!(quantity, event.quantity);
+    assert_eq!(quantity, event.taken[0].quantity);
     let taken = i128::from(quantity) * i128::from(BREACHED) / 10_i128.pow(13);
-    assert!((i128::from(event.fee) - taken / 100).abs() <= 1);
+    assert!((i128::from(event.taken[0].fee) - taken / 400).abs() <= 1);
     check_books(&world).unwrap();
 }
 
@@ -48,7 +48,7 @@ fn a_keeper_takes_over_what_is_needed_and_no_more() {
 fn one_lot_less_would_not_be_enough() {
     let (mut world, alice, keeper) = fallen_to(BREACHED);
     let expected = world.accounts().takeover(&alice.margin_account, &world.sol, world.now()).unwrap().unwrap();
-    world.liquidate(&keeper, &alice, expected.quantity.atoms().unsigned_abs() - 10_000_000).unwrap();
+    world.liquidate(&keeper, &alice, expected.quantity.unsigned_abs() - 10_000_000).unwrap();
     assert!(value(&world, &alice).liquidation_end_health().is_negative());
     assert_eq!(world.account(&alice).status, Status::InLiquidation as u8);
     world.liquidate(&keeper, &alice, u64::MAX).unwrap();
@@ -109,8 +109,8 @@ fn a_short_is_liquidated_as_well() {
     let before = value(&world, &alice);
     let receipt = world.liquidate(&keeper, &alice, u64::MAX).unwrap();
     let events = receipt.events();
-    let [Event::PositionLiquidated(event)] = &events[..] else { panic!("one event") };
-    assert!(event.quantity < 0 && event.price_paid < 0 && event.fee > 0);
+    let [Event::PositionsLiquidated(event)] = &events[..] else { panic!("one event") };
+    assert!(event.taken[0].quantity < 0 && event.taken[0].price_paid < 0 && event.taken[0].fee > 0);
     let after = value(&world, &alice);
     assert!(after.maintenance_health() > before.maintenance_health());
     assert!(!after.liquidation_end_health().is_negative());
@@ -162,7 +162,7 @@ fn a_liquidator_needs_margin_for_what_it_takes() {
 fn sizes_are_whole_lots_and_not_zero() {
     let (mut world, alice, keeper) = fallen_to(BREACHED);
     world.refuses(AmountMustBePositive, |world| world.liquidate(&keeper, &alice, 0));
-    world.refuses(QuantityNotInLots, |world| world.liquidate(&keeper, &alice, 9_999_999));
+    world.refuses(AmountMustBePositive, |world| world.liquidate(&keeper, &alice, 9_999_999));
     world.liquidate(&keeper, &alice, 19_999_999).unwrap();
     assert_eq!(world.account(&keeper).positions[0].quantity, 10_000_000);
 }
@@ -280,5 +280,5 @@ fn accounts_of_another_group_do_not_mix() {
 #[test]
 fn a_position_that_is_not_there_cannot_be_taken() {
     let Market { mut world, alice, maker } = Market::open();
-    world.refuses(AccountIsHealthy, |world| world.liquidate(&maker, &alice, u64::MAX));
+    world.refuses(NoPosition, |world| world.liquidate(&maker, &alice, u64::MAX));
 }

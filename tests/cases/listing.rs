@@ -82,6 +82,8 @@ const NO_MARKET: MarketTerms = MarketTerms {
     funding_cap_ppm: 0,
     padding: 0,
     funding_depth: 0,
+    first_loss_target: 0,
+    insurance_cap: 0,
 };
 
 #[test]
@@ -137,7 +139,7 @@ fn a_haircut_has_its_bound() {
         BankTerms { rate_max_ppm: 4_000_001, ..good },
         BankTerms { utilisation_optimal_ppm: 1_000_001, ..good },
         BankTerms { interest_fee_ppm: 500_001, ..good },
-        BankTerms { padding: 1, ..good },
+        BankTerms { liquidation_fee_ppm: 250_001, ..good },
     ] {
         let change = Change::Bank { bank, terms: bad };
         world.refuses(ParameterOutOfBounds, |world| world.change(change, Some(sol)));

@@ -1,7 +1,7 @@
 //! What is special about options: surfaces, premiums, fees, and limits on positions.
 
 use crate::{common::*, desk::*};
-use margrave::state::{Instrument, InstrumentKind};
+use margrave::state::{Instrument, InstrumentKind, Pause};
 use margrave_client::{Surface, instruction::Parties};
 
 /// Dollars in signed micro-dollars.
@@ -290,7 +290,8 @@ fn a_premium_from_a_loan_needs_the_bank_to_be_written() {
 fn a_premium_is_not_lent_while_loans_are_stopped() {
     let mut desk = Desk::open();
     let bob = desk.world.funded("bob", 0, 1_000 * SOL);
-    let stop = instruction::pause(desk.world.guardian.pubkey(), desk.world.group, None, margrave::state::Pause::BORROW);
+    let (guardian, group) = (desk.world.guardian.pubkey(), desk.world.group);
+    let stop = instruction::pause(guardian, group, None, Pause::BORROW, MAX_PAUSE_SECS);
     desk.world.send(&[stop], &[]).unwrap();
     let legs = [desk.leg(desk.call(35), SOL_LONG)];
     let Desk { world, alice, maker, .. } = &mut desk;

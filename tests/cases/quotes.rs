@@ -22,7 +22,7 @@ impl Quoting {
         Quote {
             group: self.world.group,
             maker: self.maker.margin_account,
-            opened_at: self.world.account(&self.maker).opened_at,
+            quotes_since: self.world.account(&self.maker).quotes_since,
             taker: Pubkey::default(),
             expires_at: self.world.now() + 3_600,
             nonce,
@@ -271,7 +271,7 @@ fn a_quote_is_for_whom_it_names() {
         Quote { taker: bob.margin_account, ..quote.clone() },
         // The account, not its owner.
         Quote { taker: market.alice.key(), ..quote.clone() },
-        Quote { opened_at: quote.opened_at - 1, ..quote.clone() },
+        Quote { quotes_since: quote.quotes_since - 1, ..quote.clone() },
     ];
     for quote in wrong {
         let signed = market.sign(quote);
@@ -514,8 +514,8 @@ fn signed_bytes_are_a_quote_and_nothing_else() {
 fn a_quote_does_not_outlive_the_account() {
     let mut market = Quoting::open();
     let bob = market.world.trader("bob");
-    let opened_at = market.world.account(&bob).opened_at;
-    let quote = Quote { maker: bob.margin_account, opened_at, ..market.quote(1) };
+    let quotes_since = market.world.account(&bob).quotes_since;
+    let quote = Quote { maker: bob.margin_account, quotes_since, ..market.quote(1) };
     let signed = SignedQuote::sign(quote.clone(), &bob.keypair);
     let close = instruction::close_margin_account(bob.key(), bob.margin_account);
     let open = instruction::open_margin_account(bob.key(), bob.key(), market.world.group, 0);
@@ -528,7 +528,7 @@ fn a_quote_does_not_outlive_the_account() {
     let both = market.world.fill_instructions(&market.alice, &bob, &signed, 1);
     let Quoting { world, alice, .. } = &mut market;
     world.refuses(QuoteOfOthers, |world| world.send(&both, &[&alice.keypair]));
-    let renewed = SignedQuote::sign(Quote { opened_at: opened_at + 1, ..quote }, &bob.keypair);
+    let renewed = SignedQuote::sign(Quote { quotes_since: quotes_since + 1, ..quote }, &bob.keypair);
     let both = market.world.fill_instructions(&market.alice, &bob, &renewed, 1);
     market.world.send(&both, &[&market.alice.keypair]).unwrap();
     check_books(&market.world).unwrap();
@@ -539,8 +539,8 @@ fn a_quote_does_not_outlive_the_account() {
 fn a_quote_is_no_way_around_the_maker_s_margin() {
     let mut market = Quoting::open();
     let bob = market.world.funded("bob", 100 * DOLLAR, 0);
-    let opened_at = market.world.account(&bob).opened_at;
-    let quote = Quote { maker: bob.margin_account, opened_at, ..market.quote(1) };
+    let quotes_since = market.world.account(&bob).quotes_since;
+    let quote = Quote { maker: bob.margin_account, quotes_since, ..market.quote(1) };
     let signed = SignedQuote::sign(quote, &bob.keypair);
     let both = market.world.fill_instructions(&market.alice, &bob, &signed, 20);
     let Quoting { world, alice, .. } = &mut market;

@@ -147,7 +147,7 @@ fn a_loss_becomes_a_loan_with_margin_only() {
     world.set_price(340_000_000_000).unwrap();
     world.settle_pnl(&bob, sol, false).unwrap();
     assert_eq!((claim(&world, &bob), cash(&world, &bob)), (-101_750_000, 0));
-    let stop = instruction::pause(world.guardian.pubkey(), world.group, None, Pause::BORROW);
+    let stop = instruction::pause(world.guardian.pubkey(), world.group, None, Pause::BORROW, MAX_PAUSE_SECS);
     world.send(&[stop], &[]).unwrap();
     world.refuses(Paused, |world| world.settle_pnl(&bob, sol, true));
     let resume = margrave::state::Change::Unpause(Pause::BORROW);

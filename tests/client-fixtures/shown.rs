@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use margrave::{events::*, instructions::Numbers, state::*, surface::Surface, trading::Leg};
-use margrave_client::{Event, Pubkey, Quote};
+use margrave_client::{Event, Pubkey, Quote, Taken};
 use margrave_sim::World;
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ macro_rules! fields {
 }
 
 fields! {
-    Group: version id banks underlyings quote_mint quote_bank roles receivers proposals terms options paused launched depeg;
+    Group: version id banks underlyings quote_mint quote_bank roles receivers proposals terms options launched depeg paused_until;
     Roles: admin manager operator guardian;
     GroupTerms: outflow_cap maintenance_scan_ppm timelock_secs peg_underlying;
     OptionParameters: vol_up_ppm naked_initial_ppm;
@@ -53,7 +53,7 @@ fields! {
     Bank: version decimals index group mint vault underlying deposit_index borrow_index deposit_shares borrow_shares accrued_at outflow
         terms;
     BankTerms: deposit_cap insurance_target haircut_maintenance_ppm interest_fee_ppm;
-    Underlying: version decimals paused index group symbol oracle risk market range nodes perp pool series expiries strikes;
+    Underlying: version decimals index group symbol oracle risk market range nodes perp pool series expiries strikes;
     Oracle: terms price confidence publish_time posted_slot stable_price;
     OracleTerms: feed_id kind max_age_secs stable_rate_ppm;
     RiskTerms: size_depth profit_cap version scan_range_ppm liquidation_fee_ppm max_surface_age_secs;
@@ -64,19 +64,20 @@ fields! {
     ExpirySlot: series time carry surface_at smile future_interest interest observed settlement_price;
     StrikeSlot: price vol calls puts expiry;
     MarginAccount: version status mode number group owner sequence equity initial_margin liquidation_end maintenance_margin
-        valued_sequence valued_at collateral positions risk delegates opened_at quote_floor quotes;
+        valued_sequence valued_at collateral positions risk delegates quotes_since quote_floor quotes;
     CollateralSlot: bank shares risk_slot;
     PositionSlot: kind risk_slot strike expiry quantity quote funding_index;
     RiskSlot: underlying claim fees funding price publish_time sequence terms_version exponent mantissas worst_cell used;
     Delegate: key expires_at;
     QuoteSlot: nonce filled expires_at;
     Proposal: version group id proposer executable_at expires_at;
-    Quote: group maker opened_at taker expires_at nonce units legs;
+    Quote: group maker quotes_since taker expires_at nonce units legs;
     Leg: underlying instrument quantity price;
     Instrument: kind expiry strike series;
     Numbers: equity initial_margin liquidation_end maintenance_margin worst_slot worst_cell;
     SideSummary: margin_account sequence numbers;
     Surface: carry smile;
+    Taken: instrument quantity price_paid fee;
     Deposited: margin_account bank amount shares sequence;
     Withdrawn: margin_account bank amount shares sequence;
     Traded: taker maker legs;

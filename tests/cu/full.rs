@@ -76,6 +76,25 @@ pub fn measure(table: &mut Table) -> Result<()> {
 }
 
 impl Market {
+    pub fn full() -> Result<Self> {
+        Self::of(&FULL)
+    }
+
+    pub fn of_eight_expiries() -> Result<Self> {
+        Self::of(&EIGHT_EXPIRIES)
+    }
+
+    /// A minute later, every price at so many per cent of what it began at.
+    pub fn move_all(&mut self, percent: i64) -> Result<()> {
+        self.world.set_time(self.world.now() + 60);
+        self.world.set_price(PRICE * percent / 100)?;
+        for underlying in &self.underlyings[1..] {
+            self.world
+                .send(&[instruction::refresh_price(self.world.group, *underlying, self.world.price_update)], &[])?;
+        }
+        Ok(())
+    }
+
     fn of(shape: &Shape) -> Result<Self> {
         let mut world = World::empty(World::START)?;
         world.create_group(0)?;
@@ -182,7 +201,7 @@ impl Market {
         let quote = Quote {
             group: world.group,
             maker: self.maker.margin_account,
-            opened_at: world.account(&self.maker).opened_at,
+            quotes_since: world.account(&self.maker).quotes_since,
             taker: Pubkey::default(),
             expires_at: world.now() + 60,
             nonce: 1,

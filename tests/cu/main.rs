@@ -4,6 +4,7 @@
 
 mod engine;
 mod full;
+mod liquidation;
 mod shapes;
 
 use anyhow::{Context, Result, ensure};
@@ -50,6 +51,7 @@ fn main() -> Result<()> {
     let mut table = Table(engine::measure()?);
     shapes::measure(&mut table)?;
     full::measure(&mut table)?;
+    liquidation::measure(&mut table)?;
     let measured = table.0;
     let table = report(&measured)?;
     print!("{table}");

@@ -1,8 +1,8 @@
 //! A cache of decoded accounts, and the same valuation the program makes of them.
 
 use anchor_lang::{ZeroCopy, error, prelude::*};
-use margrave::{error::MargraveError, instructions::*, oracle::Action, portfolio::*, state::*};
-use margrave_risk::{Takeover, Valuation};
+use margrave::{error::MargraveError, instructions::*, liquidation::*, oracle::Action, portfolio::*, state::*};
+use margrave_risk::Valuation;
 use std::{collections::HashMap, ops::Deref};
 
 /// Decoded accounts by address.
@@ -91,28 +91,59 @@ impl Accounts {
         explanation_of(account, self.group_of(account)?, self, slot, now)
     }
 
-    /// What the chain would let a liquidator take over of the perp on `underlying`. `None` while the account may not be
-    /// liquidated, and when taking this position over would not help: it is a hedge, or there is none.
+    /// What the chain would let a liquidator take over of these positions on `underlying`, at most `max_units` units. `None` while
+    /// the account may not be liquidated, and when taking them over would not help: they are a hedge, or not there.
     ///
     /// # Errors
     /// As the program: a price that is too old, an account that is not in the cache.
-    pub fn takeover(&self, key: &Pubkey, underlying: &Pubkey, now: i64) -> Result<Option<Takeover>> {
-        let account = self.margin_account(key)?;
+    pub fn position_step(
+        &self,
+        key: &Pubkey,
+        underlying: &Pubkey,
+        legs: &[LiquidationLeg],
+        max_units: u64,
+        now: i64,
+    ) -> Result<Option<Step>> {
+        let mut account = Box::new(*self.margin_account(key)?);
         let sheet = self.underlying(underlying)?;
         sheet.oracle.require_good_for(Action::Liquidate, now)?;
-        let arranged = self.arranged(account, Action::Reduce, now)?;
-        if !account.is_liquidatable(&arranged.valuation()?, now) {
-            return Ok(None);
+        let mut arranged = self.arranged(&account, Action::Reduce, now)?;
+        let group = self.group_of(&account)?;
+        let step = PositionStep::new(&mut account, &arranged, group, *underlying, &sheet, legs, now);
+        let Some(mut step) = unless_useless(step)? else { return Ok(None) };
+        let Some(units) = unless_useless(step.quote(&mut arranged, max_units))? else { return Ok(None) };
+        let after = step.after(&mut arranged, units, None)?;
+        Ok(Some(Step { units, taken: step.takes(units)?.to_vec(), before: step.before, after }))
+    }
+
+    /// The same of the perp alone.
+    ///
+    /// # Errors
+    /// As [`Accounts::position_step`].
+    pub fn takeover(&self, key: &Pubkey, underlying: &Pubkey, now: i64) -> Result<Option<Taken>> {
+        let perp = LiquidationLeg { instrument: Instrument::PERP, lots: 1 };
+        Ok(self.position_step(key, underlying, &[perp], u64::MAX, now)?.map(|step| step.taken[0]))
+    }
+}
+
+/// A step of a liquidation as the chain would take it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub units: i64,
+    pub taken: Vec<Taken>,
+    pub before: Valuation,
+    pub after: Valuation,
+}
+
+/// What the chain refuses because there is nothing to do is no error of whoever asks.
+fn unless_useless<T>(outcome: Result<T>) -> Result<Option<T>> {
+    use MargraveError::{AccountIsHealthy, LiquidationWouldNotHelp, NoPosition};
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if [AccountIsHealthy, LiquidationWouldNotHelp, NoPosition].iter().any(|it| is(&error, *it)) => {
+            Ok(None)
         }
-        match takeover_of(account, &arranged, *underlying, &sheet, u64::MAX) {
-            Ok(takeover) => Ok(Some(takeover)),
-            Err(error)
-                if is(&error, MargraveError::LiquidationWouldNotHelp) || is(&error, MargraveError::NoPosition) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        Err(error) => Err(error),
     }
 }
 

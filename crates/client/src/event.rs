@@ -35,7 +35,8 @@ events!(
     ChangeExecuted,
     ChangeCancelled,
     ChangedNow,
-    PausedBits,
+    PausedUntil,
+    BreakerTripped,
     DepegUpdated,
     MarginAccountOpened,
     MarginAccountClosed,
@@ -53,7 +54,19 @@ events!(
     ExpirySettled,
     FeesSwept,
     FeesCollected,
-    PositionLiquidated
+    PositionsLiquidated,
+    CollateralLiquidated,
+    SliceLiquidated,
+    AccountFlagged,
+    BracketBegun,
+    BracketEnded,
+    DeficitCovered,
+    DebtWrittenOff,
+    LossUnshared,
+    CandidateNominated,
+    Deleveraged,
+    ProfitRegistered,
+    LossShared
 );
 
 /// The event that an instruction of the program to itself carries: how money and positions are reported. They are among a

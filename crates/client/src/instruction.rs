@@ -11,7 +11,8 @@ use anchor_lang::{
     },
 };
 use margrave::{
-    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, state::*, surface::Surface, trading::Leg,
+    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, liquidation::LiquidationLeg, state::*,
+    surface::Surface, trading::Leg,
 };
 
 fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData, rest: Vec<AccountMeta>) -> Instruction {
@@ -199,8 +200,8 @@ pub fn change_now(proposer: Pubkey, group: Pubkey, change: Change, bank_underlyi
 }
 
 /// Signed by the guardian or the admin. With an underlying only that one is stopped.
-pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32) -> Instruction {
-    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits }, vec![])
+pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32, secs: u32) -> Instruction {
+    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits, secs }, vec![])
 }
 
 /// Signed by the admin.
@@ -458,7 +459,8 @@ pub fn liquidate(
     liquidator: Keyed<MarginAccount>,
     liquidatee: Keyed<MarginAccount>,
     underlying: Pubkey,
-    max_quantity: u64,
+    legs: Vec<LiquidationLeg>,
+    max_units: u64,
 ) -> Instruction {
     let accounts = accounts::Liquidate {
         group: liquidator.1.group,
@@ -470,7 +472,207 @@ pub fn liquidate(
         program: margrave::ID,
     };
     let rest = valuation_accounts(&[liquidator.1, liquidatee.1], &[underlying]);
-    instruction(accounts, data::Liquidate { max_quantity }, rest)
+    instruction(accounts, data::Liquidate { legs, max_units }, rest)
+}
+
+/// Signed by the liquidator's owner.
+pub fn liquidate_collateral(
+    liquidator: Keyed<MarginAccount>,
+    liquidatee: Keyed<MarginAccount>,
+    asset_bank: Pubkey,
+    debt_bank: Pubkey,
+    max_repay: u64,
+) -> Instruction {
+    let accounts = accounts::LiquidateCollateral {
+        group: liquidator.1.group,
+        liquidator_owner: liquidator.1.owner,
+        liquidator: liquidator.0,
+        liquidatee: liquidatee.0,
+        asset_bank,
+        debt_bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = valuation_accounts(&[liquidatee.1, liquidator.1], &[asset_bank, debt_bank]);
+    instruction(accounts, data::LiquidateCollateral { max_repay }, rest)
+}
+
+/// Signed by the liquidator's owner. Everything that may be written is writable.
+pub fn liquidate_slice(
+    liquidator: Keyed<MarginAccount>,
+    liquidatee: Keyed<MarginAccount>,
+    quote_bank: Pubkey,
+    max_share: i64,
+) -> Instruction {
+    let accounts = accounts::LiquidateSlice {
+        group: liquidator.1.group,
+        liquidator_owner: liquidator.1.owner,
+        liquidator: liquidator.0,
+        liquidatee: liquidatee.0,
+        quote_bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = writable(valuation_accounts(&[liquidator.1, liquidatee.1], &[quote_bank]));
+    instruction(accounts, data::LiquidateSlice { max_share }, rest)
+}
+
+fn writable(mut metas: Vec<AccountMeta>) -> Vec<AccountMeta> {
+    metas.iter_mut().for_each(|meta| meta.is_writable = true);
+    metas
+}
+
+/// Nobody signs. Everything that may be written is writable.
+pub fn flag_account(margin_account: Keyed<MarginAccount>) -> Instruction {
+    let accounts = accounts::FlagAccount {
+        group: margin_account.1.group,
+        margin_account: margin_account.0,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = writable(valuation_accounts(&[margin_account.1], &[]));
+    instruction(accounts, data::FlagAccount {}, rest)
+}
+
+/// Signed by whoever will end it, in the same transaction. The tokens go to `destination`.
+pub fn begin_bracket(
+    liquidator: Pubkey,
+    liquidatee: Keyed<MarginAccount>,
+    bank: Keyed<Bank>,
+    destination: Pubkey,
+    token_program: Pubkey,
+    amount: u64,
+) -> Instruction {
+    let accounts = accounts::BeginBracket {
+        group: bank.1.group,
+        liquidator,
+        liquidatee: liquidatee.0,
+        bank: bank.0,
+        outflow_limit: pda::outflow_limit(&bank.1.group),
+        vault: bank.1.vault,
+        mint: bank.1.mint,
+        destination,
+        token_program,
+        instructions: solana_instructions_sysvar::ID,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    instruction(accounts, data::BeginBracket { amount }, valuation_accounts(&[liquidatee.1], &[bank.0]))
+}
+
+/// Signed by whoever began it. The tokens come from `source`. `liquidatee` as it is before the bracket; `bank` may be one that it has
+/// no balance in yet.
+pub fn end_bracket(
+    liquidator: Pubkey,
+    liquidatee: Keyed<MarginAccount>,
+    bank: Keyed<Bank>,
+    source: Pubkey,
+    token_program: Pubkey,
+    amount: u64,
+) -> Instruction {
+    let accounts = accounts::EndBracket {
+        group: bank.1.group,
+        liquidator,
+        liquidatee: liquidatee.0,
+        bank: bank.0,
+        outflow_limit: pda::outflow_limit(&bank.1.group),
+        vault: bank.1.vault,
+        mint: bank.1.mint,
+        source,
+        token_program,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let mut rest = valuation_accounts(&[liquidatee.1], &[bank.0]);
+    let priced_by = bank.1.underlying;
+    if priced_by != Pubkey::default() && rest.iter().all(|meta| meta.pubkey != priced_by) {
+        rest.push(AccountMeta::new_readonly(priced_by, false));
+    }
+    instruction(accounts, data::EndBracket { amount }, rest)
+}
+
+/// Nobody signs.
+pub fn cover_deficit(margin_account: Keyed<MarginAccount>, underlying: Pubkey, quote_bank: Pubkey) -> Instruction {
+    let accounts = accounts::CoverDeficit {
+        group: margin_account.1.group,
+        margin_account: margin_account.0,
+        underlying,
+        quote_bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = writable(valuation_accounts(&[margin_account.1], &[underlying, quote_bank]));
+    instruction(accounts, data::CoverDeficit {}, rest)
+}
+
+/// Nobody signs.
+pub fn write_off_debt(margin_account: Keyed<MarginAccount>, bank: Pubkey) -> Instruction {
+    let accounts = accounts::WriteOffDebt {
+        group: margin_account.1.group,
+        margin_account: margin_account.0,
+        bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = writable(valuation_accounts(&[margin_account.1], &[bank]));
+    instruction(accounts, data::WriteOffDebt {}, rest)
+}
+
+/// Nobody signs.
+pub fn nominate_candidate(
+    bankrupt: Keyed<MarginAccount>,
+    margin_account: Keyed<MarginAccount>,
+    underlying: Pubkey,
+    instrument: Instrument,
+) -> Instruction {
+    let accounts = accounts::NominateCandidate {
+        group: bankrupt.1.group,
+        bankrupt: bankrupt.0,
+        margin_account: margin_account.0,
+        underlying,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = valuation_accounts(&[margin_account.1, bankrupt.1], &[underlying]);
+    instruction(accounts, data::NominateCandidate { instrument }, rest)
+}
+
+/// Nobody signs.
+pub fn deleverage(
+    bankrupt: Keyed<MarginAccount>,
+    margin_account: Pubkey,
+    underlying: Pubkey,
+    quote_bank: Pubkey,
+    instrument: Instrument,
+) -> Instruction {
+    let accounts = accounts::Deleverage {
+        group: bankrupt.1.group,
+        bankrupt: bankrupt.0,
+        margin_account,
+        underlying,
+        quote_bank,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = writable(valuation_accounts(&[bankrupt.1], &[underlying, quote_bank]));
+    instruction(accounts, data::Deleverage { instrument }, rest)
+}
+
+/// Nobody signs.
+pub fn register_profit(margin_account: Pubkey, underlying: Pubkey) -> Instruction {
+    let accounts = accounts::RegisterProfit {
+        margin_account,
+        underlying,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    instruction(accounts, data::RegisterProfit {}, vec![])
+}
+
+/// Nobody signs.
+pub fn share_loss(group: Pubkey, underlying: Pubkey) -> Instruction {
+    let accounts = accounts::ShareLoss { group, underlying, event_authority: event_authority(), program: margrave::ID };
+    instruction(accounts, data::ShareLoss {}, vec![])
 }
 
 /// To be simulated: what the account's margin would be. Balances are changes of banks by their address, in atoms.

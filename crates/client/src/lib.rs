@@ -21,10 +21,17 @@ pub mod instruction;
 pub mod pda;
 mod quote;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, Step};
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use event::{Event, event_in, events_in};
-pub use margrave::instructions::Hypothesis;
-pub use margrave::{quote::Quote, state::Instrument, state::InstrumentKind, surface::Surface, trading::Leg};
+pub use margrave::{
+    instructions::Hypothesis,
+    liquidation::{LiquidationLeg, Taken},
+    quote::Quote,
+    state::Instrument,
+    state::InstrumentKind,
+    surface::Surface,
+    trading::Leg,
+};
 pub use quote::SignedQuote;

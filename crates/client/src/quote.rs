@@ -8,7 +8,7 @@
 //! let quote = Quote {
 //!     group: Pubkey::new_unique(),
 //!     maker: Pubkey::new_unique(),
-//!     opened_at: 1_700_000_000,
+//!     quotes_since: 1_700_000_000,
 //!     taker: Pubkey::default(),
 //!     expires_at: 1_700_000_060,
 //!     nonce: 1,

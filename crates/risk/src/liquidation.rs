@@ -100,26 +100,63 @@ pub fn quote_takeover(
     };
     let health = |lots: i64| health_after(split, &others, position, &take(lots)?, levels);
 
-    // Find the first whole lot at which health is not negative. `enough` always is (or helps most), `short` never is.
-    let mut short = 0;
-    let mut short_health = health(0)?;
-    if short_health >= 0 {
+    // Find the first whole lot at which health is not negative.
+    let before = health(0)?;
+    if before >= 0 {
         return Ok(None);
     }
-    let mut enough = if helpful == size { ceil_div(size, lot) } else { helpful / lot };
-    if enough == 0 {
+    let all = if helpful == size { ceil_div(size, lot) } else { helpful / lot };
+    if all == 0 {
         return Ok(None);
     }
-    let mut enough_health = health(enough)?;
-    if enough_health < 0 && !is_linear {
-        (enough, enough_health) = most_helpful(enough, enough_health, health)?;
-        if enough_health <= short_health {
+    let lots = if is_linear {
+        let at_all = health(all)?;
+        if at_all < 0 { Some(all) } else { Some(first_enough((0, before), (all, at_all), health)?) }
+    } else {
+        quote_lots(before, all, health)?
+    };
+    lots.map(take).transpose()
+}
+
+/// The least number of lots, of at most `all`, after which `health` is not negative, or the number that helps most if none is;
+/// `None` when taking none leaves it at zero or above, and when taking some does not help. `health` is concave in the number of
+/// lots, `before` is what it is without taking any.
+///
+/// Whoever asks for the least number himself is answered after three valuations.
+///
+/// # Errors
+/// Those of `health`.
+pub fn quote_lots<E>(before: i64, all: i64, mut health: impl FnMut(i64) -> Result<i64, E>) -> Result<Option<i64>, E> {
+    if before >= 0 || all <= 0 {
+        return Ok(None);
+    }
+    let at_all = health(all)?;
+    if at_all < 0 {
+        let (most, at_most) = most_helpful(all, at_all, &mut health)?;
+        if at_most <= before {
             return Ok(None);
         }
+        if at_most < 0 {
+            return Ok(Some(most));
+        }
+        return first_enough((0, before), (most, at_most), health).map(Some);
     }
-    if enough_health < 0 {
-        return Ok(Some(take(enough)?));
+    if all == 1 {
+        return Ok(Some(1));
     }
+    let one_less = health(all - 1)?;
+    if one_less < 0 {
+        return Ok(Some(all));
+    }
+    first_enough((0, before), (all - 1, one_less), health).map(Some)
+}
+
+/// The first whole lot at which health is not negative, between one where it is and one where it is not.
+fn first_enough<E>(
+    (mut short, mut short_health): (i64, i64),
+    (mut enough, mut enough_health): (i64, i64),
+    mut health: impl FnMut(i64) -> Result<i64, E>,
+) -> Result<i64, E> {
     let mut step = 0u32;
     // A lot worth less than the rounding makes stairs of the slope and the secant useless: after so many steps the answer
     // in hand will do, which is enough and less than a cent too much.
@@ -140,21 +177,17 @@ pub fn quote_takeover(
         }
         step += 1;
     }
-    Ok(Some(take(enough)?))
+    Ok(enough)
 }
 
 /// Of 0 to `all` lots those after which health is highest, or some after which it is not negative, and that health. Margin is
 /// convex in the size, so health has one peak: a golden section, unless it still rises at the end.
-fn most_helpful(
-    all: i64,
-    at_all: i64,
-    health: impl Fn(i64) -> Result<i64, RiskError>,
-) -> Result<(i64, i64), RiskError> {
+fn most_helpful<E>(all: i64, at_all: i64, mut health: impl FnMut(i64) -> Result<i64, E>) -> Result<(i64, i64), E> {
     let part = (all >> HELPFUL_PART_BITS).max(1);
     if health(all - part)? <= at_all {
         return Ok((all, at_all));
     }
-    let look = |lots: i64| health(lots).map(|health| (lots, health));
+    let mut look = |lots: i64| health(lots).map(|health| (lots, health));
     let longer = |width: i64| width / 1_000 * 618 + width % 1_000 * 618 / 1_000;
     let (mut low, mut high) = (0, all);
     let (mut left, mut right) = (look(all - longer(all))?, look(longer(all))?);

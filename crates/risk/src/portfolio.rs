@@ -160,12 +160,12 @@ impl Portfolio<'_> {
         Ok(book.valuation(&self.levels))
     }
 
-    /// The portfolio with the underlying at `index` apart.
+    /// The portfolio with the underlying at `index` apart. `visit` is given the place and part of each other one.
     ///
     /// # Errors
     /// [`RiskError::NoSuchUnderlying`], and as [`Portfolio::evaluate`].
     #[inline(never)]
-    pub fn split(&self, index: usize) -> Result<Split, RiskError> {
+    pub fn split(&self, index: usize, mut visit: impl FnMut(usize, &UnderlyingRisk)) -> Result<Split, RiskError> {
         let apart = self.underlyings.get(index).ok_or(RiskError::NoSuchUnderlying)?;
         let mut split = Split {
             rest: Book::default(),
@@ -181,7 +181,7 @@ impl Portfolio<'_> {
             for (other, held) in self.underlyings.iter().enumerate() {
                 let member = group.id != 0 && self.group(held).id == group.id;
                 if other != index && member == members {
-                    self.add(rest, other, held, |_| ())?;
+                    self.add(rest, other, held, |risk| visit(other, risk))?;
                 }
             }
         }
@@ -190,6 +190,21 @@ impl Portfolio<'_> {
             Ok(())
         })?;
         Ok(split)
+    }
+
+    /// The sums of one underlying alone, for a [`Split`] whose positions on it have changed.
+    ///
+    /// # Errors
+    /// As [`Portfolio::split`].
+    #[inline(never)]
+    pub fn sums(&self, index: usize) -> Result<(Exposure, Option<DatedRisk>), RiskError> {
+        let apart = self.underlyings.get(index).ok_or(RiskError::NoSuchUnderlying)?;
+        let mut result = (Exposure::default(), None);
+        self.sum(&mut Book::default(), index, apart, |_, sums| {
+            result = (*sums.exposure, sums.dated.copied());
+            Ok(())
+        })?;
+        Ok(result)
     }
 
     /// What it offsets with in this mode.
@@ -287,10 +302,26 @@ impl Split {
     ///
     /// # Errors
     /// As [`Book::add_underlying_with`].
-    #[inline(never)]
     pub fn valuation_with(&self, exposure: &Exposure, levels: &Levels) -> Result<Valuation, RiskError> {
+        self.valuation_of(exposure, self.dated.as_ref(), levels, |_| ())
+    }
+
+    /// The verdict with other sums of the underlying apart: those of [`Portfolio::sums`]. `visit` is given its part.
+    ///
+    /// # Errors
+    /// As [`Book::add_underlying_with`].
+    #[inline(never)]
+    pub fn valuation_of(
+        &self,
+        exposure: &Exposure,
+        dated: Option<&DatedRisk>,
+        levels: &Levels,
+        visit: impl FnOnce(&UnderlyingRisk),
+    ) -> Result<Valuation, RiskError> {
         let mut book = self.rest;
-        book.add_underlying_with(&self.market, self.group, &self.grid, exposure, self.dated.as_ref())?;
+        let linear = LinearArray::of(exposure, dated, &self.grid);
+        let worst = book.add_with(&self.market, self.group, exposure, dated, &linear)?;
+        visit(&UnderlyingRisk { linear: &linear, worst, exposure, dated });
         Ok(book.valuation(levels))
     }
 }

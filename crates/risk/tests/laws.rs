@@ -975,7 +975,7 @@ fn an_account_split_is_worth_the_whole() {
     law_of("split", any_account, |account, rng| {
         let verdict = account.evaluate();
         let Some(part) = verdict.parts.get(rng.upto(verdict.parts.len().max(1) - 1)) else { return Ok(()) };
-        let split = account.with_portfolio(|portfolio| portfolio.split(part.index)).unwrap();
+        let split = account.with_portfolio(|portfolio| portfolio.split(part.index, |_, _| ())).unwrap();
         let valuation = split.valuation(&account.levels).unwrap();
         ensure!(valuation == verdict.valuation, "{valuation:#?}, not {:#?}", verdict.valuation);
         ensure!(split.dated == part.dated, "{:?}", split.dated);
@@ -1023,7 +1023,7 @@ fn a_takeover_reaches_the_liquidation_end_or_helps_most() {
             Takeover::at_mark_less_fee(&underlying.market, Quantity::new(quantity), FEE_PPM).unwrap()
         };
         let quote = account.with_portfolio(|portfolio| {
-            quote_takeover(&portfolio.split(index)?, position, lot.into(), FEE_PPM, &account.levels)
+            quote_takeover(&portfolio.split(index, |_, _| ())?, position, lot.into(), FEE_PPM, &account.levels)
         });
         let (quote, before, all) = (quote.unwrap(), account.evaluate().healths()[1], size / i64::from(lot));
         let tenth = |tenths: i128| after(&take(i64::try_from(i128::from(all) * tenths / 10).unwrap()));

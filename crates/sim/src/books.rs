@@ -63,7 +63,7 @@ pub fn check_books(world: &World) -> anyhow::Result<Books> {
         books.net_quote += sum - i128::from(pool.balance);
         books.open_interest += underlying.perp.open_interest;
         books.pools += pool.balance;
-        *pools.entry(underlying.group.to_string()).or_default() += pool.balance;
+        *pools.entry(underlying.group.to_string()).or_default() += pool.balance + underlying.losses.first_loss;
     }
     for (key, bank) in &accounts.banks {
         let (mut deposits, mut loans) = (0i128, 0i128);

@@ -15,7 +15,15 @@ pub fn group_terms() -> GroupTerms {
         timelock_secs: 2 * 86_400,
         peg_threshold_ppm: 990_000,
         peg_factor_ppm: 4_000_000,
-        padding: 0,
+        liquidation_start_ppm: 250_000,
+        liquidation_ramp_secs: 120,
+        liquidation_insurance_ppm: 200_000,
+        auction_start_ppm: 980_000,
+        auction_cut_ppm: 700_000,
+        auction_fast_secs: 900,
+        auction_slow_secs: 43_200,
+        deleverage_notice_secs: 30,
+        loss_notice_secs: 600,
         peg_underlying: Pubkey::default(),
     }
 }
@@ -44,7 +52,7 @@ pub fn oracle_terms(feed_id: [u8; 32]) -> OracleTerms {
 }
 
 /// 18 % scan range that may rise to 54 %, 2 % on net and 1 % on hedged value, profit at 90 % where risk is added, 1 % liquidation
-/// fee.
+/// fee. Of the breakers only the one for halts: a test or a demo may move prices as it likes.
 pub fn risk_terms() -> RiskTerms {
     RiskTerms {
         size_depth: 0,
@@ -67,6 +75,13 @@ pub fn risk_terms() -> RiskTerms {
         vol_rate_ppm: 500_000,
         carry_rate_ppm: 200_000,
         max_surface_age_secs: 86_400,
+        liquidation_volume_cap: u64::MAX,
+        volume_window_secs: 3_600,
+        max_jump_ppm: u32::MAX,
+        gap_ppm: 50_000,
+        gap_pause_secs: 0,
+        halt_secs: 300,
+        grace_secs: 600,
     }
 }
 
@@ -89,6 +104,8 @@ pub fn market_terms() -> MarketTerms {
         funding_cap_ppm: 3_000,
         padding: 0,
         funding_depth: 1_000_000_000_000,
+        first_loss_target: 0,
+        insurance_cap: 10 * AMPLE,
     }
 }
 
@@ -115,6 +132,7 @@ pub fn collateral_terms() -> BankTerms {
         haircut_initial_ppm: 100_000,
         liability_maintenance_ppm: 50_000,
         liability_initial_ppm: 100_000,
+        liquidation_fee_ppm: 40_000,
         ..quote_terms()
     }
 }

@@ -1,10 +1,13 @@
 use crate::{pyth::*, terms::*};
-use anchor_lang::{error::ERROR_CODE_OFFSET, prelude::Pubkey, solana_program::bpf_loader_upgradeable};
+use anchor_lang::{
+    compat::solana_sysvar::last_restart_slot::LastRestartSlot, error::ERROR_CODE_OFFSET, prelude::Pubkey,
+    solana_program::bpf_loader_upgradeable,
+};
 use litesvm::{LiteSVM, types::TransactionMetadata};
 use litesvm_token::{CreateAssociatedTokenAccount, MintTo, spl_token};
 use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
 use margrave_client::{
-    Accounts, Event, Instruction, SignedQuote, event_in, events_in,
+    Accounts, Event, Instruction, LiquidationLeg, SignedQuote, event_in, events_in,
     instruction::{self, Parties, PlacedLeg},
     pda,
 };
@@ -543,9 +546,87 @@ impl World {
         self.send(&[liquidate], &[&liquidator.keypair])
     }
 
+    /// Takes over positions on one underlying in a proportion.
+    pub fn liquidate_legs(
+        &mut self,
+        liquidator: &Trader,
+        liquidatee: &Trader,
+        underlying: Pubkey,
+        legs: Vec<LiquidationLeg>,
+        max_units: u64,
+    ) -> Outcome {
+        let (a, b) = (self.account(liquidator), self.account(liquidatee));
+        let (taker, from) = ((liquidator.margin_account, &a), (liquidatee.margin_account, &b));
+        let step = instruction::liquidate(taker, from, underlying, legs, max_units);
+        self.send(&[step], &[&liquidator.keypair])
+    }
+
+    /// Buys collateral in one bank for what is owed in another.
+    pub fn liquidate_collateral(
+        &mut self,
+        liquidator: &Trader,
+        liquidatee: &Trader,
+        [asset_bank, debt_bank]: [Pubkey; 2],
+        max_repay: u64,
+    ) -> Outcome {
+        let (a, b) = (self.account(liquidator), self.account(liquidatee));
+        let (taker, from) = ((liquidator.margin_account, &a), (liquidatee.margin_account, &b));
+        let step = instruction::liquidate_collateral(taker, from, asset_bank, debt_bank, max_repay);
+        self.send(&[step], &[&liquidator.keypair])
+    }
+
+    /// Buys a part (2^-30) of everything.
+    pub fn liquidate_slice(&mut self, liquidator: &Trader, liquidatee: &Trader, max_share: i64) -> Outcome {
+        let (a, b) = (self.account(liquidator), self.account(liquidatee));
+        let (taker, from) = ((liquidator.margin_account, &a), (liquidatee.margin_account, &b));
+        let step = instruction::liquidate_slice(taker, from, self.usdc_bank, max_share);
+        self.send(&[step], &[&liquidator.keypair])
+    }
+
+    /// Writes down where an account stands.
+    pub fn flag(&mut self, trader: &Trader) -> Outcome {
+        let account = self.account(trader);
+        self.send(&[instruction::flag_account((trader.margin_account, &account))], &[])
+    }
+
+    pub fn cover_deficit(&mut self, trader: &Trader, underlying: Pubkey) -> Outcome {
+        let account = self.account(trader);
+        let cover = instruction::cover_deficit((trader.margin_account, &account), underlying, self.usdc_bank);
+        self.send(&[cover], &[])
+    }
+
+    pub fn write_off_debt(&mut self, trader: &Trader, bank: Pubkey) -> Outcome {
+        let account = self.account(trader);
+        self.send(&[instruction::write_off_debt((trader.margin_account, &account), bank)], &[])
+    }
+
+    pub fn nominate(&mut self, bankrupt: &Trader, candidate: &Trader, underlying: Pubkey, of: Instrument) -> Outcome {
+        let (a, b) = (self.account(bankrupt), self.account(candidate));
+        let (bankrupt, candidate) = ((bankrupt.margin_account, &a), (candidate.margin_account, &b));
+        self.send(&[instruction::nominate_candidate(bankrupt, candidate, underlying, of)], &[])
+    }
+
+    pub fn deleverage(&mut self, bankrupt: &Trader, first: &Trader, underlying: Pubkey, of: Instrument) -> Outcome {
+        let account = self.account(bankrupt);
+        let bankrupt = (bankrupt.margin_account, &account);
+        let step = instruction::deleverage(bankrupt, first.margin_account, underlying, self.usdc_bank, of);
+        self.send(&[step], &[])
+    }
+
+    pub fn register_profit(&mut self, trader: &Trader, underlying: Pubkey) -> Outcome {
+        self.send(&[instruction::register_profit(trader.margin_account, underlying)], &[])
+    }
+
+    pub fn share_loss(&mut self, underlying: Pubkey) -> Outcome {
+        self.send(&[instruction::share_loss(self.group, underlying)], &[])
+    }
+
     pub fn liquidate_instruction(&self, liquidator: &Trader, liquidatee: &Trader, max_quantity: u64) -> Instruction {
         let (a, b) = (self.account(liquidator), self.account(liquidatee));
-        instruction::liquidate((liquidator.margin_account, &a), (liquidatee.margin_account, &b), self.sol, max_quantity)
+        let legs = vec![LiquidationLeg { instrument: Instrument::PERP, lots: 1 }];
+        let units = max_quantity / self.underlying().market.lot;
+        let (liquidator, liquidatee) = ((liquidator.margin_account, &a), (liquidatee.margin_account, &b));
+        instruction::liquidate(liquidator, liquidatee, self.sol, legs, units)
     }
 
     /// Posts SOL at `price` (10^-10 dollars) with a confidence of 0.1 %, published now, and refreshes the underlying.
@@ -588,6 +669,21 @@ impl World {
         clock.slot += u64::try_from((unix_time - clock.unix_timestamp).max(0)).unwrap_or(0) * 5 / 2;
         clock.unix_timestamp = unix_time;
         self.svm.set_sysvar(&clock);
+    }
+
+    /// The cluster stands still for so long and goes on by itself: time passes and hardly a slot.
+    pub fn halt(&mut self, secs: i64) {
+        let mut clock = self.svm.get_sysvar::<Clock>();
+        clock.slot += 1;
+        clock.unix_timestamp += secs;
+        self.svm.set_sysvar(&clock);
+    }
+
+    /// The validators restart the cluster after it has stood still for so long.
+    pub fn restart(&mut self, secs: i64) {
+        let last_restart_slot = self.svm.get_sysvar::<Clock>().slot;
+        self.svm.set_sysvar(&LastRestartSlot { last_restart_slot });
+        self.halt(secs);
     }
 
     /// Sends a transaction paid for by the admin, who signs with `signers`.

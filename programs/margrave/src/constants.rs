@@ -34,6 +34,15 @@ pub const MAX_RECEIVERS: usize = 4;
 pub const MAX_EXPIRIES: usize = 12;
 /// Strikes on one underlying at once, all expiries together.
 pub const MAX_STRIKES: usize = 256;
+/// Positions taken over in one step of a liquidation.
+pub const MAX_LIQUIDATION_LEGS: usize = 4;
+/// Accounts that wait to be deleveraged on one underlying at once.
+pub const MAX_CANDIDATES: usize = 8;
+/// An account whose collateral is worth less than this, micro-dollars, has none left for its losses; and a deficit of less stops
+/// nobody from drawing profit.
+pub const DUST: i64 = 1_000_000;
+/// How long a bankrupt account may keep others from drawing profit or leaving a bank: it is resolved in far less, if anybody tries.
+pub const MAX_GATE_SECS: i64 = 3_600;
 /// Legs of one trade or quote.
 pub const MAX_LEGS: usize = 8;
 
@@ -57,6 +66,8 @@ pub const MAX_FUNDING_SECS: i64 = 3_600;
 pub const FUNDING_PERIOD_SECS: i64 = 8 * 3_600;
 /// Time in which an outflow limit refills.
 pub const OUTFLOW_WINDOW_SECS: i64 = 86_400;
+/// A price beyond `max_jump_ppm` of the last one is refused for so long: by then somebody has looked.
+pub const JUMP_MEMORY_SECS: i64 = 3_600;
 /// The settlement price is the average over so long before the expiry.
 pub const SETTLEMENT_WINDOW_SECS: i64 = 1_800;
 /// The furthest expiry that may be listed.
@@ -74,6 +85,8 @@ pub const MAX_DELEGATE_SECS: i64 = 365 * 86_400;
 /// Bounds of a group's timelock.
 pub const MIN_TIMELOCK_SECS: u32 = 3_600;
 pub const MAX_TIMELOCK_SECS: u32 = 30 * 86_400;
+/// The longest a guardian's pause holds; it can be renewed.
+pub const MAX_PAUSE_SECS: u32 = 7 * 86_400;
 /// A queued change that nobody executes within this time after its delay is void.
 pub const EXECUTION_WINDOW_SECS: i64 = 7 * 86_400;
 

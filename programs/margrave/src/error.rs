@@ -53,6 +53,8 @@ pub enum MargraveError {
     MarginAccountNotEmpty,
     #[msg("The account has grown to its full size already")]
     AlreadyGrown,
+    #[msg("A pause holds for 1 second to 7 days; pausing again prolongs it")]
+    PauseTooLong,
 
     // Amounts and limits: 6100
     #[msg("The amount must be more than zero")]
@@ -115,6 +117,10 @@ pub enum MargraveError {
     NotSettledYet,
     #[msg("A volatility must be between a tenth and three times the one that the scan range stands for")]
     VolFarFromScanRange,
+    #[msg("The first price after a halt must be from after it, and no older than liquidation_max_age_secs")]
+    PriceFromBeforeHalt,
+    #[msg("The price is further than max_jump_ppm from one that is not an hour old")]
+    PriceJumpedTooFar,
 
     // Trading and margin: 6300; quotes: 6320
     #[msg("The account would be below its initial margin; see the numbers in the log")]
@@ -133,6 +139,16 @@ pub enum MargraveError {
     HealthTooLow,
     #[msg("The account has changed: its sequence is not the expected one")]
     SequenceMoved,
+    #[msg("The price has moved by more than gap_ppm: nothing may be opened on this underlying for gap_pause_secs")]
+    PriceGapPause,
+    #[msg(
+        "The cluster has stood still: nothing may be opened and nobody liquidated here for grace_secs after the first price"
+    )]
+    RestartGrace,
+    #[msg(
+        "More than liquidation_volume_cap was liquidated in volume_window_secs: nothing may be opened on this underlying"
+    )]
+    LiquidationVolumeExceeded,
     #[msg("The bytes are not a quote of this program")]
     NotAQuote = 320,
     #[msg("The instruction at this index does not verify exactly one signature of its own bytes")]
@@ -161,6 +177,44 @@ pub enum MargraveError {
     LiquidationWouldNotHelp,
     #[msg("The liquidation would not improve the account's health")]
     HealthMustImprove,
+    #[msg("A liquidator's bracket is open on the account; it must be ended in the same transaction")]
+    BracketOpen,
+    #[msg("No bracket is open on the account")]
+    BracketNotOpen,
+    #[msg(
+        "A bracket must be ended by a later instruction of the same transaction, and nothing of this program between"
+    )]
+    BracketNotEnded,
+    #[msg("A bracket may not be opened or ended by another program")]
+    BracketCalledByProgram,
+    #[msg("The account would lose more equity than the liquidation fee of what was taken")]
+    LossTooLarge,
+    #[msg("A step takes over 1 to 4 different positions of the account")]
+    LiquidationLegsOutOfRange,
+    #[msg("The account owes nothing in this bank, or holds nothing in it")]
+    NothingToRepay,
+    #[msg("The step would take more than the account needs")]
+    TakesTooMuch,
+    #[msg("A slice is sold of an account with equity; others are taken over position by position")]
+    NoEquityToSell,
+    #[msg("The account is not bankrupt")]
+    AccountIsSolvent,
+    #[msg("The account has collateral or claims of its own; they bear its losses first")]
+    OwnCollateralFirst,
+    #[msg("The account's positions on the underlying must be closed first")]
+    PositionsFirst,
+    #[msg("The first-loss floor and insurance must bear the deficit first")]
+    InsuranceFirst,
+    #[msg("A deficit is open here; profit is drawn and fees are swept after it was shared")]
+    DeficitOpen,
+    #[msg("It is too early; see loss_notice_secs")]
+    NoticeRunning,
+    #[msg("Another account is first in the queue")]
+    NotFirstInQueue,
+    #[msg("The account has no profit here, or no position opposite to the bankrupt one")]
+    NotACandidate,
+    #[msg("The account's profit was registered in this round already")]
+    AlreadyRegistered,
 
     // Listing and parameters: 6500
     #[msg("A parameter is outside its bound; see docs/parameters.md")]

@@ -4,7 +4,9 @@
 //! are log lines. A published event never changes: what must be said differently gets a new name (`TradedV2`), and
 //! `tests/cases/events.rs` holds every layout.
 
-use crate::{instructions::Numbers, state::*, surface::Surface, trading::Leg};
+use crate::{
+    breaker::BreakerKind, instructions::Numbers, liquidation::Taken, state::*, surface::Surface, trading::Leg,
+};
 use anchor_lang::{
     Discriminator,
     prelude::*,
@@ -42,7 +44,19 @@ emitted_by_self!(
     ExpirySettled,
     FeesSwept,
     FeesCollected,
-    PositionLiquidated,
+    PositionsLiquidated,
+    CollateralLiquidated,
+    SliceLiquidated,
+    AccountFlagged,
+    BracketBegun,
+    BracketEnded,
+    DeficitCovered,
+    DebtWrittenOff,
+    LossUnshared,
+    CandidateNominated,
+    Deleveraged,
+    ProfitRegistered,
+    LossShared,
 );
 
 #[event]
@@ -141,12 +155,22 @@ pub struct ChangedNow {
 }
 
 #[event]
-pub struct PausedBits {
+pub struct PausedUntil {
     pub group: Pubkey,
     /// Of one underlying, or of the whole group.
     pub underlying: Option<Pubkey>,
     pub bits: u32,
+    /// Unix seconds: what holds longer already goes on.
+    pub until: i64,
     pub guardian: Pubkey,
+}
+
+#[event]
+pub struct BreakerTripped {
+    pub underlying: Pubkey,
+    pub breaker: BreakerKind,
+    /// Unix seconds; what happens until then may prolong it.
+    pub until: i64,
 }
 
 #[event]
@@ -295,6 +319,8 @@ pub struct ExpirySettled {
 pub struct FeesSwept {
     pub underlying: Pubkey,
     pub amount: u64,
+    /// What of it stays here to bear losses first.
+    pub floor: u64,
     /// What the quote bank holds then, atoms.
     pub insurance: u64,
     pub fees: u64,
@@ -308,20 +334,147 @@ pub struct FeesCollected {
 }
 
 #[event]
-pub struct PositionLiquidated {
+pub struct PositionsLiquidated {
     pub underlying: Pubkey,
     pub liquidatee: SideSummary,
     pub liquidator: SideSummary,
-    /// What the liquidator took over, with the sign of the position.
-    pub quantity: i64,
-    /// What it paid the liquidatee for it; negative when it was paid.
-    pub price_paid: i64,
-    /// How far that is from the mark, in the liquidator's favour.
-    pub fee: i64,
+    pub taken: Vec<Taken>,
+    /// What of the fees insurance gets.
+    pub insured: i64,
     /// The liquidatee's equity beyond maintenance margin.
     pub health_before: i64,
     pub health_after: i64,
     pub index_price: i64,
+}
+
+#[event]
+pub struct AccountFlagged {
+    pub account: SideSummary,
+    /// [`Status`] as a number.
+    pub status_before: u8,
+    pub status: u8,
+    pub flagged_at: i64,
+}
+
+#[event]
+pub struct BracketBegun {
+    pub liquidatee: SideSummary,
+    pub liquidator: Pubkey,
+    pub bank: Pubkey,
+    /// Taken out, atoms.
+    pub amount: u64,
+}
+
+#[event]
+pub struct BracketEnded {
+    pub liquidatee: SideSummary,
+    pub liquidator: Pubkey,
+    pub bank: Pubkey,
+    /// Paid in, atoms.
+    pub amount: u64,
+    pub health_before: i64,
+    pub health_after: i64,
+}
+
+#[event]
+pub struct DeficitCovered {
+    pub margin_account: Pubkey,
+    pub underlying: Pubkey,
+    /// What the first-loss floor paid, what insurance did, and what nobody has yet, micro-dollars.
+    pub first_loss: u64,
+    pub insurance: u64,
+    pub left: u64,
+}
+
+#[event]
+pub struct DebtWrittenOff {
+    pub margin_account: Pubkey,
+    pub bank: Pubkey,
+    /// What the bank's insurance paid, and what its depositors bear, atoms.
+    pub insurance: u64,
+    pub shared: u64,
+    /// I80F48, afterwards.
+    pub deposit_index: [u8; 16],
+}
+
+/// A loss that profit on the underlying will bear.
+#[event]
+pub struct LossUnshared {
+    pub margin_account: Pubkey,
+    pub underlying: Pubkey,
+    pub amount: u64,
+    /// With all others of the round, and until when profit is registered.
+    pub unshared: u64,
+    pub registering_until: i64,
+    pub round: u32,
+}
+
+#[event]
+pub struct CandidateNominated {
+    pub underlying: Pubkey,
+    pub bankrupt: Pubkey,
+    pub margin_account: Pubkey,
+    pub rank: u64,
+    pub ready_at: i64,
+}
+
+#[event]
+pub struct Deleveraged {
+    pub underlying: Pubkey,
+    pub bankrupt: Pubkey,
+    pub margin_account: Pubkey,
+    pub instrument: Instrument,
+    /// What the bankrupt account gave up, with the sign of its position.
+    pub quantity: i64,
+    /// What it was paid for it; and how much better for it than the mark that is.
+    pub price_paid: i64,
+    pub concession: i64,
+}
+
+#[event]
+pub struct ProfitRegistered {
+    pub underlying: Pubkey,
+    pub margin_account: Pubkey,
+    pub profit: i64,
+    pub registered: u64,
+    pub round: u32,
+}
+
+#[event]
+pub struct LossShared {
+    pub underlying: Pubkey,
+    pub round: u32,
+    /// What registered profit bears of what is registered.
+    pub amount: u64,
+    pub registered: u64,
+}
+
+#[event]
+pub struct CollateralLiquidated {
+    pub asset_bank: Pubkey,
+    pub debt_bank: Pubkey,
+    pub liquidatee: SideSummary,
+    pub liquidator: SideSummary,
+    /// Of the asset, to the liquidator, atoms.
+    pub seized: u64,
+    /// Of the debt, by the liquidator, atoms.
+    pub repaid: u64,
+    /// The liquidatee's equity beyond maintenance margin.
+    pub health_before: i64,
+    pub health_after: i64,
+}
+
+#[event]
+pub struct SliceLiquidated {
+    pub liquidatee: SideSummary,
+    pub liquidator: SideSummary,
+    /// The part of every position, balance and claim, 2^-30.
+    pub share: i64,
+    /// What the liquidator paid for it, micro-dollars.
+    pub price_paid: i64,
+    /// The liquidatee's equity beyond maintenance margin.
+    pub health_before: i64,
+    pub health_after: i64,
 }
 
 /// A margin account after a change, with the numbers that let it pass.

@@ -2,19 +2,23 @@
 //!
 //! Accounts are in [`state`], one instruction per file in [`instructions`]. Between them: [`oracle`] and [`snapshot`] bring a
 //! price in, [`surface`] volatilities; [`portfolio`] is the way from accounts to the margin engine; [`trading`] and [`quote`]
-//! move positions, [`settlement`] their profit and loss, [`vault`] tokens. The engine itself is the crate `margrave-risk` and
-//! knows nothing of Solana.
+//! move positions, [`settlement`] their profit and loss, [`vault`] tokens; [`breaker`] stops new risk for a while. The engine
+//! itself is the crate `margrave-risk` and knows nothing of Solana.
 
 #![deny(clippy::float_arithmetic, clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
+pub mod breaker;
 pub mod constants;
 pub mod error;
 pub mod events;
 pub mod instructions;
+pub mod liquidation;
+pub mod losses;
 pub mod oracle;
 pub mod portfolio;
 pub mod quote;
 pub mod settlement;
+pub mod slice;
 pub mod snapshot;
 pub mod state;
 pub mod surface;
@@ -23,7 +27,8 @@ pub mod vault;
 
 use anchor_lang::prelude::*;
 use instructions::*;
-use state::{Change, Mode};
+use liquidation::LiquidationLeg;
+use state::{Change, Instrument, Mode};
 use surface::Surface;
 
 declare_id!("MrgRzbsnUSP8PnfKcAvr5Hu96M8U4D21h3agp2hiJpu");
@@ -108,9 +113,9 @@ pub mod margrave {
         governance::change_now::change_now(ctx, change)
     }
 
-    /// Stops what a guardian may stop.
-    pub fn pause(ctx: Context<PauseGroup>, bits: u32) -> Result<()> {
-        governance::pause::pause(ctx, bits)
+    /// Stops what a guardian may stop, for up to a week.
+    pub fn pause(ctx: Context<PauseGroup>, bits: u32, secs: u32) -> Result<()> {
+        governance::pause::pause(ctx, bits, secs)
     }
 
     /// Pays out fees that a bank has earned.
@@ -202,9 +207,71 @@ pub mod margrave {
         keeper::sweep_fees::sweep_fees(ctx)
     }
 
-    /// Takes over part of a position of an account below its maintenance margin. Anyone with margin for it.
-    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, max_quantity: u64) -> Result<()> {
-        keeper::liquidate::liquidate(ctx, max_quantity)
+    /// Takes over positions of an account below its maintenance margin. Anyone with margin for them.
+    pub fn liquidate<'info>(
+        ctx: Context<'info, Liquidate<'info>>,
+        legs: Vec<LiquidationLeg>,
+        max_units: u64,
+    ) -> Result<()> {
+        keeper::liquidate::liquidate(ctx, legs, max_units)
+    }
+
+    /// Buys collateral of such an account for what it owes.
+    pub fn liquidate_collateral<'info>(ctx: Context<'info, LiquidateCollateral<'info>>, max_repay: u64) -> Result<()> {
+        keeper::liquidate_collateral::liquidate_collateral(ctx, max_repay)
+    }
+
+    /// Buys a part of everything that such an account holds.
+    pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_share: i64) -> Result<()> {
+        keeper::liquidate_slice::liquidate_slice(ctx, max_share)
+    }
+
+    /// Takes collateral out of such an account to sell it elsewhere. No inventory is needed.
+    pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u64) -> Result<()> {
+        keeper::begin_bracket::begin_bracket(ctx, amount)
+    }
+
+    /// Pays in what it was sold for, in the same transaction.
+    pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -> Result<()> {
+        keeper::end_bracket::end_bracket(ctx, amount)
+    }
+
+    /// Writes down where an account stands.
+    pub fn flag_account<'info>(ctx: Context<'info, FlagAccount<'info>>) -> Result<()> {
+        keeper::flag_account::flag_account(ctx)
+    }
+
+    /// Pays what a bankrupt account owes a pool, from the floor and insurance, and writes the rest off.
+    pub fn cover_deficit<'info>(ctx: Context<'info, CoverDeficit<'info>>) -> Result<()> {
+        keeper::cover_deficit::cover_deficit(ctx)
+    }
+
+    /// The same for what it owes a bank.
+    pub fn write_off_debt<'info>(ctx: Context<'info, WriteOffDebt<'info>>) -> Result<()> {
+        keeper::write_off_debt::write_off_debt(ctx)
+    }
+
+    /// Names an account whose position may be closed against a bankrupt one's.
+    pub fn nominate_candidate<'info>(
+        ctx: Context<'info, NominateCandidate<'info>>,
+        instrument: Instrument,
+    ) -> Result<()> {
+        keeper::nominate_candidate::nominate_candidate(ctx, instrument)
+    }
+
+    /// Closes it.
+    pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Instrument) -> Result<()> {
+        keeper::deleverage::deleverage(ctx, instrument)
+    }
+
+    /// Registers an account's profit to bear its part of a loss.
+    pub fn register_profit(ctx: Context<RegisterProfit>) -> Result<()> {
+        keeper::register_profit::register_profit(ctx)
+    }
+
+    /// Lets registered profit bear the losses of an underlying.
+    pub fn share_loss(ctx: Context<ShareLoss>) -> Result<()> {
+        keeper::share_loss::share_loss(ctx)
     }
 
     // Views: nothing is written.

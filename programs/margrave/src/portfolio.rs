@@ -4,14 +4,14 @@
 //! Three steps: [`Arranged::read`] turns the accounts into plain numbers, [`Arranged::evaluate`] asks the engine, the caller
 //! decides.
 
-use crate::{constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
+use crate::{breaker::Present, constants::*, error::*, oracle::Action, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
 use arrayvec::ArrayVec;
 use margrave_risk::{
-    Collateral, Dated, Decimals, Expiry, Holdings, LinearPosition, Market, Mode as RiskMode, Nodes, OptionTerms,
-    Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition, Market, Mode as RiskMode,
+    Nodes, OptionTerms, Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
 };
-use std::{cell::Cell, cell::RefMut, ops::Deref, ops::Range};
+use std::{cell::Cell, cell::Ref, cell::RefMut, ops::Deref, ops::Range};
 
 /// Where the banks and underlyings of a margin account are found, by the keys the account has recorded.
 pub trait Directory {
@@ -58,9 +58,28 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
         view_mut(self.find(key).ok_or(MargraveError::BankMissing)?)
     }
 
+    /// The underlying with `key`, to be written.
+    pub fn underlying_mut(&self, key: &Pubkey) -> Result<RefMut<'a, Underlying>> {
+        view_mut(self.find(key).ok_or(MargraveError::UnderlyingMissing)?)
+    }
+
     /// Whether the bank with `key` may be written.
     pub fn is_writable(&self, key: &Pubkey) -> bool {
         self.find(key).is_some_and(|info| info.is_writable)
+    }
+}
+
+impl InstructionAccounts<'_, '_> {
+    /// The sheet that prices a bank, at a price that positions and collateral may be taken over at; none for the quote token.
+    pub fn priced(&self, bank: &Bank, present: &Present) -> Result<Option<Ref<'_, Underlying>>> {
+        if bank.is_quote() {
+            return Ok(None);
+        }
+        let info = self.find(&bank.underlying).ok_or(MargraveError::UnderlyingMissing)?;
+        let underlying = view::<Underlying>(info)?;
+        underlying.oracle.require_good_for(Action::Liquidate, present.now)?;
+        underlying.require_no_restart(present)?;
+        Ok(Some(underlying))
     }
 }
 
@@ -93,6 +112,8 @@ pub struct Arranged {
     linear: Vec<LinearPosition>,
     strikes: Vec<Strike>,
     collateral: Vec<Collateral>,
+    /// The account's slot of each of them, its price and its unit.
+    balances: Vec<(usize, Price, Decimals)>,
 }
 
 /// An underlying as the engine sees it.
@@ -119,6 +140,8 @@ struct Line {
 
 /// One expiry of it.
 struct DatedLine {
+    /// Its place on the sheet.
+    index: u8,
     expiry: Expiry,
     futures: Range<usize>,
     strikes: Range<usize>,
@@ -140,6 +163,7 @@ impl Arranged {
             linear: Vec::with_capacity(MAX_POSITIONS + MAX_UNDERLYINGS),
             strikes: Vec::with_capacity(MAX_POSITIONS),
             collateral: Vec::with_capacity(MAX_COLLATERALS),
+            balances: Vec::with_capacity(MAX_COLLATERALS),
         })
     }
 
@@ -166,6 +190,7 @@ impl Arranged {
         self.linear.clear();
         self.strikes.clear();
         self.collateral.clear();
+        self.balances.clear();
 
         for slot in account.collateral.iter().filter(|slot| slot.risk_slot == 0 && !slot.is_empty()) {
             let bank = directory.bank(&slot.bank)?;
@@ -218,6 +243,8 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         let own = |balance: &&CollateralSlot| usize::from(balance.risk_slot) == index + 1 && !balance.is_empty();
+        let place =
+            |balance: &CollateralSlot| account.collateral.iter().position(|other| core::ptr::eq(other, balance));
         if !underlying.oracle.is_good_for(action, now) {
             let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
             if !positions.is_empty() || owes {
@@ -246,6 +273,7 @@ impl Arranged {
             let bank = directory.bank(&balance.bank)?;
             let unit = Decimals::new(bank.decimals).or_refuse()?;
             let shares = balance.shares.unsigned_abs();
+            self.balances.push((place(balance).unwrap_or(0), price, unit));
             self.collateral.push(if balance.shares < 0 {
                 let atoms = i64::try_from(bank.debt_up_at(shares, now)?).map_err(|_| MargraveError::ValueOutOfRange)?;
                 let value = price.value_up(Quantity::new(atoms), unit).or_refuse()?;
@@ -336,6 +364,7 @@ impl Arranged {
         }
         let slot = underlying.expiries.get(usize::from(index)).ok_or(MargraveError::InvariantViolated)?;
         self.dated.push(DatedLine {
+            index,
             expiry: slot.expiry(),
             futures: first_linear..self.linear.len(),
             strikes: first_strike..self.strikes.len(),
@@ -358,15 +387,18 @@ impl Arranged {
     ) -> Result<T> {
         let holdings: ArrayVec<Holdings, MAX_UNDERLYINGS> =
             self.lines.iter().map(|line| self.holdings_of(line, dated)).collect();
-        let portfolio = Portfolio {
+        ask(&self.portfolio(&holdings)).or_refuse()
+    }
+
+    fn portfolio<'a>(&'a self, underlyings: &'a [Holdings<'a>]) -> Portfolio<'a> {
+        Portfolio {
             mode: self.mode,
             cash: self.cash,
             collateral: &[],
-            underlyings: &holdings,
+            underlyings,
             options: &self.options,
             levels: self.levels,
-        };
-        ask(&portfolio).or_refuse()
+        }
     }
 
     fn dated_of<'a>(&'a self, line: &'a DatedLine) -> Dated<'a> {
@@ -378,6 +410,10 @@ impl Arranged {
     }
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
+        Holdings { expiries: &dated[line.dated.clone()], ..self.holdings_without_dated(line) }
+    }
+
+    fn holdings_without_dated<'a>(&'a self, line: &'a Line) -> Holdings<'a> {
         let KnownMarket { market, nodes, .. } = &*self.markets[line.market];
         let mut market = *market;
         // Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
@@ -389,7 +425,7 @@ impl Arranged {
             nodes: Some(nodes),
             perps: &self.linear[line.perps.clone()],
             collateral: &self.collateral[line.collateral.clone()],
-            expiries: &dated[line.dated.clone()],
+            expiries: &[],
         }
     }
 
@@ -399,8 +435,7 @@ impl Arranged {
         let mut valuation = self.with_portfolio(|portfolio| {
             portfolio.evaluate(|index, risk| {
                 let line = &self.lines[index];
-                let KnownMarket { market, publish_time, terms_version, .. } = *self.markets[line.market];
-                keep(line.slot, &Stamp { price: market.price.raw(), publish_time, terms_version }, risk);
+                keep(line.slot, &self.stamp(line), risk);
             })
         })?;
         // The engine counts the underlyings it was given; we name the account's slot.
@@ -416,11 +451,104 @@ impl Arranged {
         self.evaluate(|_, _, _| ())
     }
 
-    /// The underlying of a risk slot apart from everything else.
+    fn line_of(&self, slot: usize) -> Result<usize> {
+        let index = self.lines.iter().position(|line| line.slot == slot);
+        index.ok_or_else(|| error!(MargraveError::UnderlyingMissing))
+    }
+
+    /// The underlying of a risk slot apart from everything else, whose risk arrays are stored in the account.
     #[inline(never)]
-    pub fn split(&self, slot: usize) -> Result<Box<Split>> {
-        let index = self.lines.iter().position(|line| line.slot == slot).ok_or(MargraveError::UnderlyingMissing)?;
-        self.with_portfolio(|portfolio| split_off(portfolio, index))
+    pub fn split_storing(&self, slot: usize, account: &mut MarginAccount) -> Result<Box<Split>> {
+        let index = self.line_of(slot)?;
+        let split = self.with_portfolio(|portfolio| {
+            split_off(portfolio, index, |other, part| {
+                let line = &self.lines[other];
+                account.store_array(line.slot, &self.stamp(line), part);
+            })
+        })?;
+        account.forget_unseen(slot);
+        Ok(split)
+    }
+
+    /// The sums of one underlying, for a split whose positions on it have changed. With `dated` those of its futures and options are
+    /// added up too, into memory that is used again and again.
+    #[inline(never)]
+    pub fn sums(&self, slot: usize, into: Option<&mut DatedRisk>) -> Result<Exposure> {
+        let line = &self.lines[self.line_of(slot)?];
+        let dated: ArrayVec<Dated, MAX_POSITIONS> = match into.is_some() {
+            true => self.dated[line.dated.clone()].iter().map(|line| self.dated_of(line)).collect(),
+            false => ArrayVec::new(),
+        };
+        let mut holdings = self.holdings_without_dated(line);
+        holdings.expiries = &dated;
+        sums_of(&self.portfolio(&[holdings]), into).or_refuse()
+    }
+
+    /// Where a position of the account that was read is in the lists.
+    pub fn place_of(&self, account: &MarginAccount, position: usize) -> Result<Place> {
+        let held = &account.positions[position];
+        let line = &self.lines[self.line_of(usize::from(held.risk_slot))?];
+        let kind = held.kind()?;
+        if kind == InstrumentKind::Perp {
+            return Ok(Place::Linear(line.perps.start));
+        }
+        let dated = self.dated[line.dated.clone()].iter().find(|dated| dated.index == held.expiry);
+        let dated = dated.ok_or(MargraveError::InvariantViolated)?;
+        if kind == InstrumentKind::Future {
+            return Ok(Place::Linear(dated.futures.start));
+        }
+        // Options are sorted by strike; calls and puts of one share an entry.
+        let (mut entry, mut last) = (dated.strikes.start, None);
+        for other in &account.positions[..=position] {
+            let same = other.risk_slot == held.risk_slot && other.expiry == held.expiry && other.kind()?.is_option();
+            if same && last.replace(other.strike).is_some_and(|last| last != other.strike) {
+                entry += 1;
+            }
+        }
+        Ok(if kind == InstrumentKind::Call { Place::Calls(entry) } else { Place::Puts(entry) })
+    }
+
+    /// Changes how much of a position there is, for what is only thought of.
+    pub fn set_quantity(&mut self, place: &Place, quantity: Quantity) {
+        match *place {
+            Place::Linear(index) => self.linear[index].quantity = quantity,
+            Place::Calls(index) => self.strikes[index].calls = quantity,
+            Place::Puts(index) => self.strikes[index].puts = quantity,
+        }
+    }
+
+    fn stamp(&self, line: &Line) -> Stamp {
+        let KnownMarket { market, publish_time, terms_version, .. } = &*self.markets[line.market];
+        Stamp { price: market.price.raw(), publish_time: *publish_time, terms_version: *terms_version }
+    }
+
+    /// The stamp of the underlying of a risk slot.
+    pub fn stamp_of(&self, slot: usize) -> Result<Stamp> {
+        Ok(self.stamp(&self.lines[self.line_of(slot)?]))
+    }
+
+    /// Sets the balance of a collateral slot of the account that was read, in atoms, for what is only thought of.
+    ///
+    /// # Errors
+    /// `BankMissing` for a balance that counts as nothing.
+    pub fn set_balance(&mut self, slot: usize, atoms: i64) -> Result<()> {
+        let index = self.balances.iter().position(|(place, ..)| *place == slot).ok_or(MargraveError::BankMissing)?;
+        let (_, price, unit) = self.balances[index];
+        self.collateral[index].value = match u64::try_from(atoms) {
+            Ok(owned) => price.collateral_value_down(owned, unit),
+            Err(_) => -price.value_up(Quantity::new(atoms.saturating_neg()), unit).or_refuse()?,
+        };
+        Ok(())
+    }
+
+    /// Equity with every balance at its price, without haircuts and surcharges, and what is owed in banks, micro-dollars.
+    pub fn full_equity_and_debts(&self, valuation: &Valuation) -> (i64, i64) {
+        let (mut equity, mut debts) = (valuation.equity, self.cash.min(Usd::ZERO).abs());
+        for Collateral { value, haircuts } in &self.collateral {
+            equity += value.abs().mul_down(haircuts.maintenance);
+            debts += value.min(&Usd::ZERO).abs();
+        }
+        (equity.micros(), debts.micros())
     }
 
     /// Adds to the cash that was read, for what is only thought of.
@@ -436,8 +564,29 @@ impl Arranged {
 
 /// A frame of its own: what is split off does not fit beside the lists.
 #[inline(never)]
-fn split_off(portfolio: &Portfolio, index: usize) -> core::result::Result<Box<Split>, RiskError> {
-    portfolio.split(index).map(Box::new)
+fn split_off(
+    portfolio: &Portfolio,
+    index: usize,
+    visit: impl FnMut(usize, &UnderlyingRisk),
+) -> core::result::Result<Box<Split>, RiskError> {
+    portfolio.split(index, visit).map(Box::new)
+}
+
+#[inline(never)]
+fn sums_of(portfolio: &Portfolio, into: Option<&mut DatedRisk>) -> core::result::Result<Exposure, RiskError> {
+    let (exposure, dated) = portfolio.sums(0)?;
+    if let (Some(into), Some(dated)) = (into, dated) {
+        *into = dated;
+    }
+    Ok(exposure)
+}
+
+/// Where a position is in an account's lists.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    Linear(usize),
+    Calls(usize),
+    Puts(usize),
 }
 
 /// The prices and terms that a risk array was computed with.
@@ -457,11 +606,18 @@ pub fn revalue(
     now: i64,
 ) -> Result<Valuation> {
     arranged.read(account, directory, action, now)?;
-    let sequence = account.sequence;
-    let risk = &mut account.risk;
-    let valuation = arranged.evaluate(|index, stamp, part| {
+    let valuation = arranged.evaluate(|index, stamp, part| account.store_array(index, stamp, part))?;
+    account.forget_unseen(usize::MAX);
+    account.record(&valuation, now);
+    Ok(valuation)
+}
+
+impl MarginAccount {
+    /// Keeps an underlying's risk array, computed for the account as it is now (I-09).
+    pub fn store_array(&mut self, slot: usize, stamp: &Stamp, part: &UnderlyingRisk) {
         let compressed = part.compressed();
-        let slot = &mut risk[index];
+        let sequence = self.sequence;
+        let slot = &mut self.risk[slot];
         slot.exponent = compressed.exponent;
         slot.mantissas = compressed.mantissas;
         slot.price = stamp.price;
@@ -469,13 +625,17 @@ pub fn revalue(
         slot.sequence = sequence;
         slot.terms_version = stamp.terms_version;
         slot.worst_cell = part.worst.index();
-    })?;
-    // What counts as nothing has no array: a stale one would promise a hedge that the margin does not see.
-    for slot in risk.iter_mut().filter(|slot| !slot.is_empty() && slot.sequence != sequence) {
-        (slot.exponent, slot.mantissas) = (0, [0; margrave_risk::CELLS]);
     }
-    account.record(&valuation, now);
-    Ok(valuation)
+
+    /// What counts as nothing has no array: a stale one would promise a hedge that the margin does not see. `later` is stored after
+    /// this.
+    fn forget_unseen(&mut self, later: usize) {
+        let sequence = self.sequence;
+        let unseen = |(index, slot): &(usize, &mut RiskSlot)| *index != later && slot.sequence != sequence;
+        for (_, slot) in self.risk.iter_mut().enumerate().filter(|(_, slot)| !slot.is_empty()).filter(unseen) {
+            (slot.exponent, slot.mantissas) = (0, [0; margrave_risk::CELLS]);
+        }
+    }
 }
 
 /// Refuses a loan so large that a rising price or interest could soon make its account impossible to value, and so to liquidate.

@@ -16,8 +16,9 @@ pub struct Quote {
     pub group: Pubkey,
     /// The margin account that will be traded for.
     pub maker: Pubkey,
-    /// When that account was opened: a new one of the same number is another maker.
-    pub opened_at: i64,
+    /// The account's `quotes_since`: a new one of the same number is another maker, and a liquidation voids what was signed
+    /// before it.
+    pub quotes_since: i64,
     /// The only margin account that may take the quote; all zeros: any.
     pub taker: Pubkey,
     /// Unix seconds; not to be filled after it.

@@ -6,7 +6,7 @@
 //!     + the sheet's unsettled fees + clearing = what its pool holds
 //! ```
 
-use crate::{error::*, oracle::Action, snapshot::funding_due_up, state::*};
+use crate::{breaker::Present, error::*, oracle::Action, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{Decimals, Price};
 
@@ -57,7 +57,7 @@ impl MarginAccount {
     }
 
     /// Pays a loss into the pool or draws a profit from it, as far as the deposit or the pool goes; returns what was paid in,
-    /// negative for what was drawn. Interest must be up to date.
+    /// negative for what was drawn. Nothing is drawn while a breaker says so (I-28). Interest must be up to date.
     pub fn settle_claim(
         &mut self,
         index: usize,
@@ -65,6 +65,7 @@ impl MarginAccount {
         bank: &mut Bank,
         bank_key: Pubkey,
         lending: Lending,
+        present: &Present,
     ) -> Result<i64> {
         let (shares, claim) = (self.shares_in(&bank_key), self.risk[index].claim);
         let mut amount = claim.unsigned_abs();
@@ -78,7 +79,8 @@ impl MarginAccount {
             underlying.pool.balance = balance;
             bank.pools = bank.pools.checked_add(amount).ok_or(MargraveError::ValueOutOfRange)?;
         } else {
-            amount = amount.min(underlying.pool.balance);
+            amount =
+                if underlying.require_pool_open(present).is_ok() { amount.min(underlying.pool.balance) } else { 0 };
             after = bank.credit(shares, amount)?;
             underlying.pool.balance -= amount;
             bank.pools = bank.pools.checked_sub(amount).ok_or(MargraveError::InvariantViolated)?;

@@ -1,18 +1,19 @@
 //! A new price brings the whole sheet to its moment: funding up to it, realised volatility and scan range, forwards, times to
 //! expiry, and the averages that expiries settle at.
 
-use crate::{constants::*, error::*, oracle::Observation, state::*};
+use crate::{breaker::Present, constants::*, error::*, oracle::Observation, state::*};
 use anchor_lang::prelude::*;
 use fixed::types::I80F48;
 use margrave_risk::{Expiry, Grid, Nodes, OptionTerms, Price, Ratio, Terms, Years};
 
 impl Underlying {
     /// Accepts a price and everything that follows from it; returns whether it was a new one.
-    pub fn refresh(&mut self, update: &Observation, options: &OptionTerms, now: i64) -> Result<bool> {
+    pub fn refresh(&mut self, update: &Observation, options: &OptionTerms, present: &Present) -> Result<bool> {
         let (price_before, time_before) = (self.oracle.price, self.oracle.publish_time);
-        if !self.oracle.accept(update, now)? {
+        if !self.oracle.accept(update, present.now)? {
             return Ok(false);
         }
+        self.watch(price_before, time_before, present)?;
         let time = self.oracle.publish_time;
         self.accrue_funding(price_before, time)?;
         self.follow_volatility(time)?;

@@ -1,6 +1,6 @@
 //! A trade between two margin accounts, however it was agreed: legs applied one after another, then one margin check per side.
 
-use crate::{constants::*, error::*, oracle::Action, portfolio::*, snapshot::funding_due_up, state::*};
+use crate::{breaker::*, constants::*, error::*, oracle::Action, portfolio::*, snapshot::funding_due_up, state::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Valuation};
 use std::mem::offset_of;
@@ -33,7 +33,7 @@ type Holding = [u8; offset_of!(MarginAccount, delegates) - HOLDING_START];
 
 const HOLDING_START: usize = offset_of!(MarginAccount, collateral);
 // Balances, positions and risk stand one after another.
-const _: () = assert!(size_of::<Holding>() == 48 * MAX_COLLATERALS + 40 * MAX_POSITIONS + 152 * MAX_UNDERLYINGS);
+const _: () = assert!(size_of::<Holding>() == 48 * MAX_COLLATERALS + 40 * MAX_POSITIONS + 168 * MAX_UNDERLYINGS);
 
 fn holding(account: &mut MarginAccount) -> &mut [u8] {
     &mut bytemuck::bytes_of_mut(account)[HOLDING_START..HOLDING_START + size_of::<Holding>()]
@@ -44,7 +44,7 @@ pub struct Trading<'a, 'info> {
     pub group: &'a Group,
     pub accounts: &'a InstructionAccounts<'a, 'info>,
     pub group_key: Pubkey,
-    pub now: i64,
+    pub present: Present,
 }
 
 /// What one side's position becomes.
@@ -96,18 +96,19 @@ impl MarginAccount {
         let grows = after.quantity.unsigned_abs() > before.unsigned_abs();
         // A position that the price has carried past the bound may still shrink.
         if grows {
-            sheet.require_value_in_range(leg, &after)?;
+            sheet.require_value_in_range(&after)?;
         }
         Ok(Change { long_side, reduces, grows_to: grows.then_some(after.quantity.unsigned_abs()) })
     }
 
     /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
-    pub fn change_perp(&mut self, key: Pubkey, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
-        let index = self.open_position(key, &Instrument::PERP, underlying.perp.funding_index)?;
-        self.change_perp_at(index, underlying, quantity, payment)
-    }
-
-    fn change_perp_at(&mut self, index: usize, underlying: &Underlying, quantity: i64, payment: i64) -> Result<i64> {
+    pub fn change_perp_at(
+        &mut self,
+        index: usize,
+        underlying: &Underlying,
+        quantity: i64,
+        payment: i64,
+    ) -> Result<i64> {
         let index_now = underlying.perp.funding_index;
         let slot = &mut self.positions[index];
         let due = funding_due_up(slot.quantity, slot.funding_index, index_now, underlying.decimals)?;
@@ -127,14 +128,14 @@ impl MarginAccount {
 }
 
 /// A leg's underlying as it is found.
-struct Sheet<'a> {
+pub struct Sheet<'a> {
     key: Pubkey,
     underlying: &'a Underlying,
-    unit: Decimals,
+    pub unit: Decimals,
     /// What the instrument is worth now.
-    mark: Price,
+    pub mark: Price,
     /// What options are measured by: the greater of forward and strike; the mark otherwise.
-    notional_price: Price,
+    pub notional_price: Price,
 }
 
 /// What an instrument is worth by its sheet, 10^-10 dollars per whole unit: the price that a trade is held near to.
@@ -155,8 +156,12 @@ struct Cost {
 }
 
 impl<'a> Sheet<'a> {
+    pub fn underlying(&self) -> &'a Underlying {
+        self.underlying
+    }
+
     /// Finds the instrument, and refuses one that is not listed or no longer trades.
-    fn of(key: Pubkey, underlying: &'a Underlying, instrument: &Instrument, now: i64) -> Result<Self> {
+    pub fn of(key: Pubkey, underlying: &'a Underlying, instrument: &Instrument, now: i64) -> Result<Self> {
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
         require!(underlying.oracle.price != 0, MargraveError::PriceNotInitialized);
         require!(underlying.market.lot != 0, MargraveError::InstrumentNotListed);
@@ -194,9 +199,9 @@ impl<'a> Sheet<'a> {
         Ok(sheet(mark, terms.forward.max(price)))
     }
 
-    fn require_value_in_range(&self, leg: &Leg, slot: &PositionSlot) -> Result<()> {
+    pub fn require_value_in_range(&self, slot: &PositionSlot) -> Result<()> {
         let value = self.notional_price.value_down(slot.quantity(), self.unit).or_refuse()?;
-        let most = if leg.instrument.kind.is_option() { MAX_TRADED_NOTIONAL } else { MAX_TRADED_VALUE };
+        let most = if slot.kind()?.is_option() { MAX_TRADED_NOTIONAL } else { MAX_TRADED_VALUE };
         let largest = value.micros().unsigned_abs().max(slot.quote.unsigned_abs());
         require!(largest <= most, MargraveError::ValueOutOfRange);
         Ok(())
@@ -240,6 +245,10 @@ impl<'a> Sheet<'a> {
 }
 
 impl Trading<'_, '_> {
+    fn now(&self) -> i64 {
+        self.present.now
+    }
+
     /// Applies one leg to both sides and to its sheet. `sheet` is the place of the underlying in the list of accounts.
     ///
     /// # Errors
@@ -252,14 +261,15 @@ impl Trading<'_, '_> {
             let underlying = view::<Underlying>(info)?;
             require_keys_eq!(underlying.group, self.group_key, MargraveError::GroupMismatch);
             require!(underlying.index == leg.underlying, MargraveError::UnderlyingMissing);
-            let found = Sheet::of(*info.key, &underlying, &leg.instrument, self.now)?;
+            let found = Sheet::of(*info.key, &underlying, &leg.instrument, self.now())?;
             cost = found.cost(leg)?;
             taken = taker.apply(&found, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
             given = maker.apply(&found, leg, -leg.quantity, cost.payment, cost.maker_fee)?;
             self.require_allowed(&underlying, &leg.instrument, &taken, &given)?;
         } // release the underlying: it may be written next
         if leg.instrument.kind.is_option() {
-            self.pay_premium(taker.account, maker.account, cost.payment)?;
+            let reduces = if cost.payment >= 0 { taken.reduces } else { given.reduces };
+            self.pay_premium(taker.account, maker.account, cost.payment, reduces)?;
         }
         let long_side = taken.long_side + given.long_side;
         // Anything else leaves the sheet alone, so that it need not be locked for writing.
@@ -267,9 +277,9 @@ impl Trading<'_, '_> {
             let mut underlying = view_mut::<Underlying>(info)?;
             underlying.change_interest(&leg.instrument, long_side)?;
             // Reductions at an old price say nothing of where the perp trades.
-            let is_recent = underlying.oracle.is_good_for(Action::AddRisk, self.now);
+            let is_recent = underlying.oracle.is_good_for(Action::AddRisk, self.now());
             if leg.instrument.kind == InstrumentKind::Perp && is_recent {
-                underlying.observe_trade(leg.price, cost.value, self.now);
+                underlying.observe_trade(leg.price, cost.value, self.now());
             }
         }
         let underlying = view::<Underlying>(info)?;
@@ -290,13 +300,13 @@ impl Trading<'_, '_> {
         given: &Change,
     ) -> Result<()> {
         if taken.reduces && given.reduces {
-            return underlying.oracle.require_good_for(Action::Reduce, self.now);
+            return underlying.oracle.require_good_for(Action::Reduce, self.now());
         }
-        underlying.oracle.require_good_for(Action::AddRisk, self.now)?;
-        self.group.require_running(Pause::NEW_RISK)?;
-        require!(underlying.paused == 0, MargraveError::Paused);
+        underlying.oracle.require_good_for(Action::AddRisk, self.now())?;
+        self.group.require_running(Pause::NEW_RISK, self.now())?;
+        underlying.require_open(&self.present)?;
         if instrument.kind != InstrumentKind::Perp {
-            let age = self.now.saturating_sub(underlying.expiries[usize::from(instrument.expiry)].surface_at);
+            let age = self.now().saturating_sub(underlying.expiries[usize::from(instrument.expiry)].surface_at);
             let most = i64::from(underlying.risk.max_surface_age_secs);
             require!(age <= most, MargraveError::SurfaceTooOld);
         }
@@ -304,9 +314,15 @@ impl Trading<'_, '_> {
     }
 
     /// Moves a premium from taker to maker (negative: from maker to taker). Between two deposits shares change hands and the
-    /// bank need not be written; a loan on either side needs it.
+    /// bank need not be written; a loan on either side needs it. `reduces`: the payer's position becomes smaller.
     #[inline(never)]
-    fn pay_premium(&self, taker: &mut MarginAccount, maker: &mut MarginAccount, payment: i64) -> Result<()> {
+    fn pay_premium(
+        &self,
+        taker: &mut MarginAccount,
+        maker: &mut MarginAccount,
+        payment: i64,
+        reduces: bool,
+    ) -> Result<()> {
         let key = self.group.quote_bank;
         let (payer, payee) = if payment >= 0 { (taker, maker) } else { (maker, taker) };
         let (has, gets, atoms) = (payer.shares_in(&key), payee.shares_in(&key), payment.unsigned_abs());
@@ -315,7 +331,7 @@ impl Trading<'_, '_> {
             (bank.deposit_shares_up(atoms)?, bank.accrued_at)
         };
         let shares = i64::try_from(shares).map_err(|_| MargraveError::ValueOutOfRange)?;
-        let is_recent = self.now.saturating_sub(accrued_at) <= MAX_PREMIUM_SILENCE_SECS;
+        let is_recent = self.now().saturating_sub(accrued_at) <= MAX_PREMIUM_SILENCE_SECS;
         if gets >= 0 && has >= shares && is_recent {
             payer.set_shares(key, Pubkey::default(), has - shares)?;
             let gets = gets.checked_add(shares).ok_or(MargraveError::ValueOutOfRange)?;
@@ -323,13 +339,17 @@ impl Trading<'_, '_> {
         }
         require!(self.accounts.is_writable(&key), MargraveError::QuoteBankMustBeWritable);
         let mut bank = self.accounts.bank_mut(&key)?;
-        bank.accrue(self.now)?;
-        let lending = if self.group.paused & Pause::BORROW == 0 { Lending::Allowed } else { Lending::Refused };
-        payer.set_shares(key, Pubkey::default(), bank.debit(has, atoms, lending)?)?;
+        bank.accrue(self.now())?;
+        let may_lend = self.group.paused_now(self.now()) & Pause::BORROW == 0;
+        let after = bank.debit(has, atoms, if may_lend { Lending::Allowed } else { Lending::Refused })?;
+        payer.set_shares(key, Pubkey::default(), after)?;
         payee.set_shares(key, Pubkey::default(), bank.credit(gets, atoms)?)?;
         bank.invariant()?;
         drop(bank);
-        require_debt_in_range(payer, &key, self.accounts, self.now)
+        if after < has.min(0) && !reduces {
+            require_not_stopped(payer, self.accounts, &self.present, Lending::Allowed)?;
+        }
+        require_debt_in_range(payer, &key, self.accounts, self.now())
     }
 
     /// Values one side as the trade has left it, and requires initial margin or that the trade only reduced its risk (I-15). Where a
@@ -338,10 +358,10 @@ impl Trading<'_, '_> {
         side.account.count_change()?;
         side.account.compact()?;
         let mut action = Action::AddRisk;
-        let mut valuation = revalue(side.account, arranged, self.accounts, action, self.now);
+        let mut valuation = revalue(side.account, arranged, self.accounts, action, self.now());
         if side.only_reduces && valuation.as_ref().is_err_and(is_stale) {
             action = Action::Reduce;
-            valuation = revalue(side.account, arranged, self.accounts, action, self.now);
+            valuation = revalue(side.account, arranged, self.accounts, action, self.now());
         }
         let valuation = valuation?;
         let must_reduce = action == Action::Reduce || valuation.initial_health().is_negative();
@@ -368,7 +388,7 @@ impl Trading<'_, '_> {
             return Ok(false);
         }
         side.exchange();
-        arranged.read(side.account, self.accounts, action, self.now)?;
+        arranged.read(side.account, self.accounts, action, self.now())?;
         let before = arranged.valuation()?;
         side.exchange();
         let cost = (before.equity - after.equity).micros();

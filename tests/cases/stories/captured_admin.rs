@@ -254,8 +254,8 @@ fn without_a_cancellation_a_day_is_worth_a_day_s_outflow() {
     check_books(&heist.world).unwrap();
 
     // The guardian has noticed: no more loans, and no withdrawal of an account that owes.
-    let stop =
-        instruction::pause(heist.world.guardian.pubkey(), heist.world.group, None, Pause::BORROW | Pause::WITHDRAW);
+    let (guardian, group) = (heist.world.guardian.pubkey(), heist.world.group);
+    let stop = instruction::pause(guardian, group, None, Pause::BORROW | Pause::WITHDRAW, MAX_PAUSE_SECS);
     heist.world.send(&[stop], &[]).unwrap();
     heist.world.set_time(heist.world.now() + DAY);
     heist.world.set_price(PRICE).unwrap();
@@ -311,7 +311,7 @@ fn an_operator_who_moves_volatility_takes_no_more_than_he_put_in() {
     heist.fails(VolFarFromScanRange, |heist| set(heist, 9));
     // And the guardian can stop surfaces, and withdrawals of everybody who is not flat.
     let bits = Pause::SURFACE | Pause::BORROW | Pause::WITHDRAW;
-    let stop = instruction::pause(heist.world.guardian.pubkey(), heist.world.group, None, bits);
+    let stop = instruction::pause(heist.world.guardian.pubkey(), heist.world.group, None, bits, MAX_PAUSE_SECS);
     heist.world.send(&[stop], &[]).unwrap();
     heist.world.set_time(heist.world.now() + DAY);
     heist.world.set_price(PRICE).unwrap();

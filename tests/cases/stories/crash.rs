@@ -21,7 +21,7 @@ fn the_hedged_account_survives_and_the_unhedged_is_liquidated_step_by_step() {
             if let Some(expected) = expected {
                 assert_eq!(trader.name, "unhedged", "the hedged account was liquidated at {dollars} dollars");
                 let before = world.accounts().value(&trader.margin_account, world.now()).unwrap();
-                world.liquidate(&keeper, trader, expected.quantity.atoms().unsigned_abs()).unwrap();
+                world.liquidate(&keeper, trader, expected.quantity.unsigned_abs()).unwrap();
                 let after = world.accounts().value(&trader.margin_account, world.now()).unwrap();
                 assert!(after.maintenance_health() > before.maintenance_health());
                 assert!(!after.liquidation_end_health().is_negative(), "one step is enough");

@@ -17,7 +17,7 @@ fn a_maker_is_filled_by_three_takers() {
     let quote = Quote {
         group: world.group,
         maker: maker.margin_account,
-        opened_at: world.account(maker).opened_at,
+        quotes_since: world.account(maker).quotes_since,
         taker: Pubkey::default(),
         expires_at: world.now() + 3_600,
         nonce: 7,

@@ -169,19 +169,13 @@ fn keep(
     let Some(expected) = world.accounts().takeover(&trader.margin_account, &world.sol, world.now())? else {
         return Ok(None);
     };
-    let receipt = world.liquidate(keeper, trader, expected.quantity.atoms().unsigned_abs())?;
+    let receipt = world.liquidate(keeper, trader, expected.quantity.unsigned_abs())?;
     units.add("liquidate", &receipt);
     let events = receipt.events();
-    let Some(Event::PositionLiquidated(event)) = events.first() else {
+    let Some(Event::PositionsLiquidated(event)) = events.first() else {
         anyhow::bail!("the liquidation emitted no event");
     };
-    ensure!(
-        (event.quantity, event.price_paid) == (expected.quantity.atoms(), expected.price_paid.micros()),
-        "the chain took over {} for {}, the preview was {:?}",
-        event.quantity,
-        event.price_paid,
-        expected
-    );
+    ensure!(event.taken == [expected], "the chain took over {:?}, the preview was {expected:?}", event.taken);
     let after = live(world, trader)?;
     ensure!(
         (event.liquidatee.numbers.equity, event.liquidatee.numbers.maintenance_margin)
@@ -193,8 +187,8 @@ fn keep(
         time: crate::render::time(world.now()),
         account: trader.name.clone(),
         price: event.index_price,
-        quantity: event.quantity,
-        fee: event.fee,
+        quantity: expected.quantity,
+        fee: expected.fee,
         health_before: event.health_before,
         health_after: event.health_after,
     }))
@@ -207,7 +201,7 @@ fn live(world: &World, trader: &Trader) -> Result<MarginAccount> {
 
 fn standing(world: &World, trader: &Trader, liquidations: &[Liquidation]) -> Result<Standing> {
     let account = live(world, trader)?;
-    let status = [Status::Healthy, Status::MarginCall, Status::InLiquidation];
+    let status = [Status::Healthy, Status::MarginCall, Status::InLiquidation, Status::Bankrupt];
     let status = status.iter().find(|status| **status as u8 == account.status);
     Ok(Standing {
         equity: account.equity,

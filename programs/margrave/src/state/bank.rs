@@ -1,4 +1,4 @@
-use super::Group;
+use super::{Group, MarginAccount};
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -44,8 +44,13 @@ pub struct Bank {
     pub reference_price: i64,
     pub outflow: OutflowWindow,
     pub terms: BankTerms,
+    /// Accounts that are bankrupt and owe this bank, and until when nobody leaves it because of them: what they owe is depositors'
+    /// loss.
+    pub bankrupts: u32,
+    pub padding_2: [u8; 4],
+    pub gated_until: i64,
     /// Zero.
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 240],
 }
 
 /// What governs a bank. Amounts in atoms, ratios in millionths, rates a year.
@@ -78,7 +83,9 @@ pub struct BankTerms {
     pub utilisation_optimal_ppm: u32,
     /// The part of interest that is a fee.
     pub interest_fee_ppm: u32,
-    pub padding: u32,
+    /// What a liquidator gains of the value of collateral bought or debt repaid, at most; and no more than the maintenance haircut or
+    /// surcharge.
+    pub liquidation_fee_ppm: u32,
 }
 
 /// What had left on balance at `updated_at`, and what has since. It refills steadily, all of it in a day (I-31).
@@ -108,7 +115,7 @@ pub struct OutflowLimit {
 impl OutflowWindow {
     /// What of `net` outflow has come back since `updated_at`. It is taken off at most once an hour, in whole seconds' worth, so that
     /// touching the window often does not stop it. What has come in on balance fades within a day, rounded against it.
-    fn refill(&mut self, cap: u64, now: i64) -> i64 {
+    pub(crate) fn refill(&mut self, cap: u64, now: i64) -> i64 {
         let day = u128::from(OUTFLOW_WINDOW_SECS.unsigned_abs());
         let elapsed = now.saturating_sub(self.updated_at).max(0);
         let flow = u128::from(cap) * u128::from(elapsed.unsigned_abs());
@@ -131,6 +138,14 @@ impl OutflowWindow {
         self.net -= back;
         self.updated_at = self.updated_at.saturating_add(i64::try_from(worth).unwrap_or(elapsed));
         0
+    }
+
+    /// How much more may go out now.
+    pub fn room(&self, cap: u64, now: i64) -> u64 {
+        let mut after = *self;
+        let back = after.refill(cap, now);
+        let out = after.net.saturating_sub(back);
+        i64::try_from(cap).unwrap_or(i64::MAX).saturating_sub(out).max(0).unsigned_abs()
     }
 
     /// Counts `amount` going out, or refuses it and changes nothing. Returns how much more is out on balance now.
@@ -166,6 +181,7 @@ pub enum Lending {
 }
 
 const ONE: u128 = 1 << I80F48::FRAC_NBITS;
+const LEAST_INDEX: u128 = ONE >> 16;
 
 impl Bank {
     pub const INDEX_ONE: [u8; 16] = I80F48::ONE.to_le_bytes();
@@ -351,6 +367,53 @@ impl Bank {
         shares.min(0).checked_sub(signed(lent)?).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
     }
 
+    /// Takes `atoms` from all depositors in proportion to what they own, and returns what could be taken: a share keeps at least a
+    /// thousandth of its worth.
+    pub fn share_loss(&mut self, atoms: u64) -> Result<u64> {
+        let bits = self.deposit_bits()?;
+        let most = self.atoms_down(self.deposit_shares)?;
+        let taken = atoms.min(most - most / 1_000);
+        if taken == 0 {
+            return Ok(0);
+        }
+        let each = (u128::from(taken) << I80F48::FRAC_NBITS).div_ceil(u128::from(self.deposit_shares));
+        self.deposit_index = Self::index(bits.checked_sub(each).ok_or(MargraveError::InvariantViolated)?)?;
+        self.update_rate()?;
+        Ok(taken)
+    }
+
+    /// Moves `atoms` of one account's deposit to another account, whose debt it repays first. What is left below one atom goes along.
+    /// Interest must be up to date.
+    pub fn transfer(
+        &mut self,
+        key: &Pubkey,
+        from: &mut MarginAccount,
+        to: &mut MarginAccount,
+        atoms: u64,
+    ) -> Result<()> {
+        self.transfer_with(key, from, to, atoms, Lending::Refused)
+    }
+
+    /// The same, and what the deposit does not cover may become a loan.
+    pub fn transfer_with(
+        &mut self,
+        key: &Pubkey,
+        from: &mut MarginAccount,
+        to: &mut MarginAccount,
+        atoms: u64,
+        lending: Lending,
+    ) -> Result<()> {
+        let (held, there) = (from.shares_in(key), to.shares_in(key));
+        let mut left = self.debit(held, atoms, lending)?;
+        if left > 0 && self.atoms_down(left.unsigned_abs())? == 0 {
+            self.deposit_shares -= left.unsigned_abs();
+            left = 0;
+        }
+        from.set_shares(*key, self.underlying, left)?;
+        let after = self.credit(there, atoms)?;
+        to.set_shares(*key, self.underlying, after)
+    }
+
     pub fn require_deposits_below_cap(&self) -> Result<()> {
         require!(self.claims_up()? <= self.terms.deposit_cap, MargraveError::DepositCapExceeded);
         Ok(())
@@ -383,6 +446,13 @@ impl Bank {
         (bounded(product / unit), bounded(product.div_ceil(unit)))
     }
 
+    /// `atoms` at a price in 10^-10 dollars, micro-dollars, rounded up; the quote token at par.
+    pub fn value_at_price_up(&self, atoms: u64, price: Option<i64>) -> Result<u64> {
+        let Some(price) = price else { return Ok(atoms) };
+        let product = u128::from(atoms) * u128::from(price.max(0).unsigned_abs());
+        to_u64(product.div_ceil(10u128.pow(4 + u32::from(self.decimals))))
+    }
+
     /// Counts `atoms` leaving, against the bank's limit and the group's (I-31). The group counts what is out of each bank on
     /// balance: a token that comes in makes no room for another.
     pub fn count_outflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) -> Result<()> {
@@ -401,7 +471,8 @@ impl Bank {
     /// What every instruction that writes a bank leaves behind.
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION, MargraveError::InvariantViolated);
-        require!(self.deposit_bits()? >= ONE && self.borrow_bits()? >= ONE, MargraveError::InvariantViolated);
+        // Losses have lowered a deposit index by at most so much, or shares could outgrow their numbers.
+        require!(self.deposit_bits()? >= LEAST_INDEX && self.borrow_bits()? >= ONE, MargraveError::InvariantViolated);
         require!(self.pools == 0 || self.is_quote(), MargraveError::InvariantViolated);
         self.terms.require_valid()
     }
@@ -418,7 +489,7 @@ impl BankTerms {
         require!(rates.is_sorted() && self.rate_max_ppm <= 4 * PPM, MargraveError::ParameterOutOfBounds);
         require!(self.utilisation_optimal_ppm <= PPM, MargraveError::ParameterOutOfBounds);
         require!(self.interest_fee_ppm <= PPM / 2, MargraveError::ParameterOutOfBounds);
-        require!(self.padding == 0, MargraveError::ParameterOutOfBounds);
+        require!(self.liquidation_fee_ppm <= PPM / 4, MargraveError::ParameterOutOfBounds);
         Ok(())
     }
 }
@@ -459,11 +530,12 @@ fn quotient_up(atoms: u64, index: u128) -> Result<u64> {
     quotient.checked_add(u64::from(!exact)).ok_or_else(|| error!(MargraveError::ValueOutOfRange))
 }
 
-/// `atoms x 2^48 / index` rounded down, and whether that is exact. An index is at least one.
+/// `atoms x 2^48 / index` rounded down, and whether that is exact.
 fn quotient(atoms: u64, index: u128) -> Result<(u64, bool)> {
     // A byte of the fraction at a time: a division of 128 bits costs hundreds of compute units.
     if let Ok(index) = u64::try_from(index)
         && index >> 56 == 0
+        && (u128::from(index) >= ONE || atoms >> 47 == 0)
     {
         let (mut quotient, mut rest) = (atoms / index, atoms % index);
         for _ in 0..I80F48::FRAC_NBITS / 8 {

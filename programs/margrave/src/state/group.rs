@@ -25,15 +25,15 @@ pub struct Group {
     pub proposals: u64,
     pub terms: GroupTerms,
     pub options: OptionParameters,
-    /// [`Pause`] bits.
-    pub paused: u32,
     /// One from the launch on: until then parameters change at once and nobody can deposit.
     pub launched: u8,
-    pub padding: [u8; 3],
+    pub padding: [u8; 7],
     /// Surcharge on the scan in initial margin while the quote token is below its peg, 2^-30.
     pub depeg: i64,
+    /// Until when each [`Pause`] bit holds, unix seconds, the lowest bit first.
+    pub paused_until: [i64; Pause::BITS],
     /// Zero.
-    pub reserved: [u8; 512],
+    pub reserved: [u8; 432],
 }
 
 /// Who may do what. One key may hold several roles, but then a thief needs only one key.
@@ -47,7 +47,7 @@ pub struct Roles {
     pub manager: Pubkey,
     /// Hot: lists expiries and strikes, sets surfaces and carries, within bounds on their rate of change.
     pub operator: Pubkey,
-    /// Sets pause bits and cancels queued changes; can neither clear a bit nor queue.
+    /// Sets pause bits for up to a week and cancels queued changes; can neither clear a bit nor queue.
     pub guardian: Pubkey,
 }
 
@@ -68,7 +68,21 @@ pub struct GroupTerms {
     /// that is missing so many millionths.
     pub peg_threshold_ppm: u32,
     pub peg_factor_ppm: u32,
-    pub padding: u32,
+    /// The part of a liquidation fee that a liquidation begins with, and how long it takes to reach all of it.
+    pub liquidation_start_ppm: u32,
+    pub liquidation_ramp_secs: u32,
+    /// The part of a liquidation fee that insurance gets.
+    pub liquidation_insurance_ppm: u32,
+    /// What a slice of a portfolio costs of its equity: when its liquidation begins, after the fast part of the auction, and
+    /// nothing after the slow part.
+    pub auction_start_ppm: u32,
+    pub auction_cut_ppm: u32,
+    pub auction_fast_secs: u32,
+    pub auction_slow_secs: u32,
+    /// How long candidates are looked for before one of them is deleveraged, and how long profit is registered before it bears a
+    /// loss.
+    pub deleverage_notice_secs: u32,
+    pub loss_notice_secs: u32,
     /// The underlying that prices the quote token; all zeros: none.
     pub peg_underlying: Pubkey,
 }
@@ -113,7 +127,8 @@ impl Pause {
     pub const EXECUTE: u32 = 16;
     /// New carries and volatilities. What has grown old can be closed and not opened.
     pub const SURFACE: u32 = 32;
-    pub const ALL: u32 = 63;
+    pub const BITS: usize = 6;
+    pub const ALL: u32 = (1 << Self::BITS) - 1;
 }
 
 impl Group {
@@ -130,15 +145,34 @@ impl Group {
         *program != Pubkey::default() && self.receivers.contains(program)
     }
 
+    /// The [`Pause`] bits that hold at unix time `now`: a pause that has run out is none.
+    pub fn paused_now(&self, now: i64) -> u32 {
+        let holds = self.paused_until.iter().zip(0..).filter(|(until, _)| now < **until);
+        holds.fold(0, |bits, (_, bit)| bits | 1 << bit)
+    }
+
+    /// Lets `bits` hold until `until` at least.
+    pub fn pause(&mut self, bits: u32, until: i64) {
+        for (_, held) in (0..).zip(&mut self.paused_until).filter(|(bit, _)| bits & 1 << bit != 0) {
+            *held = until.max(*held);
+        }
+    }
+
+    pub fn unpause(&mut self, bits: u32) {
+        for (_, held) in (0..).zip(&mut self.paused_until).filter(|(bit, _)| bits & 1 << bit != 0) {
+            *held = 0;
+        }
+    }
+
     /// Refuses what a guardian has stopped.
-    pub fn require_running(&self, bits: u32) -> Result<()> {
-        require!(self.paused & bits == 0, MargraveError::Paused);
+    pub fn require_running(&self, bits: u32, now: i64) -> Result<()> {
+        require!(self.paused_now(now) & bits == 0, MargraveError::Paused);
         Ok(())
     }
 
     /// What every instruction that writes a group leaves behind.
     pub fn invariant(&self) -> Result<()> {
-        require!(self.version == VERSION && self.paused & !Pause::ALL == 0, MargraveError::InvariantViolated);
+        require!(self.version == VERSION, MargraveError::InvariantViolated);
         // Without a receiver no price could ever be accepted, and the system program owns every empty account.
         require!(self.receivers.iter().any(|r| *r != Pubkey::default()), MargraveError::ParameterOutOfBounds);
         require!(self.quote_mint != Pubkey::default(), MargraveError::ParameterOutOfBounds);
@@ -187,7 +221,13 @@ impl GroupTerms {
         require!(timelock.contains(&self.timelock_secs), MargraveError::ParameterOutOfBounds);
         // The gap is below one, so the surcharge is a ratio.
         require!(self.peg_threshold_ppm <= PPM && self.peg_factor_ppm < 8 * PPM, MargraveError::ParameterOutOfBounds);
-        require!(self.padding == 0, MargraveError::ParameterOutOfBounds);
+        let parts = [self.liquidation_start_ppm, self.liquidation_insurance_ppm, self.auction_start_ppm];
+        require!(parts.iter().all(|part| *part <= PPM), MargraveError::ParameterOutOfBounds);
+        require!(self.auction_cut_ppm <= self.auction_start_ppm, MargraveError::ParameterOutOfBounds);
+        let times = [self.liquidation_ramp_secs, self.auction_fast_secs, self.auction_slow_secs];
+        require!(times.iter().all(|secs| (1..=86_400).contains(secs)), MargraveError::ParameterOutOfBounds);
+        let notices = [self.deleverage_notice_secs, self.loss_notice_secs];
+        require!(notices.iter().all(|secs| (10..=86_400).contains(secs)), MargraveError::ParameterOutOfBounds);
         Ok(())
     }
 }
@@ -239,7 +279,9 @@ impl OptionParameters {
 
 const _: () = {
     assert!(size_of::<Roles>() == 32 * 4);
-    assert!(size_of::<GroupTerms>() == 8 + 4 * 6 + 32);
+    assert!(size_of::<GroupTerms>() == 8 + 4 * 14 + 32);
     assert!(size_of::<OptionParameters>() == 4 * 16);
-    assert!(size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 64 + 64 + 8 + 8 + 512);
+    assert!(
+        size_of::<Group>() == 8 + 32 * 2 + 32 * 4 + 32 * MAX_RECEIVERS + 8 + 96 + 64 + 8 + 8 + 8 * Pause::BITS + 432
+    );
 };

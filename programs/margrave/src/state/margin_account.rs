@@ -32,14 +32,19 @@ pub struct MarginAccount {
     pub positions: [PositionSlot; MAX_POSITIONS],
     pub risk: [RiskSlot; MAX_UNDERLYINGS],
     pub delegates: [Delegate; MAX_DELEGATES],
-    /// Unix seconds; part of every quote, so that none outlives the account.
-    pub opened_at: i64,
+    /// Unix seconds: when the account was opened or last went into liquidation. Part of every quote, so that none outlives
+    /// either.
+    pub quotes_since: i64,
     /// Quotes signed with a lower nonce are cancelled.
     pub quote_floor: u64,
     /// What is known of a quote is in the slot that its nonce falls to.
     pub quotes: [QuoteSlot; MAX_QUOTES],
+    /// When the liquidation that goes on began, and when the account became bankrupt in it; zero: none does.
+    pub flagged_at: i64,
+    /// What a liquidator's bracket that is open has taken out: see [`Bracket`].
+    pub bracket: Bracket,
     /// Zero.
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 72],
 }
 
 /// A balance in one bank. All zeros: empty.
@@ -51,7 +56,9 @@ pub struct CollateralSlot {
     pub shares: i64,
     /// One more than the index of the risk slot this collateral is part of; zero for the quote token.
     pub risk_slot: u8,
-    pub padding: [u8; 7],
+    /// One while the bank counts the account among its bankrupt ones.
+    pub bankrupt: u8,
+    pub padding: [u8; 6],
 }
 
 /// A position in one instrument. All zeros: empty.
@@ -103,7 +110,31 @@ pub struct RiskSlot {
     pub worst_cell: u8,
     /// One while the account has risk or a claim in the underlying.
     pub used: u8,
-    pub padding: [u8; 2],
+    /// One while the sheet counts the account among its bankrupt ones.
+    pub bankrupt: u8,
+    pub padding: u8,
+    /// Profit here that was registered to bear its part of a loss, micro-dollars, and the round it was registered in or
+    /// has nothing to do with.
+    pub registered: i64,
+    pub loss_round: u32,
+    pub padding_2: [u8; 4],
+}
+
+/// A liquidator's bracket: collateral is taken out of the account and what it was sold for is paid in, in one transaction.
+/// All zeros: none is open.
+#[zero_copy]
+#[repr(C)]
+pub struct Bracket {
+    /// Who opened it.
+    pub liquidator: Pubkey,
+    /// What was taken out is worth, and the least equity that must be left, haircuts and surcharges apart; micro-dollars.
+    pub value: i64,
+    pub least_equity: i64,
+    /// Maintenance health before, micro-dollars.
+    pub health: i64,
+    /// One while it is open: no other instruction touches the account.
+    pub open: u8,
+    pub padding: [u8; 7],
 }
 
 /// A key that may trade for the owner, and do nothing else, until a time.
@@ -136,6 +167,8 @@ pub enum Status {
     MarginCall = 1,
     /// A liquidation has begun and not yet reached its end; it may go on above maintenance margin for a few minutes.
     InLiquidation = 2,
+    /// In liquidation, and its equity is negative: somebody else will bear the rest.
+    Bankrupt = 3,
 }
 
 /// How much of the portfolio offsets the rest: [`RiskMode`] as it is stored.
@@ -187,7 +220,7 @@ impl InstrumentKind {
 
 impl CollateralSlot {
     pub fn is_empty(&self) -> bool {
-        self.shares == 0
+        self.shares == 0 && self.bankrupt == 0
     }
 
     /// The index of the risk slot of a token that is not the quote token.
@@ -354,7 +387,8 @@ impl MarginAccount {
         Ok(index)
     }
 
-    fn open_risk(&mut self, underlying: Pubkey) -> Result<u8> {
+    /// The index of the risk slot of `underlying`, taken when there is none.
+    pub fn open_risk(&mut self, underlying: Pubkey) -> Result<u8> {
         let same = self.risk_in(&underlying);
         let index = match same.or_else(|| self.risk.iter().position(RiskSlot::is_empty)) {
             Some(index) => index,
@@ -399,7 +433,8 @@ impl MarginAccount {
             used[usize::from(slot.risk_slot) - 1] = true;
         }
         for (slot, used) in self.risk.iter_mut().zip(used).filter(|(slot, _)| !slot.is_empty()) {
-            if !used && slot.claim == 0 && slot.fees == 0 && slot.funding == 0 {
+            let owes_nothing = slot.claim == 0 && slot.fees == 0 && slot.funding == 0;
+            if !used && owes_nothing && slot.registered == 0 && slot.bankrupt == 0 {
                 *slot = bytemuck::Zeroable::zeroed();
             }
         }
@@ -422,21 +457,50 @@ impl MarginAccount {
 
     /// Stores a valuation of the account as it is now, and the status that follows from it.
     pub fn record(&mut self, valuation: &Valuation, now: i64) {
+        self.set_status(self.status_after(valuation), now);
         self.equity = valuation.equity.micros();
         self.initial_margin = valuation.initial_margin.micros();
         self.liquidation_end = valuation.liquidation_end.micros();
         self.maintenance_margin = valuation.maintenance_margin.micros();
         self.valued_sequence = self.sequence;
         self.valued_at = now;
-        self.status = self.status_after(valuation) as u8;
+    }
+
+    /// Begins a liquidation, or goes on with one of the last minutes: its fee grows from when it began (I-24). The account's
+    /// quotes are void from here on.
+    pub fn begin_liquidation(&mut self, valuation: &Valuation, now: i64) {
+        if !self.liquidation_goes_on(now) {
+            self.status = Status::MarginCall as u8;
+        }
+        self.set_status(if valuation.equity.is_negative() { Status::Bankrupt } else { Status::InLiquidation }, now);
+    }
+
+    fn set_status(&mut self, status: Status, now: i64) {
+        let liquidating = |status: u8| status >= Status::InLiquidation as u8;
+        if !liquidating(status as u8) {
+            self.flagged_at = 0;
+        } else if self.status != status as u8 {
+            // A bankrupt account's fee begins anew, from nothing.
+            self.flagged_at = now;
+            if !liquidating(self.status) {
+                self.quotes_since = now.max(self.quotes_since.saturating_add(1));
+            }
+        }
+        self.status = status as u8;
+    }
+
+    /// Whether a liquidation has begun and was not left alone since.
+    fn liquidation_goes_on(&self, now: i64) -> bool {
+        self.status >= Status::InLiquidation as u8
+            && now.saturating_sub(self.valued_at.max(self.flagged_at)) <= LIQUIDATION_CONTINUES_SECS
     }
 
     /// A liquidation once begun goes on until its end level, so that an account does not hover at the edge.
     fn status_after(&self, valuation: &Valuation) -> Status {
         if !valuation.initial_health().is_negative() {
             Status::Healthy
-        } else if self.status == Status::InLiquidation as u8 && valuation.liquidation_end_health().is_negative() {
-            Status::InLiquidation
+        } else if self.status >= Status::InLiquidation as u8 && valuation.liquidation_end_health().is_negative() {
+            if valuation.equity.is_negative() { Status::Bankrupt } else { Status::InLiquidation }
         } else {
             Status::MarginCall
         }
@@ -444,15 +508,15 @@ impl MarginAccount {
 
     /// I-22: below maintenance margin, or in a liquidation of the last minutes that has not reached its end.
     pub fn is_liquidatable(&self, valuation: &Valuation, now: i64) -> bool {
-        let begun = self.status == Status::InLiquidation as u8
-            && now.saturating_sub(self.valued_at) <= LIQUIDATION_CONTINUES_SECS;
-        valuation.maintenance_health().is_negative() || (begun && valuation.liquidation_end_health().is_negative())
+        let goes_on = self.liquidation_goes_on(now);
+        valuation.maintenance_health().is_negative() || (goes_on && valuation.liquidation_end_health().is_negative())
     }
 
     /// What every instruction that writes a margin account leaves behind. Slots point at live slots; positions are sorted
     /// and without gaps; empty ones are zero.
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION && self.mode <= 2, MargraveError::InvariantViolated);
+        require!(self.bracket.open == 0, MargraveError::BracketOpen);
         let live = self.risk.iter().enumerate().fold(0u32, |live, (index, slot)| live | u32::from(slot.used) << index);
         let is_live = |index: u8| live.checked_shr(index.into()).unwrap_or(0) & 1 == 1;
         for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
@@ -472,7 +536,8 @@ impl MarginAccount {
 const _: () = {
     assert!(size_of::<CollateralSlot>() == 48);
     assert!(size_of::<PositionSlot>() == 40);
-    assert!(size_of::<RiskSlot>() == 152);
+    assert!(size_of::<RiskSlot>() == 168);
+    assert!(size_of::<Bracket>() == 64);
     assert!(size_of::<Delegate>() == 40);
     assert!(size_of::<QuoteSlot>() == 24);
     assert!(
@@ -481,10 +546,12 @@ const _: () = {
                 + 8 * 7
                 + 48 * MAX_COLLATERALS
                 + 40 * MAX_POSITIONS
-                + 152 * MAX_UNDERLYINGS
+                + 168 * MAX_UNDERLYINGS
                 + 40 * MAX_DELEGATES
                 + 16
                 + 24 * MAX_QUOTES
-                + 256
+                + 8
+                + 64
+                + 72
     );
 };

@@ -60,7 +60,7 @@ pub struct Targets<'a> {
 
 impl Proposal {
     /// Discriminator, fields, and the largest change: an underlying's terms.
-    pub const SPACE: usize = 8 + 2 + 32 + 8 + 32 + 16 + 1 + 32 + 56 + 88 + 88;
+    pub const SPACE: usize = 8 + 2 + 32 + 8 + 32 + 16 + 1 + 32 + 56 + 120 + 104;
 
     pub fn require_executable(&self, now: i64) -> Result<()> {
         require!(now >= self.executable_at, MargraveError::ChangeMustWait);
@@ -106,9 +106,19 @@ impl Change {
             Self::Underlying { oracle, risk, market: new, .. } => {
                 targets.underlying.as_ref().is_some_and(|(_, underlying)| {
                     let (old_risk, old) = (&underlying.risk, &underlying.market);
-                    let (profit, version) = (risk.profit_haircut_initial_ppm, risk.version);
-                    profit >= old_risk.profit_haircut_initial_ppm
-                        && *risk == RiskTerms { profit_haircut_initial_ppm: profit, version, ..*old_risk }
+                    risk.profit_haircut_initial_ppm >= old_risk.profit_haircut_initial_ppm
+                        && risk.liquidation_volume_cap <= old_risk.liquidation_volume_cap
+                        && risk.gap_ppm <= old_risk.gap_ppm
+                        && risk.gap_pause_secs >= old_risk.gap_pause_secs
+                        && *risk
+                            == RiskTerms {
+                                version: risk.version,
+                                profit_haircut_initial_ppm: risk.profit_haircut_initial_ppm,
+                                liquidation_volume_cap: risk.liquidation_volume_cap,
+                                gap_ppm: risk.gap_ppm,
+                                gap_pause_secs: risk.gap_pause_secs,
+                                ..*old_risk
+                            }
                         && *oracle == underlying.oracle.terms
                         && new.perp_interest_cap <= old.perp_interest_cap
                         && new.future_interest_cap <= old.future_interest_cap
@@ -139,7 +149,7 @@ impl Change {
             Self::Receivers(receivers) => targets.group.receivers = *receivers,
             Self::Unpause(bits) => {
                 require!(bits & !Pause::ALL == 0, MargraveError::ParameterOutOfBounds);
-                targets.group.paused &= !bits;
+                targets.group.unpause(*bits);
             }
             Self::Bank { bank: key, terms } => {
                 // Before anything is computed with them.
@@ -166,7 +176,7 @@ impl Change {
                 underlying.market = *market;
                 underlying.invariant()?;
             }
-            Self::Resume { underlying: key } => targets.underlying(key)?.paused = 0,
+            Self::Resume { underlying: key } => targets.underlying(key)?.breaker.paused_until = 0,
         }
         targets.group.invariant()
     }

@@ -1,4 +1,5 @@
-use crate::{constants::*, error::*};
+use super::OutflowWindow;
+use crate::{breaker::Breaker, constants::*, error::*};
 use anchor_lang::prelude::*;
 use borsh::{BorshDeserialize, BorshSerialize};
 use margrave_risk::{
@@ -13,12 +14,10 @@ use margrave_risk::{
 pub struct Underlying {
     pub version: u8,
     pub bump: u8,
+    pub index: u16,
     /// Decimals of a position's smallest unit; a quantity of 10^decimals is one whole unit of the base asset.
     pub decimals: u8,
-    /// One while nothing may be opened on it.
-    pub paused: u8,
-    pub index: u16,
-    pub padding: [u8; 2],
+    pub padding: [u8; 3],
     pub group: Pubkey,
     /// ASCII, padded with zeros: part of the address.
     pub symbol: [u8; 16],
@@ -30,12 +29,15 @@ pub struct Underlying {
     pub nodes: [i64; Nodes::WORDS],
     pub perp: Perp,
     pub pool: PnlPool,
+    pub losses: LossDomain,
     /// Series given to expiries so far.
     pub series: u32,
     /// The highest initial haircut that a bank of this asset has had since it took deposits: margin leaves room for it (I-12).
     pub largest_haircut_ppm: u32,
+    /// What stops new risk here for a while.
+    pub breaker: Breaker,
     /// Zero.
-    pub reserved: [u8; 256],
+    pub reserved: [u8; 168],
     pub expiries: [ExpirySlot; MAX_EXPIRIES],
     pub strikes: [StrikeSlot; MAX_STRIKES],
 }
@@ -130,6 +132,18 @@ pub struct RiskTerms {
     pub carry_rate_ppm: u32,
     /// Beyond this age of its surface nothing may be opened on an expiry.
     pub max_surface_age_secs: u32,
+    /// Above so much value liquidated within a window nothing may be opened, micro-dollars.
+    pub liquidation_volume_cap: u64,
+    pub volume_window_secs: u32,
+    /// Further than this from the last price within an hour none is accepted, of the lower of the two.
+    pub max_jump_ppm: u32,
+    /// After a price further than this from the last one nothing may be opened and no profit drawn for a while.
+    pub gap_ppm: u32,
+    pub gap_pause_secs: u32,
+    /// So long without a slot a second is a halt of the cluster.
+    pub halt_secs: u32,
+    /// After which nothing may be opened, and nobody liquidated, for a while.
+    pub grace_secs: u32,
 }
 
 /// What may be traded here, how much of it, and for what fee.
@@ -162,6 +176,10 @@ pub struct MarketTerms {
     pub padding: u32,
     /// Traded value that moves the premium half-way to a trade's price, micro-dollars.
     pub funding_depth: u64,
+    /// Fees stay in the underlying's first-loss floor until it holds so much, micro-dollars.
+    pub first_loss_target: u64,
+    /// Most of the group's insurance that its deficits may use in a day, micro-dollars.
+    pub insurance_cap: u64,
 }
 
 /// Realised volatility and the scan range that follows it.
@@ -204,6 +222,56 @@ pub struct PnlPool {
     pub unsettled_fees: i64,
     /// What funding and expiries have charged to claims less what they have credited, micro-dollars.
     pub clearing: i64,
+}
+
+/// Who bears what a bankrupt account owes the pool: its own collateral, the floor, insurance up to a cap, the positions opposite to
+/// its own, and what others have gained here, in this order. See [`crate::losses`].
+#[zero_copy]
+#[repr(C)]
+pub struct LossDomain {
+    /// What fees have left here to bear losses first, micro-dollars, held in the quote bank's vault.
+    pub first_loss: u64,
+    /// What insurance has paid here lately.
+    pub insured: OutflowWindow,
+    /// Losses written off that profit has not borne yet, micro-dollars.
+    pub unshared: u64,
+    /// Profit registered to bear them, micro-dollars; until when, unix seconds; zero: no round goes on.
+    pub registered: u64,
+    pub registering_until: i64,
+    /// The last round.
+    pub round: u32,
+    /// Accounts that are bankrupt and hold or owe something here, and until when nobody draws profit because of them.
+    pub bankrupts: u32,
+    pub gated_until: i64,
+    /// How much of how much registered profit the round takes, micro-dollars; zero: it has not ended.
+    pub shared: u64,
+    pub shared_of: u64,
+    pub queue: DeleveragingQueue,
+}
+
+/// The positions that stand opposite to a bankrupt one, by rank.
+#[zero_copy]
+#[repr(C)]
+pub struct DeleveragingQueue {
+    /// The bankrupt account, all zeros: nobody is deleveraged.
+    pub bankrupt: Pubkey,
+    /// From when on the first of the queue may be deleveraged, unix seconds.
+    pub ready_at: i64,
+    pub kind: u8,
+    pub expiry: u8,
+    pub strike: u16,
+    pub padding: u32,
+    /// Highest rank first.
+    pub candidates: [Candidate; MAX_CANDIDATES],
+}
+
+/// An account with a profit here and a position opposite to the bankrupt one.
+#[zero_copy]
+#[repr(C)]
+pub struct Candidate {
+    pub margin_account: Pubkey,
+    /// Its profit on the underlying as a part of its equity, in millionths.
+    pub rank: u64,
 }
 
 /// One expiry: all zeros when the slot is free.
@@ -291,6 +359,13 @@ impl RiskTerms {
         require!((1..=PPM).contains(&self.vol_rate_ppm), MargraveError::ParameterOutOfBounds);
         require!((1..=PPM).contains(&self.carry_rate_ppm), MargraveError::ParameterOutOfBounds);
         require!((60..=30 * 86_400).contains(&self.max_surface_age_secs), MargraveError::ParameterOutOfBounds);
+        require!((60..=86_400).contains(&self.volume_window_secs), MargraveError::ParameterOutOfBounds);
+        require!(self.max_jump_ppm >= PPM, MargraveError::ParameterOutOfBounds);
+        // A gap is more than what a market does every day: who may tighten this at once must not stop it for good.
+        require!(self.gap_ppm >= 20_000 && self.gap_pause_secs <= 3_600, MargraveError::ParameterOutOfBounds);
+        require!((60..=86_400).contains(&self.halt_secs), MargraveError::ParameterOutOfBounds);
+        // Nobody is liquidated in the grace.
+        require!(self.grace_secs <= 3_600, MargraveError::ParameterOutOfBounds);
         Ok(())
     }
 
@@ -438,7 +513,7 @@ impl Underlying {
 
     /// What every instruction that writes an underlying leaves behind.
     pub fn invariant(&self) -> Result<()> {
-        require!(self.version == VERSION && self.paused <= 1, MargraveError::InvariantViolated);
+        require!(self.version == VERSION, MargraveError::InvariantViolated);
         require!(self.decimals <= Decimals::MAX, MargraveError::ParameterOutOfBounds);
         self.oracle.terms.require_valid()?;
         self.risk.require_valid()?;
@@ -457,10 +532,13 @@ fn dollars(micros: u64) -> Usd {
 const _: () = {
     assert!(size_of::<OracleTerms>() == 32 + 4 * 6);
     assert!(size_of::<Oracle>() == 56 + 8 * 6);
-    assert!(size_of::<RiskTerms>() == 8 * 2 + 4 * 18);
-    assert!(size_of::<MarketTerms>() == 8 * 6 + 4 * 10);
+    assert!(size_of::<RiskTerms>() == 8 * 3 + 4 * 24);
+    assert!(size_of::<MarketTerms>() == 8 * 8 + 4 * 10);
     assert!(size_of::<Perp>() == 48);
     assert!(size_of::<PnlPool>() == 24);
+    assert!(size_of::<Candidate>() == 40);
+    assert!(size_of::<DeleveragingQueue>() == 32 + 8 + 8 + 40 * MAX_CANDIDATES);
+    assert!(size_of::<LossDomain>() == 8 + 16 + 8 * 3 + 8 + 8 * 3 + 48 + 40 * MAX_CANDIDATES);
     assert!(size_of::<StrikeSlot>() == 48);
     assert!(size_of::<ExpirySlot>() == 8 * 9 + 8 * Expiry::WORDS + 8 * 2 + 16 + 8 * 2 + 16);
 };

@@ -33,6 +33,7 @@ pub fn collect_fees(ctx: Context<CollectFees>, amount: u64) -> Result<()> {
         let group = ctx.accounts.group.load()?;
         group.roles.require_admin(&ctx.accounts.admin)?;
         let mut bank = ctx.accounts.bank.load_mut()?;
+        bank.require_no_deficit(now)?;
         bank.accrue(now)?;
         bank.fees = bank.fees.checked_sub(amount).ok_or(MargraveError::BalanceExceeded)?;
         require!(amount <= ctx.accounts.vault.amount, MargraveError::VaultIlliquid);

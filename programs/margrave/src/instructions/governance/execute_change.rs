@@ -29,9 +29,9 @@ pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
     let proposal = &ctx.accounts.proposal;
     proposal.require_executable(now)?;
     let mut group = ctx.accounts.group.load_mut()?;
-    // Or no pause of execution could ever end.
+    // Or a guardian who renews a pause of execution could never be overruled.
     if !matches!(proposal.change, Change::Unpause(_)) {
-        group.require_running(Pause::EXECUTE)?;
+        group.require_running(Pause::EXECUTE, now)?;
     }
     apply(&proposal.change, &mut group, &ctx.accounts.bank, &ctx.accounts.underlying, now, false)?;
 

@@ -41,7 +41,8 @@ pub struct ListBank<'info> {
 pub fn list_bank(ctx: Context<ListBank>) -> Result<()> {
     let mut group = ctx.accounts.group.load_mut()?;
     group.roles.require_manager(&ctx.accounts.manager)?;
-    group.require_running(Pause::LISTING)?;
+    let now = Clock::get()?.unix_timestamp;
+    group.require_running(Pause::LISTING, now)?;
     let underlying = ctx.accounts.underlying.as_ref().map(|underlying| underlying.key());
     // The quote token is cash at par; anything else needs a price.
     let is_quote = ctx.accounts.mint.key() == group.quote_mint;
@@ -61,7 +62,7 @@ pub fn list_bank(ctx: Context<ListBank>) -> Result<()> {
     bank.underlying = underlying.unwrap_or_default();
     bank.deposit_index = Bank::INDEX_ONE;
     bank.borrow_index = Bank::INDEX_ONE;
-    bank.accrued_at = Clock::get()?.unix_timestamp;
+    bank.accrued_at = now;
     bank.terms = BankTerms::default();
     bank.invariant()?;
     if is_quote {

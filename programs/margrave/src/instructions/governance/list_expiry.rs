@@ -21,7 +21,7 @@ pub fn list_expiry(ctx: Context<ListExpiry>, args: ListExpiryArgs) -> Result<()>
     let now = Clock::get()?.unix_timestamp;
     let group = ctx.accounts.group.load()?;
     group.roles.require_operator(&ctx.accounts.operator)?;
-    group.require_running(Pause::LISTING)?;
+    group.require_running(Pause::LISTING, now)?;
     let times = now.saturating_add(SETTLEMENT_WINDOW_SECS)..=now.saturating_add(MAX_EXPIRY_SECS);
     require!(times.contains(&args.time), MargraveError::ParameterOutOfBounds);
 

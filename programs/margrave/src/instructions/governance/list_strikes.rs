@@ -16,7 +16,7 @@ pub fn list_strikes(ctx: Context<ListStrikes>, expiry: u8, prices: Vec<i64>) -> 
     let now = Clock::get()?.unix_timestamp;
     let group = ctx.accounts.group.load()?;
     group.roles.require_operator(&ctx.accounts.operator)?;
-    group.require_running(Pause::LISTING)?;
+    group.require_running(Pause::LISTING, now)?;
 
     let mut underlying = ctx.accounts.underlying.load_mut()?;
     let index = usize::from(expiry);

@@ -35,7 +35,7 @@ pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -
 
     let mut group = ctx.accounts.group.load_mut()?;
     group.roles.require_manager(&ctx.accounts.manager)?;
-    group.require_running(Pause::LISTING)?;
+    group.require_running(Pause::LISTING, Clock::get()?.unix_timestamp)?;
     let mut underlying = ctx.accounts.underlying.load_init()?;
     underlying.version = VERSION;
     underlying.bump = ctx.bumps.underlying;

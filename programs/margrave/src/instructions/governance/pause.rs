@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, state::*};
+use crate::{constants::*, error::*, events::*, state::*};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -11,22 +11,31 @@ pub struct PauseGroup<'info> {
     pub underlying: Option<AccountLoader<'info, Underlying>>,
 }
 
-/// Sets [`Pause`] bits of the group, or with an underlying stops new risk on it. Clearing them is a change that waits; none of
-/// them blocks an exit (I-34).
-pub fn pause(ctx: Context<PauseGroup>, bits: u32) -> Result<()> {
+/// Sets [`Pause`] bits of the group for `secs`, or with an underlying stops new risk on it. Pausing again prolongs and never
+/// shortens; ending it sooner is a change that waits. None of them blocks an exit (I-34).
+pub fn pause(ctx: Context<PauseGroup>, bits: u32, secs: u32) -> Result<()> {
+    let until = Clock::get()?.unix_timestamp.saturating_add(i64::from(secs));
     let mut group = ctx.accounts.group.load_mut()?;
     group.roles.require_guardian(&ctx.accounts.guardian)?;
     require!(bits & !Pause::ALL == 0, MargraveError::ParameterOutOfBounds);
+    require!((1..=MAX_PAUSE_SECS).contains(&secs), MargraveError::PauseTooLong);
     match &ctx.accounts.underlying {
         Some(underlying) => {
             require!(bits == Pause::NEW_RISK, MargraveError::ParameterOutOfBounds);
-            underlying.load_mut()?.paused = 1;
+            let held = &mut underlying.load_mut()?.breaker.paused_until;
+            *held = until.max(*held);
         }
-        None => group.paused |= bits,
+        None => group.pause(bits, until),
     }
     group.invariant()?;
 
     let underlying = ctx.accounts.underlying.as_ref().map(|underlying| underlying.key());
-    emit!(PausedBits { group: ctx.accounts.group.key(), underlying, bits, guardian: ctx.accounts.guardian.key() });
+    emit!(PausedUntil {
+        group: ctx.accounts.group.key(),
+        underlying,
+        bits,
+        until,
+        guardian: ctx.accounts.guardian.key()
+    });
     Ok(())
 }

@@ -15,7 +15,7 @@ pub fn set_surface(ctx: Context<SetSurface>, expiry: u8, series: u32, surface: S
     let now = Clock::get()?.unix_timestamp;
     let group = ctx.accounts.group.load()?;
     group.roles.require_operator(&ctx.accounts.operator)?;
-    group.require_running(Pause::SURFACE)?;
+    group.require_running(Pause::SURFACE, now)?;
 
     let mut underlying = ctx.accounts.underlying.load_mut()?;
     let index = usize::from(expiry);

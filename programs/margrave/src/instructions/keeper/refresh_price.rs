@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::read_price, state::*};
+use crate::{breaker::Present, error::*, events::*, oracle::read_price, state::*};
 use anchor_lang::prelude::*;
 
 #[derive(Accounts)]
@@ -13,13 +13,15 @@ pub struct RefreshPrice<'info> {
 /// Accepts a Pyth price into an underlying, and brings funding, volatility, scan range, forwards and expiries to its moment.
 /// Anyone may call it; every check of I-18 applies.
 ///
+/// It may trip breakers, which then stop new risk on the underlying for a while.
 /// A price equal in time to the accepted one is left alone and succeeds, so that many transactions may carry it.
 pub fn refresh_price(ctx: Context<RefreshPrice>) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
     let group = ctx.accounts.group.load()?;
     let mut underlying = ctx.accounts.underlying.load_mut()?;
     let update = read_price(&group, &underlying.oracle.terms, &ctx.accounts.price_account)?;
-    let is_new = underlying.refresh(&update, &group.options.terms()?, now)?;
+    let before = underlying.breaker;
+    let is_new = underlying.refresh(&update, &group.options.terms()?, &present)?;
     underlying.invariant()?;
 
     if is_new {
@@ -33,6 +35,9 @@ pub fn refresh_price(ctx: Context<RefreshPrice>) -> Result<()> {
             stable_price: oracle.stable_price,
             scan_range: underlying.range.range,
         });
+        for (breaker, until) in underlying.breaker.tripped_since(&before, present.now) {
+            emit!(BreakerTripped { underlying: ctx.accounts.underlying.key(), breaker, until });
+        }
     }
     Ok(())
 }

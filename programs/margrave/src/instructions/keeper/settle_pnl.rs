@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*};
+use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, state::*};
 use anchor_lang::prelude::*;
 
 #[event_cpi]
@@ -19,10 +19,12 @@ pub struct SettlePnl<'info> {
 /// Realises the profit and loss of an account's perps and futures on one underlying at the mark, then pays a loss from the
 /// account's quote deposit into the pool, or a profit from the pool into the deposit, as far as either goes. Anyone.
 ///
-/// No winner is paid before a loser has paid (I-03, I-08). What a deposit does not cover stays owed; with `borrow` it becomes a
+/// No winner is paid before a loser has paid (I-03, I-08), nor while a deficit is open or may still have to be declared (I-28).
+/// What a deposit does not cover stays owed; with `borrow` it becomes a
 /// loan if its owner signs and the account meets its initial margin, so that lenders never take over a loss that is not covered.
 pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
+    let now = present.now;
     let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
     let group = accounts.group.load()?;
     let mut account = accounts.margin_account.load_mut()?;
@@ -37,8 +39,14 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
         let mut bank = accounts.quote_bank.load_mut()?;
         bank.accrue(now)?;
         account.realise(index, &underlying, now)?;
+        underlying.bear_loss(&mut account.risk[index], &group.terms, now)?;
+        // A bankrupt account draws what it is owed: that bears its losses first.
+        if account.risk[index].claim > 0 && !account.is_bankrupt() {
+            underlying.losses.require_closed(now)?;
+        }
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
-        let paid = account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending)?;
+        let paid =
+            account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending, &present)?;
         account.report(index, &mut underlying)?;
         underlying.invariant()?;
         bank.invariant()?;
@@ -48,9 +56,10 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
     account.compact()?;
     account.invariant()?;
     if account.shares_in(&accounts.quote_bank.key()) < 0 && paid > 0 && borrow {
-        group.require_running(Pause::BORROW)?;
+        group.require_running(Pause::BORROW, now)?;
         let named = [accounts.quote_bank.as_ref(), accounts.underlying.as_ref()];
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+        require_not_stopped(&account, &directory, &present, Lending::Allowed)?;
         let mut arranged = Arranged::new(&group)?;
         require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
         require_debt_in_range(&account, &accounts.quote_bank.key(), &directory, now)?;

@@ -15,7 +15,9 @@ pub struct CloseMarginAccount<'info> {
 pub fn close_margin_account(ctx: Context<CloseMarginAccount>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let account = ctx.accounts.margin_account.load()?;
-    require!(account.is_empty() && now > account.opened_at, MargraveError::MarginAccountNotEmpty);
+    require!(account.is_empty() && now > account.quotes_since, MargraveError::MarginAccountNotEmpty);
+
+    account.invariant()?;
 
     emit!(MarginAccountClosed { margin_account: ctx.accounts.margin_account.key(), owner: account.owner });
     Ok(())

@@ -1,5 +1,5 @@
 use super::trade::execute;
-use crate::{error::*, events::*, quote::Quote, state::*, trading::Leg};
+use crate::{breaker::Present, error::*, events::*, quote::Quote, state::*, trading::Leg};
 use anchor_lang::prelude::*;
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -37,8 +37,8 @@ pub struct FillQuote<'info> {
 ///
 /// The same margin rules as for a trade. A quote is never filled beyond its units, after its time, or by others than it allows.
 pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteArgs) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
-    let accounts = &*ctx.accounts;
+    let present = Present::get()?;
+    let (accounts, now) = (&*ctx.accounts, present.now);
     let (quote, signer) = Quote::signed(&accounts.instructions, args.signature_index)?;
     let taker_allowed = quote.taker == Pubkey::default() || quote.taker == accounts.taker.key();
     let ours = quote.group == accounts.group.key() && quote.maker == accounts.maker.key() && taker_allowed;
@@ -46,7 +46,7 @@ pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteA
     {
         let (taker, mut maker) = (accounts.taker.load()?, accounts.maker.load_mut()?);
         require!(taker.may_trade(accounts.taker_authority.key, now), MargraveError::SignerMayNotTrade);
-        require!(maker.opened_at == quote.opened_at, MargraveError::QuoteOfOthers);
+        require!(maker.quotes_since == quote.quotes_since, MargraveError::QuoteOfOthers);
         require!(maker.may_trade(&signer, now), MargraveError::QuoteSignerMayNotTrade);
         maker.fill_quote(&quote, args.units, now)?;
     }
@@ -57,7 +57,7 @@ pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteA
     };
     let legs = quote.legs.iter().map(times).collect::<Result<Vec<_>>>()?;
     let (group, taker, maker) = (&accounts.group, &accounts.taker, &accounts.maker);
-    let sides = execute(group, taker, maker, ctx.remaining_accounts, &legs, &args.sheets, now)?;
+    let sides = execute(group, taker, maker, ctx.remaining_accounts, &legs, &args.sheets, present)?;
 
     let [taker, maker] = sides;
     let event = QuoteTraded { taker, maker, nonce: quote.nonce, units: args.units, legs };

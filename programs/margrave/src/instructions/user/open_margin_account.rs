@@ -28,7 +28,7 @@ pub fn open_margin_account(ctx: Context<OpenMarginAccount>, number: u16) -> Resu
     account.number = number;
     account.group = ctx.accounts.group.key();
     account.owner = ctx.accounts.owner.key();
-    account.opened_at = Clock::get()?.unix_timestamp;
+    account.quotes_since = Clock::get()?.unix_timestamp;
     account.invariant()?;
 
     emit!(MarginAccountOpened {

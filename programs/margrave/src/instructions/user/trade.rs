@@ -1,4 +1,4 @@
-use crate::{constants::*, error::*, events::*, portfolio::*, state::*, trading::*};
+use crate::{breaker::Present, constants::*, error::*, events::*, portfolio::*, state::*, trading::*};
 use anchor_lang::prelude::*;
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -34,8 +34,8 @@ pub struct Trade<'info> {
 /// Each side must meet its initial margin afterwards, or have only reduced its risk (I-15). Payments round against the taker;
 /// positions and payments sum to zero with the fees (I-02, I-03, I-04).
 pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
-    let accounts = &*ctx.accounts;
+    let present = Present::get()?;
+    let (accounts, now) = (&*ctx.accounts, present.now);
     {
         let (taker, maker) = (accounts.taker.load()?, accounts.maker.load()?);
         require!(taker.may_trade(accounts.taker_authority.key, now), MargraveError::SignerMayNotTrade);
@@ -43,7 +43,7 @@ pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Resul
     }
     let TradeArgs { legs, sheets } = args;
     let sides =
-        execute(&accounts.group, &accounts.taker, &accounts.maker, ctx.remaining_accounts, &legs, &sheets, now)?;
+        execute(&accounts.group, &accounts.taker, &accounts.maker, ctx.remaining_accounts, &legs, &sheets, present)?;
 
     let [taker, maker] = sides;
     Traded { taker, maker, legs }.emit_by(&accounts.event_authority)
@@ -58,12 +58,12 @@ pub fn execute<'info>(
     remaining: &'info [AccountInfo<'info>],
     legs: &[Leg],
     sheets: &[u8],
-    now: i64,
+    present: Present,
 ) -> Result<[SideSummary; 2]> {
     require!((1..=MAX_LEGS).contains(&legs.len()) && legs.len() == sheets.len(), MargraveError::LegsOutOfRange);
     let (group_key, terms) = (group.key(), group.load()?);
     let directory = InstructionAccounts::new(&[], remaining);
-    let trading = Trading { group: &terms, accounts: &directory, group_key, now };
+    let trading = Trading { group: &terms, accounts: &directory, group_key, present };
     let (taker_key, maker_key) = (taker.key(), maker.key());
     let (mut taker, mut maker) = (taker.load_mut()?, maker.load_mut()?);
     let (mut taker, mut maker) = (Side::new(&mut taker), Side::new(&mut maker));

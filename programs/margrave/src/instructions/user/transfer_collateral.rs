@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*};
+use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, state::*};
 use anchor_lang::prelude::*;
 
 #[event_cpi]
@@ -52,9 +52,10 @@ pub fn transfer_collateral<'info>(ctx: Context<'info, TransferCollateral<'info>>
         account.invariant()?;
     }
     if !from.is_flat() {
-        group.require_running(Pause::WITHDRAW)?;
+        group.require_running(Pause::WITHDRAW, now)?;
         let named = [accounts.bank.as_ref()];
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+        require_not_stopped(&from, &directory, &Present::get()?, Lending::Refused)?;
         let mut arranged = Arranged::new(&group)?;
         require_initial_margin(&revalue(&mut from, &mut arranged, &directory, Action::AddRisk, now)?)?;
     }

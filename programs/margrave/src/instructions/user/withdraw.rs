@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*, vault::pay_out};
+use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, state::*, vault::pay_out};
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 
@@ -48,6 +48,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
     let group = accounts.group.load()?;
     let (amount, shares, lent) = {
         let mut bank = accounts.bank.load_mut()?;
+        bank.require_no_deficit(now)?;
         bank.accrue(now)?;
         let before = account.shares_in(&key);
         let amount = if amount == u64::MAX { bank.atoms_down(before.max(0).unsigned_abs())? } else { amount };
@@ -57,7 +58,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         require!(amount <= accounts.vault.amount, MargraveError::VaultIlliquid);
         let lent = shares < before.min(0);
         if lent {
-            group.require_running(Pause::BORROW)?;
+            group.require_running(Pause::BORROW, now)?;
             // What is set aside for others is not lent.
             require!(accounts.vault.amount - amount >= bank.reserves()?, MargraveError::VaultIlliquid);
         }
@@ -72,9 +73,11 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
     let sequence = account.sequence;
 
     if !account.is_flat() {
-        group.require_running(Pause::WITHDRAW)?;
+        group.require_running(Pause::WITHDRAW, now)?;
         let named = [accounts.bank.as_ref()];
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+        let lending = if lent { Lending::Allowed } else { Lending::Refused };
+        require_not_stopped(&account, &directory, &Present::get()?, lending)?;
         let mut arranged = Arranged::new(&group)?;
         require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
         if lent {

@@ -1,0 +1,129 @@
+use crate::{
+    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*,
+    vault::pay_out,
+};
+use anchor_lang::{
+    prelude::*,
+    solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
+};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use solana_instructions_sysvar::{load_current_index_checked, load_instruction_at_checked};
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct BeginBracket<'info> {
+    pub group: AccountLoader<'info, Group>,
+    /// Anybody: no margin account and no inventory are needed.
+    pub liquidator: Signer<'info>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub liquidatee: AccountLoader<'info, MarginAccount>,
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        has_one = mint @ MargraveError::MintMismatch,
+        has_one = vault @ MargraveError::VaultMismatch,
+    )]
+    pub bank: AccountLoader<'info, Bank>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub outflow_limit: AccountLoader<'info, OutflowLimit>,
+    #[account(mut)]
+    pub vault: InterfaceAccount<'info, TokenAccount>,
+    // mint - checked by the bank
+    pub mint: InterfaceAccount<'info, Mint>,
+    #[account(mut, constraint = destination.mint == mint.key() @ MargraveError::MintMismatch)]
+    pub destination: InterfaceAccount<'info, TokenAccount>,
+    pub token_program: Interface<'info, TokenInterface>,
+    /// CHECK: the instructions sysvar by its address.
+    #[account(address = solana_instructions_sysvar::ID @ MargraveError::BracketNotEnded)]
+    pub instructions: UncheckedAccount<'info>,
+    // remaining - the account's other banks and its underlyings
+}
+
+/// Takes `amount` atoms of collateral out of an account below its maintenance margin, to be sold elsewhere; `end_bracket`, later in
+/// the same transaction, pays in what it was sold for. Until then nothing else of this program touches the account.
+///
+/// What leaves counts against the outflow limits (I-31); the other ways of liquidation move no tokens and are never limited.
+pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u64) -> Result<()> {
+    require!(amount > 0, MargraveError::AmountMustBePositive);
+    let present = Present::get()?;
+    let now = present.now;
+    let accounts = &mut *ctx.accounts;
+    require!(get_stack_height() == TRANSACTION_LEVEL_STACK_HEIGHT, MargraveError::BracketCalledByProgram);
+    require_ended(&accounts.instructions, accounts.liquidatee.key())?;
+    let key = accounts.bank.key();
+    let summary = {
+        let group = accounts.group.load()?;
+        let named = [accounts.bank.as_ref()];
+        let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+        let mut arranged = Arranged::new(&group)?;
+        accounts.bank.load_mut()?.accrue(now)?;
+        let mut account = accounts.liquidatee.load_mut()?;
+        require!(account.bracket.open == 0, MargraveError::BracketOpen);
+        arranged.read(&account, &directory, Action::Reduce, now)?;
+        let before = arranged.valuation()?;
+        if !account.is_liquidatable(&before, now) {
+            log_valuation(&before);
+            return err!(MargraveError::AccountIsHealthy);
+        }
+        account.begin_liquidation(&before, now);
+
+        let mut bank = accounts.bank.load_mut()?;
+        let value = {
+            let sheet = directory.priced(&bank, &present)?;
+            bank.value_at_price_up(amount, sheet.as_ref().map(|sheet| sheet.oracle.price))?
+        };
+        let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, now);
+        let lost = u128::from(value) * u128::from(bonus) / u128::from(crate::constants::PPM);
+        let lost = i64::try_from(lost).map_err(|_| MargraveError::ValueOutOfRange)?;
+        account.bracket = Bracket {
+            liquidator: accounts.liquidator.key(),
+            value: i64::try_from(value).map_err(|_| MargraveError::ValueOutOfRange)?,
+            least_equity: arranged.full_equity_and_debts(&before).0.saturating_sub(lost),
+            health: before.maintenance_health().micros(),
+            open: 1,
+            padding: [0; 7],
+        };
+        let shares = bank.debit(account.shares_in(&key), amount, Lending::Refused)?;
+        require!(amount <= accounts.vault.amount, MargraveError::VaultIlliquid);
+        account.set_shares(key, bank.underlying, shares)?;
+        bank.count_outflow(&mut *accounts.outflow_limit.load_mut()?, &group, amount, now)?;
+        bank.invariant()?;
+        account.count_change()?;
+        account.record(&before, now);
+        SideSummary::of(accounts.liquidatee.key(), &account, before)
+    }; // release everything: the bank signs for the vault next
+    pay_out(
+        &accounts.bank,
+        &mut accounts.vault,
+        &accounts.destination,
+        &accounts.mint,
+        &accounts.token_program,
+        amount,
+    )?;
+
+    let event = BracketBegun { liquidatee: summary, liquidator: accounts.liquidator.key(), bank: key, amount };
+    event.emit_by(&accounts.event_authority)
+}
+
+/// Requires that a later instruction of the transaction ends the bracket, and that nothing of this program is between but prices.
+fn require_ended(instructions: &AccountInfo, liquidatee: Pubkey) -> Result<()> {
+    let here = load_current_index_checked(instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
+    let mut index = usize::from(here) + 1;
+    loop {
+        let next =
+            load_instruction_at_checked(index, instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
+        if next.program_id == crate::ID {
+            if next.data.starts_with(crate::instruction::EndBracket::DISCRIMINATOR) {
+                let ends = next.accounts.get(END_BRACKET_LIQUIDATEE).is_some_and(|meta| meta.pubkey == liquidatee);
+                require!(ends, MargraveError::BracketNotEnded);
+                return Ok(());
+            }
+            let is_price = next.data.starts_with(crate::instruction::RefreshPrice::DISCRIMINATOR);
+            require!(is_price, MargraveError::BracketNotEnded);
+        }
+        index += 1;
+    }
+}
+
+/// Where `end_bracket` names the account.
+const END_BRACKET_LIQUIDATEE: usize = 2;

@@ -1,0 +1,104 @@
+use crate::{error::*, events::*, liquidation::Taken, losses::*, portfolio::*, state::*, trading::Sheet};
+use anchor_lang::prelude::*;
+use margrave_risk::Quantity;
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct Deleverage<'info> {
+    pub group: AccountLoader<'info, Group>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub bankrupt: AccountLoader<'info, MarginAccount>,
+    /// The first of the queue.
+    #[account(
+        mut,
+        has_one = group @ MargraveError::GroupMismatch,
+        constraint = margin_account.key() != bankrupt.key() @ MargraveError::SelfDealing,
+    )]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub underlying: AccountLoader<'info, Underlying>,
+    #[account(mut, address = group.load()?.quote_bank @ MargraveError::BankMissing)]
+    pub quote_bank: AccountLoader<'info, Bank>,
+    // remaining - the banks and other underlyings of the bankrupt account; those it owes something must be writable
+}
+
+/// Closes a bankrupt account's position against the first of the queue: at the mark, and where floor and insurance do not reach, at the
+/// price at which the bankrupt account owes no more than they pay. No more than its position, and no more than the profit of the
+/// account opposite bears (I-27). Anyone, when the notice has run out.
+pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Instrument) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
+    let group = accounts.group.load()?;
+    let named = [accounts.underlying.as_ref(), accounts.quote_bank.as_ref()];
+    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+    let (mut bankrupt, mut account) = (accounts.bankrupt.load_mut()?, accounts.margin_account.load_mut()?);
+    bankrupt.require_deleverageable(&directory, &group.terms, now)?;
+    let mut underlying = accounts.underlying.load_mut()?;
+    let queue = &underlying.losses.queue;
+    require!(queue.is_about(&accounts.bankrupt.key(), &instrument), MargraveError::NotFirstInQueue);
+    require!(now >= queue.ready_at, MargraveError::NoticeRunning);
+    let first = queue.candidates[0].margin_account;
+    require_keys_eq!(first, accounts.margin_account.key(), MargraveError::NotFirstInQueue);
+
+    for one in [&mut bankrupt, &mut account] {
+        let index = one.risk_in(&key).ok_or(MargraveError::NotACandidate)?;
+        one.realise(index, &underlying, now)?;
+        one.report(index, &mut underlying)?;
+    }
+    let claim = |one: &MarginAccount| one.risk_in(&key).map_or(0, |index| one.risk[index].claim);
+    let (deficit, profit) = ((-claim(&bankrupt)).max(0), claim(&account));
+    let insured = {
+        let bank = accounts.quote_bank.load()?;
+        let room = underlying.losses.insured.room(underlying.market.insurance_cap, now);
+        underlying.losses.first_loss.saturating_add(bank.insurance.min(room))
+    };
+    let uncovered = deficit.unsigned_abs().saturating_sub(insured);
+    let (wanted, offered) = (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument)?);
+    let lot = underlying.market.lot.max(1);
+    let size = closable(wanted, offered, uncovered, profit, lot);
+    let (mut quantity, mut price_paid, mut concession) = (0, 0, 0);
+    if size > 0 {
+        let share = u128::from(uncovered) * u128::from(size.unsigned_abs());
+        let share = share.div_ceil(u128::from(wanted.unsigned_abs()));
+        concession = i64::try_from(share).map_err(|_| MargraveError::ValueOutOfRange)?;
+        quantity = size * wanted.signum();
+        let (given, received);
+        {
+            let sheet = Sheet::of(key, &underlying, &instrument, now)?;
+            let value = sheet.mark.value_down(Quantity::new(quantity), sheet.unit).or_refuse()?.micros();
+            price_paid = value.checked_add(concession).ok_or(MargraveError::ValueOutOfRange)?;
+            let taken = Taken { instrument, quantity, price_paid, fee: -concession };
+            given = bankrupt.take_over(&sheet, key, &taken, -1)?;
+            received = account.take_over(&sheet, key, &taken, 1)?;
+        }
+        underlying.change_interest(&instrument, given + received)?;
+    }
+    let left = bankrupt.position_of(&key, &instrument).unwrap_or(0);
+    // Whoever has nothing left that could be closed makes room for the next.
+    let is_used_up = {
+        let (offered, profit) = (account.position_of(&key, &instrument).unwrap_or(0), claim(&account));
+        left != 0 && closable(left, offered, uncovered - concession.unsigned_abs().min(uncovered), profit, lot) == 0
+    };
+    if left == 0 {
+        underlying.losses.queue = bytemuck::Zeroable::zeroed();
+    } else if is_used_up {
+        underlying.losses.queue.remove_first();
+    }
+    underlying.invariant()?;
+    drop(underlying); // the valuation reads it
+    account.count_change()?;
+    account.compact()?;
+    account.invariant()?;
+    bankrupt.restate(&group, &directory, now)?;
+
+    let event = Deleveraged {
+        underlying: key,
+        bankrupt: accounts.bankrupt.key(),
+        margin_account: accounts.margin_account.key(),
+        instrument,
+        quantity,
+        price_paid,
+        concession,
+    };
+    event.emit_by(&accounts.event_authority)
+}

@@ -1,0 +1,45 @@
+use crate::{error::*, events::*, state::*};
+use anchor_lang::prelude::*;
+
+#[event_cpi]
+#[derive(Accounts)]
+pub struct RegisterProfit<'info> {
+    #[account(mut)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    #[account(mut)]
+    pub underlying: AccountLoader<'info, Underlying>,
+}
+
+/// Realises what an account has gained on an underlying whose losses are to be shared, and registers it to bear its part. Anyone, until
+/// the round ends; once in a round.
+pub fn register_profit(ctx: Context<RegisterProfit>) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
+    let mut account = accounts.margin_account.load_mut()?;
+    let mut underlying = accounts.underlying.load_mut()?;
+    // The underlying is the account's own, found by key, so that its group is the account's.
+    let index = account.risk_in(&key).ok_or(MargraveError::NotACandidate)?;
+    let (round, until) = (underlying.losses.round, underlying.losses.registering_until);
+    require!(until != 0 && now <= until, MargraveError::NoticeRunning);
+    require!(account.risk[index].loss_round != round, MargraveError::AlreadyRegistered);
+
+    account.realise(index, &underlying, now)?;
+    account.report(index, &mut underlying)?;
+    let profit = account.risk[index].claim;
+    require!(profit > 0, MargraveError::NotACandidate);
+    (account.risk[index].loss_round, account.risk[index].registered) = (round, profit);
+    let registered = underlying.losses.registered.checked_add(profit.unsigned_abs());
+    underlying.losses.registered = registered.ok_or(MargraveError::ValueOutOfRange)?;
+    account.count_change()?;
+    account.invariant()?;
+    underlying.invariant()?;
+
+    let event = ProfitRegistered {
+        underlying: key,
+        margin_account: accounts.margin_account.key(),
+        profit,
+        registered: underlying.losses.registered,
+        round,
+    };
+    event.emit_by(&accounts.event_authority)
+}

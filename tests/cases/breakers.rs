@@ -695,7 +695,7 @@ fn many_liquidations_stop_new_risk_and_no_liquidation() {
     for step in [96, 92, 88] {
         floor.later(MINUTE + 1, PRICE * step / 100);
     }
-    // 100 SOL at 30.80 less one per cent are 3,049.20 dollars; six more are 182.952.
+    // 100 SOL at 30.80 are 3,080 dollars; six more are 184.80.
     let quantity = |floor: &mut Floor, sol: u64| {
         floor.later(1, PRICE * 88 / 100);
         floor.world.liquidate(&floor.keeper, &floor.victim, sol * SOL)
@@ -708,9 +708,9 @@ fn many_liquidations_stop_new_risk_and_no_liquidation() {
     let breaker = floor.world.underlying().breaker;
     let [(LiquidationVolume, until)] = tripped(&second)[..] else { panic!("{:?}", tripped(&second)) };
     // Two seconds of an hour have faded.
-    assert_eq!(breaker.volume, 3_049_200_000 - 3_049_200_000 * 2 / 3_600 + 182_952_000);
-    // 30.46 dollars above the cap of 3,230.46: 33.9 seconds of an hour.
-    assert_eq!(until, floor.world.now() + 34);
+    assert_eq!(breaker.volume, 3_080_000_000 - 3_080_000_000 * 2 / 3_600 + 184_800_000);
+    // 63.09 dollars of 3,263.09 are above the cap: 69.6 seconds of an hour.
+    assert_eq!(until, floor.world.now() + 70);
     floor.is_stopped(LiquidationVolumeExceeded);
     floor.everybody_may_pay_reduce_and_leave();
     floor.world.withdraw(&floor.borrower, Token::Sol, SOL).unwrap();

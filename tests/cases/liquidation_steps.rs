@@ -153,6 +153,31 @@ fn collateral_is_bought_for_a_debt() {
     drop(lender);
 }
 
+/// What the client quotes is what the chain does, interest since the last transaction included.
+#[test]
+fn a_purchase_of_collateral_is_what_the_client_quoted() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let _lender = world.funded("lender", 100_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 0, 1_000 * SOL);
+    let keeper = world.funded("keeper", 50_000 * DOLLAR, 0);
+    world.borrow(&alice, Token::Usdc, 20_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 30 * 86_400);
+    falls_to(&mut world, 255_000_000_000);
+    let (key, banks, now) = (alice.margin_account, [world.sol_bank, world.usdc_bank], world.now());
+    for most in [1_000 * DOLLAR, u64::MAX] {
+        let accounts = world.accounts();
+        let quoted = accounts.collateral_step(&key, [&banks[0], &banks[1]], most, now).unwrap().expect("it helps");
+        let receipt = world.liquidate_collateral(&keeper, &alice, banks, most).unwrap();
+        let events = receipt.events();
+        let [Event::CollateralLiquidated(event)] = &events[..] else { panic!("one event") };
+        assert_eq!((quoted.exchange.repaid, quoted.exchange.seized), (event.repaid, event.seized));
+        // Shares round by an atom each.
+        let after = event.liquidatee.numbers.equity - quoted.after.equity.micros();
+        assert!(after.abs() <= 2, "{after}");
+    }
+    assert!(world.accounts().collateral_step(&key, [&banks[0], &banks[1]], u64::MAX, now).unwrap().is_none());
+}
+
 /// A fully hedged account that has been drained by fees and funding has no single position that helps: a slice of everything does.
 #[test]
 fn a_slice_keeps_hedges_whole() {
@@ -165,10 +190,15 @@ fn a_slice_keeps_hedges_whole() {
     let before = value(&desk.world, &desk.alice);
     assert!(before.maintenance_health().is_negative() && !before.equity.is_negative());
     let held = desk.world.account(&desk.alice);
+    let (key, now) = (desk.alice.margin_account, desk.world.now());
+    let quoted = desk.world.accounts().slice(&key, margrave_risk::Ratio::ONE, now).unwrap().expect("a slice helps");
     let receipt = desk.world.liquidate_slice(&keeper, &desk.alice, 1 << 30).unwrap();
     let events = receipt.events();
     let [Event::SliceLiquidated(event)] = &events[..] else { panic!("one event") };
     assert!(event.price_paid > 0 && event.share < 1 << 30);
+    assert_eq!((quoted.share.bits(), quoted.price_paid), (event.share, event.price_paid));
+    // Two per cent less than its equity.
+    assert!((quoted.equity * 98 / 100 - quoted.price_paid).abs() <= 2, "{quoted:?}");
     let after = value(&desk.world, &desk.alice);
     assert!(after.maintenance_health() > before.maintenance_health());
     // At its end but for what lots leave behind.

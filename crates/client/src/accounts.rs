@@ -1,8 +1,15 @@
 //! A cache of decoded accounts, and the same valuation the program makes of them.
 
 use anchor_lang::{ZeroCopy, error, prelude::*};
-use margrave::{error::MargraveError, instructions::*, liquidation::*, oracle::Action, portfolio::*, state::*};
-use margrave_risk::Valuation;
+use margrave::{
+    error::{MargraveError, OrRefuse},
+    instructions::*,
+    liquidation::*,
+    oracle::Action,
+    portfolio::*,
+    state::*,
+};
+use margrave_risk::{Ratio, Usd, Valuation, quote_slice};
 use std::{collections::HashMap, ops::Deref};
 
 /// Decoded accounts by address.
@@ -44,6 +51,40 @@ impl Accounts {
 
     fn group_of(&self, account: &MarginAccount) -> Result<&Group> {
         self.groups.get(&account.group).ok_or_else(|| error!(MargraveError::GroupMismatch))
+    }
+
+    /// The sheet that prices a bank; none for the quote token.
+    fn sheet_of(&self, bank: &Bank) -> Result<Option<&Underlying>> {
+        if bank.is_quote() {
+            return Ok(None);
+        }
+        let sheet = self.underlyings.get(&bank.underlying);
+        sheet.map(|sheet| Some(&**sheet)).ok_or_else(|| error!(MargraveError::UnderlyingMissing))
+    }
+
+    /// What a liquidation or a flag would find at unix time `now`: old prices count as long as there is one.
+    ///
+    /// # Errors
+    /// As [`Accounts::value`].
+    pub fn value_to_liquidate(&self, key: &Pubkey, now: i64) -> Result<Valuation> {
+        self.arranged(self.margin_account(key)?, Action::Reduce, now)?.valuation()
+    }
+
+    /// The account's initial health at unix time `now` after something that is only thought of.
+    ///
+    /// # Errors
+    /// As [`Accounts::value`], and those of `change`.
+    pub fn initial_health_after(
+        &self,
+        key: &Pubkey,
+        now: i64,
+        change: impl FnOnce(&mut MarginAccount) -> Result<()>,
+    ) -> Result<i64> {
+        let mut account = Box::new(*self.margin_account(key)?);
+        change(&mut account)?;
+        account.count_change()?;
+        account.compact()?;
+        Ok(self.arranged(&account, Action::AddRisk, now)?.valuation()?.initial_health().micros())
     }
 
     /// The account as plain numbers, for an action at unix time `now`.
@@ -116,6 +157,59 @@ impl Accounts {
         Ok(Some(Step { units, taken: step.takes(units)?.to_vec(), before: step.before, after }))
     }
 
+    /// What the chain would let a liquidator buy of an account's deposit in `asset_bank` for what it owes in `debt_bank`, for at most
+    /// `max_repay` atoms. `None` as for [`Accounts::position_step`].
+    ///
+    /// # Errors
+    /// As [`Accounts::position_step`].
+    pub fn collateral_step(
+        &self,
+        key: &Pubkey,
+        [asset_bank, debt_bank]: [&Pubkey; 2],
+        max_repay: u64,
+        now: i64,
+    ) -> Result<Option<CollateralQuote>> {
+        let mut account = Box::new(*self.margin_account(key)?);
+        let (mut asset, mut debt) = (*self.bank(asset_bank)?, *self.bank(debt_bank)?);
+        asset.accrue(now)?;
+        debt.accrue(now)?;
+        let sheets = [self.sheet_of(&asset)?, self.sheet_of(&debt)?];
+        for sheet in sheets.into_iter().flatten() {
+            sheet.oracle.require_good_for(Action::Liquidate, now)?;
+        }
+        let directory = Accrued { accounts: self, banks: [(asset_bank, &asset), (debt_bank, &debt)] };
+        let group = self.group_of(&account)?;
+        let mut arranged = Arranged::new(group)?;
+        arranged.read(&account, &directory, Action::Reduce, now)?;
+        let (asset, debt) = ((asset_bank, &asset), (debt_bank, &debt));
+        let step = CollateralStep::new(&mut account, &arranged, &group.terms, asset, debt, sheets, now);
+        let Some(mut step) = unless_useless(step)? else { return Ok(None) };
+        let Some(units) = unless_useless(step.quote(&mut arranged, max_repay))? else { return Ok(None) };
+        let after = step.after(&mut arranged, units)?;
+        Ok(Some(CollateralQuote { exchange: step.exchange(units)?, before: step.before, after }))
+    }
+
+    /// What the chain would let a liquidator buy of everything an account has, at most `max_share`, and for how much. `None` as for
+    /// [`Accounts::position_step`], and of an account without equity.
+    ///
+    /// # Errors
+    /// As [`Accounts::position_step`]; the whole account needs fresh prices.
+    pub fn slice(&self, key: &Pubkey, max_share: Ratio, now: i64) -> Result<Option<Slice>> {
+        let mut account = Box::new(*self.margin_account(key)?);
+        let arranged = self.arranged(&account, Action::Liquidate, now)?;
+        let before = arranged.valuation()?;
+        if !account.is_liquidatable(&before, now) || before.equity.micros() <= 0 {
+            return Ok(None);
+        }
+        account.begin_liquidation(&before, now);
+        let price_ppm = self.group_of(&account)?.terms.slice_price_ppm(&account, now);
+        let price = Ratio::from_ppm_up(price_ppm).or_refuse()?;
+        let equity = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?;
+        let whole = equity.mul_up(price);
+        let share = quote_slice(&before, whole).min(max_share);
+        Ok(Some(Slice { share, price_paid: whole.mul_up(share).micros(), equity: equity.mul_down(share).micros(), before }))
+    }
+
     /// The same of the perp alone.
     ///
     /// # Errors
@@ -135,14 +229,53 @@ pub struct Step {
     pub after: Valuation,
 }
 
+/// A purchase of collateral as the chain would make it.
+#[derive(Clone, Debug)]
+pub struct CollateralQuote {
+    pub exchange: Exchange,
+    pub before: Valuation,
+    pub after: Valuation,
+}
+
+/// A part of a whole account, as the chain would sell it but for whole lots.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    pub share: Ratio,
+    /// What the liquidator pays, and the equity it gets for it, micro-dollars.
+    pub price_paid: i64,
+    pub equity: i64,
+    pub before: Valuation,
+}
+
+/// The cache with interest of two banks up to date.
+struct Accrued<'a> {
+    accounts: &'a Accounts,
+    banks: [(&'a Pubkey, &'a Bank); 2],
+}
+
+impl Directory for Accrued<'_> {
+    fn bank(&self, key: &Pubkey) -> Result<impl Deref<Target = Bank>> {
+        let accrued = self.banks.iter().find(|(known, _)| *known == key).map(|(_, bank)| *bank);
+        let cached = self.accounts.banks.get(key);
+        accrued.or(cached).ok_or_else(|| error!(MargraveError::BankMissing))
+    }
+
+    fn underlying(&self, key: &Pubkey) -> Result<impl Deref<Target = Underlying>> {
+        self.accounts.underlying(key)
+    }
+}
+
 /// What the chain refuses because there is nothing to do is no error of whoever asks.
 fn unless_useless<T>(outcome: Result<T>) -> Result<Option<T>> {
-    use MargraveError::{AccountIsHealthy, LiquidationWouldNotHelp, NoPosition};
+    use MargraveError::{
+        AccountIsHealthy, AmountMustBePositive, BankMissing, LiquidationWouldNotHelp, NoPosition, NothingToRepay,
+    };
+    // A balance that counts as nothing, beside an isolated account's market, is not among what was read.
+    let useless =
+        [AccountIsHealthy, AmountMustBePositive, BankMissing, LiquidationWouldNotHelp, NoPosition, NothingToRepay];
     match outcome {
         Ok(value) => Ok(Some(value)),
-        Err(error) if [AccountIsHealthy, LiquidationWouldNotHelp, NoPosition].iter().any(|it| is(&error, *it)) => {
-            Ok(None)
-        }
+        Err(error) if useless.iter().any(|it| is(&error, *it)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -18,15 +18,16 @@
 mod accounts;
 mod event;
 pub mod instruction;
+pub mod keeper;
 pub mod pda;
 mod quote;
 
-pub use accounts::{Accounts, Step};
+pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use event::{Event, event_in, events_in};
+pub use margrave::instructions::Hypothesis;
 pub use margrave::{
-    instructions::Hypothesis,
     liquidation::{LiquidationLeg, Taken},
     quote::Quote,
     state::Instrument,

@@ -1,6 +1,6 @@
 //! The risk array: profit and loss in each cell, and its 64-byte form.
 
-use crate::expiry::UNCHANGED_NODE;
+use crate::expiry::{EDGE_NODE, UNCHANGED_NODE};
 use crate::{CELLS, Cell, DatedRisk, Exposure, Grid, NODES, Usd};
 
 /// Profit (positive) and loss (negative) of one underlying's positions and collateral in each cell of the grid.
@@ -55,9 +55,16 @@ pub(crate) struct LinearArray([Usd; NODES]);
 impl LinearArray {
     pub(crate) fn new(net: Usd, grid: &Grid) -> Self {
         let mut nodes = [Usd::ZERO; NODES];
+        let (edge, mut at_edge) = (grid.moves()[EDGE_NODE], Usd::ZERO);
         for (node, (value, shift)) in nodes.iter_mut().zip(grid.moves()).enumerate() {
-            if node != UNCHANGED_NODE {
+            // Most of the rising tails are held to the edge.
+            if node > EDGE_NODE && *shift == edge {
+                *value = at_edge;
+            } else if node != UNCHANGED_NODE {
                 *value = net.mul_down(*shift);
+            }
+            if node == EDGE_NODE {
+                at_edge = *value;
             }
         }
         Self(nodes)

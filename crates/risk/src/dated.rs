@@ -3,7 +3,8 @@
 
 use crate::black76::{TotalVol, forward_delta, log_moneyness, normalise, total_vol};
 use crate::expiry::{CORE_CELLS, EDGE_NODE, EDGES, UNCHANGED_NODE};
-use crate::sheet::{DOWN, Place, SAME, Scaled, Sheet, UP, View, Weight};
+use crate::math::low_i64;
+use crate::sheet::{DOWN, Place, SAME, Sheet, UP, View, Weight};
 use crate::{
     CELLS, Decimals, Expiry, Grid, LinearPosition, Nodes, OptionTerms, Price, Quantity, Ratio, RiskError, Strike, Usd,
 };
@@ -147,9 +148,16 @@ impl<'a> DatedBook<'a> {
         risk.futures += moving;
         if context.relief {
             risk.add_expiry_item(&probes);
-            context.add_naked(risk, i64::try_from(probes.options).map_err(|_| RiskError::ValueOutOfRange)?)?;
+            let options = low_i64(probes.options);
+            if i128::from(options) != probes.options {
+                return Err(RiskError::ValueOutOfRange);
+            }
+            context.add_naked(risk, options)?;
         }
-        let third = |node: usize, options: Usd| options + moving.mul_down(context.grid.moves()[node]);
+        let third = |node: usize, options: Usd| match moving {
+            Usd::ZERO => options,
+            _ => options + moving.mul_down(context.grid.moves()[node]),
+        };
         let (down, up) = (UNCHANGED_NODE - probes.thirds, UNCHANGED_NODE + probes.thirds);
         let basis = loss(third(down, probes.down)).max(loss(third(up, probes.up)));
         risk.basis += basis.mul_up(expiry.basis);
@@ -194,7 +202,7 @@ impl Context<'_> {
 
     fn add_naked(&self, risk: &mut DatedRisk, options: i64) -> Result<(), RiskError> {
         if options < 0 {
-            let naked = self.price.value_up(Quantity::new(options.saturating_neg()), self.unit)?;
+            let naked = self.price.value_up(Quantity::new(-options.max(-i64::MAX)), self.unit)?;
             risk.naked_maintenance += naked.mul_up(self.terms.naked_maintenance);
             risk.naked_initial += naked.mul_up(self.terms.naked_initial);
         }
@@ -285,7 +293,7 @@ impl Context<'_> {
             // Each is within the bound of a notional, so together they are within twice that.
             both = unit_price.value_down(count, self.unit)?.mul_down(expiry.discount);
         }
-        sheet.add_time_value(sd, Scaled::of(both), expiry, log);
+        sheet.add_time_value(sd, both, expiry, log);
         Ok(())
     }
 
@@ -299,16 +307,41 @@ impl Context<'_> {
     }
 
     /// Turns the sums of one book into profit and loss.
-    #[inline(never)]
     fn close<const LONG: bool>(&self, risk: &mut DatedRisk, nodes: &Nodes, sheet: &Sheet, probes: &mut Probes) {
+        let one = Ratio::ONE.bits();
+        // Both are not negative. Then no product of a time value and one of them is beyond 2^63.
+        let (short, long) = (self.terms.short_factor.bits() - one, one - self.terms.long_factor.bits());
+        if (short | long) >> 26 == 0 && sheet.notional >> 37 == 0 {
+            self.close_with::<LONG>(risk, nodes, sheet, probes, |time_value| {
+                // x (1 + e) = x + x e, and rounding the second down rounds the sum down. Chosen by the sign's mask: given a branch the
+                // compiler decides all 31 first and keeps them in memory.
+                let excess = ((time_value >> 63) & (short + long)) - long;
+                Usd::of_sum(time_value.wrapping_add(time_value.wrapping_mul(excess) >> Ratio::BITS))
+            });
+        } else {
+            let (short, long) = (self.terms.short_factor, self.terms.long_factor);
+            self.close_with::<LONG>(risk, nodes, sheet, probes, |time_value| {
+                Usd::of_sum(time_value).mul_down(if time_value < 0 { short } else { long })
+            });
+        }
+    }
+
+    /// `shaved` is what of a time value counts: with products of 64 bits where the book's notional is below 2^37 micro-dollars
+    /// (137,000 dollars) and the factors are within 6 % of one, which is 200 compute units of 740 less.
+    #[inline(never)]
+    fn close_with<const LONG: bool>(
+        &self,
+        risk: &mut DatedRisk,
+        nodes: &Nodes,
+        sheet: &Sheet,
+        probes: &mut Probes,
+        shaved: impl Fn(i64) -> Usd,
+    ) {
         let unchanged = &sheet.core[UNCHANGED_NODE];
         let mark = unchanged.intrinsic + unchanged.time_value[SAME];
         risk.mark += Usd::of_sum(mark);
         // A long option's gains count only as far as they are its value.
         let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
-        let (short_factor, long_factor) = (self.terms.short_factor, self.terms.long_factor);
-        let shaved =
-            |time_value: i64| Usd::of_sum(time_value).mul_down(if time_value < 0 { short_factor } else { long_factor });
         let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
         for (place, cells) in sheet.core.iter().zip(core_cells.chunks_exact_mut(3)) {
             let intrinsic = Usd::of_sum(place.intrinsic - mark);

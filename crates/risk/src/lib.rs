@@ -61,7 +61,7 @@ pub use error::RiskError;
 pub use expiry::{Expiry, Nodes, OptionTerms, Strike, StrikePrice, Terms};
 pub use grid::{CELLS, Cell, Grid, NODES, PriceMove, VolMove};
 pub use interest::growth_down;
-pub use liquidation::{LinearPosition, Takeover, quote_lots, quote_slice, quote_takeover};
+pub use liquidation::{LinearPosition, Relief, Takeover, most_relief, quote_lots, quote_slice, quote_takeover};
 pub use math::{Log, Scaled, normal_cdf, normal_pdf, sqrt_down};
 pub use portfolio::{Collateral, Dated, Holdings, Mode, Portfolio, Split, UnderlyingRisk};
 pub use range::{RangeTerms, ScanRange, Volatility};

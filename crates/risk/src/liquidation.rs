@@ -205,22 +205,52 @@ fn most_helpful<E>(all: i64, at_all: i64, mut health: impl FnMut(i64) -> Result<
     Ok(if left.1 > right.1 { left } else { right })
 }
 
-/// The least share of a whole portfolio, hedges intact, whose sale brings the account to its liquidation end when the buyer pays
-/// `price` of the share's equity; rounded up, at most one. Zero for an account at its end, one for an account without equity.
+/// The least share of a whole portfolio, hedges intact, whose sale brings the account to its liquidation end when the buyer pays that
+/// part of `price`; rounded up, at most one. Zero for an account at its end.
 ///
-/// With M the liquidation end, E the equity and d the price, `(1 - f)(E - M) + f E d = 0` gives `f = (M - E) / (M - E + E d)`: margin
-/// shrinks with the portfolio, and the size charge faster. Source: Derive's solvent auction.
-pub fn quote_slice(valuation: &Valuation, price: Ratio) -> Ratio {
+/// With M the liquidation end, E the equity and P the price of all of it, `(1 - f)(E - M) + f P = 0` gives `f = (M - E) / (M - E + P)`:
+/// margin shrinks with the portfolio, and the size charge faster. Source: Derive's solvent auction.
+pub fn quote_slice(valuation: &Valuation, price: Usd) -> Ratio {
     let short = -valuation.liquidation_end_health().micros();
     if short <= 0 {
         return Ratio::ZERO;
     }
-    let price = i128::from(price.bits().clamp(0, Ratio::ONE.bits()));
-    let paid = i128::from(valuation.equity.micros().max(0)) * price;
     // Below 2^60 x 2^30 each: in 128 bits.
-    let short = i128::from(short) << Ratio::BITS;
+    let (short, paid) = (i128::from(short), i128::from(price.micros().max(0)));
     let share = ((short << Ratio::BITS) + short + paid - 1) / (short + paid);
     Ratio::from_bits(i64::try_from(share).unwrap_or(i64::MAX)).unwrap_or(Ratio::ONE).min(Ratio::ONE)
+}
+
+/// What a step would do for an account that is being liquidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relief {
+    /// By how much health at the liquidation end rises.
+    pub relief: Usd,
+    /// What the account pays for it.
+    pub cost: Usd,
+}
+
+/// Costs below a cent count as a cent: a trifle for nothing is not worth a step.
+const LEAST_COST: i64 = 10_000;
+
+/// The place of the step that relieves most for each dollar it costs, the larger relief where that is equal and the first where both
+/// are; `None` when none relieves anything.
+pub fn most_relief(steps: impl IntoIterator<Item = Relief>) -> Option<usize> {
+    let mut best: Option<(usize, Relief)> = None;
+    for (index, step) in steps.into_iter().enumerate().filter(|(_, step)| step.relief.micros() > 0) {
+        if best.is_none_or(|(_, best)| step.is_better_than(&best)) {
+            best = Some((index, step));
+        }
+    }
+    best.map(|(index, _)| index)
+}
+
+impl Relief {
+    fn is_better_than(&self, other: &Self) -> bool {
+        let per_cost = |one: &Self, cost: i64| i128::from(one.relief.micros()) * i128::from(cost.max(LEAST_COST));
+        let (mine, its) = (per_cost(self, other.cost.micros()), per_cost(other, self.cost.micros()));
+        (mine, self.relief) > (its, other.relief)
+    }
 }
 
 const fn ceil_div(value: i64, by: i64) -> i64 {

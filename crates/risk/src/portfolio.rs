@@ -55,7 +55,7 @@ pub struct Dated<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Holdings<'a> {
     /// Price and terms.
-    pub market: Market,
+    pub market: &'a Market,
     /// The grid's nodes for options, if they are at hand; prepared here if not.
     pub nodes: Option<&'a Nodes>,
     /// Perps.
@@ -169,7 +169,7 @@ impl Portfolio<'_> {
         let apart = self.underlyings.get(index).ok_or(RiskError::NoSuchUnderlying)?;
         let mut split = Split {
             rest: Book::default(),
-            market: apart.market,
+            market: *apart.market,
             group: self.group(apart),
             grid: Grid::new(apart.market.scan_range)?,
             exposure: Exposure::default(),
@@ -256,7 +256,7 @@ impl Portfolio<'_> {
             return Ok(());
         }
         book.name_next(index);
-        let (market, group) = (&held.market, self.group(held));
+        let (market, group) = (held.market, self.group(held));
         let mut exposure = Exposure::default();
         count(book, held.perps.len())?;
         for perp in held.perps {

@@ -118,6 +118,9 @@ impl<const VOLS: usize> Place<VOLS> {
     }
 }
 
+/// What rounding may add to the size of a time value: 2^16 micro-dollars that [`Scaled`] drops, and two more.
+const MOST_ADDED: i64 = 1 << 17;
+
 /// Places of the volatilities in a node's sums.
 pub(crate) const DOWN: usize = 0;
 pub(crate) const SAME: usize = 1;
@@ -130,11 +133,21 @@ pub(crate) struct Sheet {
     pub(crate) outer: [Place<1>; OUTER_NODES],
     /// Time value with the smile rotated and lifted, then both the other way.
     pub(crate) turned: [i64; 4],
+    /// The notional of its options at the greater of forward and strike, in micro-dollars and rounded up: no sum of time values is
+    /// larger.
+    pub(crate) notional: i64,
+    /// More than 2 KiB is cleared by one call of ten units, and less by a store for every word.
+    _rest: [i64; 170],
 }
 
 impl Sheet {
-    pub(crate) const EMPTY: Self =
-        Self { core: [Place::EMPTY; CORE_NODES], outer: [Place::EMPTY; OUTER_NODES], turned: [0; 4] };
+    pub(crate) const EMPTY: Self = Self {
+        core: [Place::EMPTY; CORE_NODES],
+        outer: [Place::EMPTY; OUTER_NODES],
+        turned: [0; 4],
+        notional: 0,
+        _rest: [0; 170],
+    };
 
     /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
     /// forward and strike.
@@ -151,9 +164,10 @@ impl Sheet {
         each!(node of 0 1 2 3 4 5 6: self.core[node].add::<VOL>(vol, options));
     }
 
-    /// The same at the edges and tails.
+    /// The same where volatility rises: at the core nodes, the edges and the tails.
     #[inline(never)]
-    pub(crate) fn sweep_outer(&mut self, vol: TotalVol, options: Scaled) {
+    pub(crate) fn sweep_up(&mut self, vol: TotalVol, options: Scaled) {
+        each!(node of 0 1 2 3 4 5 6: self.core[node].add::<UP>(vol, options));
         each!(node of 0 1 2 3 4 5 6 7: self.outer[node].add::<0>(vol, options));
     }
 
@@ -165,12 +179,12 @@ impl Sheet {
     }
 
     /// Adds the time value of a strike's options in every cell.
-    pub(crate) fn add_time_value(&mut self, sd: i64, options: Scaled, expiry: &Expiry, log: i64) {
+    pub(crate) fn add_time_value(&mut self, sd: i64, options: Usd, expiry: &Expiry, log: i64) {
+        self.notional += options.abs().micros() + MOST_ADDED;
+        let options = Scaled::of(options);
         self.sweep_core::<DOWN>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
         self.sweep_core::<SAME>(TotalVol::of(sd), options);
-        let up = TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor));
-        self.sweep_core::<UP>(up, options);
-        self.sweep_outer(up, options);
+        self.sweep_up(TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor)), options);
 
         // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
         let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);

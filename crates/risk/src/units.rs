@@ -159,36 +159,68 @@ impl Price {
     /// # Errors
     /// [`RiskError::ValueOutOfRange`] beyond [`Usd::MAX`] in size.
     pub const fn value_down(self, quantity: Quantity, unit: Decimals) -> Result<Usd, RiskError> {
-        // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4), first by its twos, then by its fives.
+        match self.floor(quantity, unit) {
+            BEYOND => Err(RiskError::ValueOutOfRange),
+            micros => Ok(Usd(micros)),
+        }
+    }
+
+    /// The value in micro-dollars, or [`BEYOND`]: one register, where a result is memory. Thirty-six of them are in a full account.
+    #[inline(never)]
+    const fn floor(self, quantity: Quantity, unit: Decimals) -> i64 {
+        // quantity 10^-d x price 10^-10 in steps of 10^-6 dollars: divide by 10^(d + 4), first by its fives, then by its twos.
+        if unit.0 > 9 {
+            return self.floor_wide(quantity, unit);
+        }
+        let (twos, fives) = unit.price_divisor();
+        let (price, atoms) = (self.0.cast_unsigned(), quantity.0.unsigned_abs());
+        let ((ph, pl), (ah, al)) = ((price >> 32, price & 0xffff_ffff), (atoms >> 32, atoms & 0xffff_ffff));
+        let (top, low) = (ph.wrapping_mul(ah), pl.wrapping_mul(al));
+        // The product is at least 2^94 then, and the divisor at most 10^13.
+        if top >> 30 != 0 {
+            return BEYOND;
+        }
+        // Three digits of 32 bits, below 2^62 + 2^57 + 2^63 + 2^32 without the last; the rest of a division is below 2^32.
+        let upper =
+            (top << 32).wrapping_add(ph.wrapping_mul(al)).wrapping_add(pl.wrapping_mul(ah)).wrapping_add(low >> 32);
+        let first = upper / fives;
+        let second = (upper.wrapping_sub(first.wrapping_mul(fives)) << 32 | low & 0xffff_ffff) / fives;
+        // At most 13 twos, so the value is at least 2^51 then.
+        if first >> 32 != 0 {
+            return BEYOND;
+        }
+        let size = (first << (32 - twos)).wrapping_add(second >> twos);
+        if size > Usd::MAX.0.unsigned_abs() {
+            return BEYOND;
+        }
+        if quantity.0 >= 0 {
+            return size.cast_signed();
+        }
+        // What is left of the product is below the divisor, so its lowest 64 bits say whether something is.
+        signed(size, price.wrapping_mul(atoms) != size.wrapping_mul(fives << twos))
+    }
+
+    /// [`Price::floor`] for units of ten decimals and more: divides by the twos first, as the fives are above 2^32.
+    #[inline(never)]
+    const fn floor_wide(self, quantity: Quantity, unit: Decimals) -> i64 {
         let (high, low) = wide_product(self.0.cast_unsigned(), quantity.0.unsigned_abs());
         let (twos, fives) = unit.price_divisor();
         let (high_halved, halved) = (high >> twos, high << (64 - twos) | low >> twos);
         let (quotient, rest) = if high_halved == 0 {
             (halved / fives, halved % fives)
-        } else if fives >> 32 == 0 && high_halved < fives {
-            // Two digits of 32 bits; a rest is below 2^32. The quotient is below 2^64, since the upper half is below the divisor.
-            let upper = high_halved << 32 | halved >> 32;
-            let lower = ((upper % fives) << 32) | (halved & 0xffff_ffff);
-            (((upper / fives) << 32) | (lower / fives), lower % fives)
         } else {
             match divide((high_halved as u128) << 64 | halved as u128, fives) {
                 Some(quotient) => quotient,
-                None => return Err(RiskError::ValueOutOfRange),
+                None => return BEYOND,
             }
         };
         if quotient > Usd::MAX.0.unsigned_abs() {
-            return Err(RiskError::ValueOutOfRange);
+            BEYOND
+        } else if quantity.0 >= 0 {
+            quotient.cast_signed()
+        } else {
+            signed(quotient, rest != 0 || low & ((1 << twos) - 1) != 0)
         }
-        let size = quotient.cast_signed();
-        if quantity.0 >= 0 {
-            return Ok(Usd(size));
-        }
-        // Rounding up a debt may bring it above the bound.
-        let inexact = rest != 0 || low & ((1 << twos) - 1) != 0;
-        if inexact && size == Usd::MAX.0 {
-            return Err(RiskError::ValueOutOfRange);
-        }
-        Ok(Usd(-size - inexact as i64))
     }
 
     /// What `atoms` of collateral are worth, rounded down and counted up to [`Usd::MAX`]: more than that is owned but not
@@ -208,6 +240,14 @@ impl Price {
             Err(error) => Err(error),
         }
     }
+}
+
+/// No value: beyond [`Usd::MAX`].
+const BEYOND: i64 = i64::MIN;
+
+/// Minus `size`, and one more if it is `inexact`; rounding up a debt may bring it above the bound.
+const fn signed(size: u64, inexact: bool) -> i64 {
+    if inexact && size == Usd::MAX.0.unsigned_abs() { BEYOND } else { -size.cast_signed() - inexact as i64 }
 }
 
 /// Quotient and rest of `n / d` for d below 2^52, in 64-bit divisions: a 128-bit one is a call of hundreds of instructions.

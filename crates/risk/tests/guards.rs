@@ -49,7 +49,7 @@ fn options(market: Market, strikes: &[Strike]) -> Result<Valuation, RiskError> {
     evaluate(
         Mode::Portfolio,
         Usd::ZERO,
-        &[Holdings { market, nodes: None, perps: &[], collateral: &[], expiries: &expiries }],
+        &[Holdings { market: &market, nodes: None, perps: &[], collateral: &[], expiries: &expiries }],
     )
 }
 
@@ -80,10 +80,11 @@ fn an_isolated_account_owes_a_debt_in_another_underlying() {
     let perps = [LinearPosition { quantity: Quantity::new(100_000_000_000), quote: usd(-3_500) }];
     let debt = [Collateral { value: usd(-10_000), haircuts: Haircuts::default() }];
     let wealth = [Collateral { value: usd(10_000), haircuts: Haircuts::default() }];
+    let markets = [market(3_000, 9), market(35, 9)];
     let held = |collateral| {
         [
-            Holdings { market: market(3_000, 9), nodes: None, perps: &[], collateral, expiries: &[] },
-            Holdings { market: market(35, 9), nodes: None, perps: &perps, collateral: &[], expiries: &[] },
+            Holdings { market: &markets[0], nodes: None, perps: &[], collateral, expiries: &[] },
+            Holdings { market: &markets[1], nodes: None, perps: &perps, collateral: &[], expiries: &[] },
         ]
     };
     let isolated = evaluate(Mode::Isolated, usd(2_000), &held(&debt)).unwrap();
@@ -101,8 +102,8 @@ fn nodes_of_another_range_are_refused() {
     let nodes = Nodes::new(&Grid::new(ratio(10_000)).unwrap());
     let strikes = [strike(3_000, -10_000_000_000, 0)];
     let expiries = [Dated { expiry: &expiry(3_000), futures: &[], strikes: &strikes }];
-    let held =
-        Holdings { market: market(3_000, 9), nodes: Some(&nodes), perps: &[], collateral: &[], expiries: &expiries };
+    let market = market(3_000, 9);
+    let held = Holdings { market: &market, nodes: Some(&nodes), perps: &[], collateral: &[], expiries: &expiries };
     assert_eq!(evaluate(Mode::Portfolio, Usd::ZERO, &[held]), Err(RiskError::NodesOfAnotherRange));
     let nodes = Nodes::new(&Grid::new(held.market.scan_range).unwrap());
     assert_eq!(
@@ -117,12 +118,14 @@ fn a_group_takes_the_least_kappa_of_its_members() {
     let perp =
         |size: i64| [LinearPosition { quantity: Quantity::new(size), quote: usd(-size / 1_000_000_000 * 3_000) }];
     let (long, short) = (perp(1_000_000_000), perp(-1_000_000_000));
-    let held = |kappa: u32, perps| {
-        let market = Market { group: Group { id: 1, kappa: ratio(kappa) }, ..market(3_000, 9) };
+    let member = |kappa: u32| Market { group: Group { id: 1, kappa: ratio(kappa) }, ..market(3_000, 9) };
+    fn held<'a>(market: &'a Market, perps: &'a [LinearPosition]) -> Holdings<'a> {
         Holdings { market, nodes: None, perps, collateral: &[], expiries: &[] }
-    };
+    }
     for (first, second) in [(790_000, 0), (0, 790_000)] {
-        let valuation = evaluate(Mode::Portfolio, Usd::ZERO, &[held(first, &long), held(second, &short)]).unwrap();
+        let valuation =
+            evaluate(Mode::Portfolio, Usd::ZERO, &[held(&member(first), &long), held(&member(second), &short)])
+                .unwrap();
         assert_eq!(valuation.scan.micros() / Usd::SCALE, 1_440);
     }
     let array = CompressedArray { exponent: 20, mantissas: [-30_000; CELLS] };

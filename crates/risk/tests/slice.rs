@@ -36,7 +36,7 @@ fn valuation(size: i64, cash: i64) -> Valuation {
     let strikes = [strike(420_000_000_000, -2 * size, 0), strike(280_000_000_000, 0, -size)];
     let expiry = Expiry::new(&terms, &options).unwrap();
     let expiries = [Dated { expiry: &expiry, futures: &[], strikes: &strikes }];
-    let holdings = [Holdings { market, nodes: None, perps: &perps, collateral: &[], expiries: &expiries }];
+    let holdings = [Holdings { market: &market, nodes: None, perps: &perps, collateral: &[], expiries: &expiries }];
     let portfolio = Portfolio {
         mode: Mode::Portfolio,
         cash: Usd::new(cash).unwrap(),
@@ -60,7 +60,7 @@ proptest! {
         let bare = valuation(SIZE, 0);
         let cash = bare.liquidation_end.micros() / 1_000 * shortfall - bare.equity.micros();
         let before = valuation(SIZE, cash);
-        let share = quote_slice(&before, price);
+        let share = quote_slice(&before, before.equity.mul_down(price));
         prop_assert!(share > Ratio::ZERO && share <= Ratio::ONE);
         let left = i128::from(Ratio::ONE.bits() - share.bits());
         let scaled = |amount: i64| i64::try_from((i128::from(amount) * left) >> 30).unwrap();
@@ -75,8 +75,28 @@ proptest! {
     #[test]
     fn healthy_accounts_are_left_alone_and_bankrupt_ones_sold(cash in 0i64..=1 << 40) {
         let account = valuation(1 << 36, 1 << 45);
-        prop_assert_eq!(quote_slice(&account, Ratio::ONE), Ratio::ZERO);
+        prop_assert_eq!(quote_slice(&account, account.equity), Ratio::ZERO);
         let account = valuation(1 << 36, -(1 << 44) - cash);
-        prop_assert_eq!(quote_slice(&account, Ratio::ONE), Ratio::ONE);
+        prop_assert_eq!(quote_slice(&account, Usd::ZERO), Ratio::ONE);
     }
+}
+
+fn relief(relief: i64, cost: i64) -> Relief {
+    Relief { relief: Usd::new(relief).unwrap(), cost: Usd::new(cost).unwrap() }
+}
+
+/// F-02.
+#[test]
+fn the_step_that_relieves_most_for_a_dollar_goes_first() {
+    const DOLLAR: i64 = 1_000_000;
+    assert_eq!(most_relief([]), None);
+    assert_eq!(most_relief([relief(0, 0), relief(-DOLLAR, 0)]), None);
+    // 50, 80 and 60 dollars for one.
+    let steps = [relief(500 * DOLLAR, 10 * DOLLAR), relief(80 * DOLLAR, DOLLAR), relief(600 * DOLLAR, 10 * DOLLAR)];
+    assert_eq!(most_relief(steps), Some(1));
+    // For nothing the largest, and a trifle for nothing is not worth more than a lot for little.
+    assert_eq!(most_relief([relief(DOLLAR, 0), relief(2 * DOLLAR, 0)]), Some(1));
+    assert_eq!(most_relief([relief(10_000, 0), relief(100 * DOLLAR, DOLLAR)]), Some(1));
+    // The first of equals.
+    assert_eq!(most_relief([relief(DOLLAR, DOLLAR), relief(DOLLAR, DOLLAR)]), Some(0));
 }

@@ -7,8 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod books;
+pub mod prices;
 mod pyth;
+pub mod storm;
 pub mod terms;
+pub mod text;
 mod world;
 
 pub use books::{Books, check_books};

@@ -150,7 +150,7 @@ impl World {
             .map_err(|error| anyhow::anyhow!("the program does not load: {error}"))?;
         let [admin, manager, operator, guardian] = [0, 2, 3, 4].map(keypair);
         for key in [&admin, &manager, &operator, &guardian] {
-            airdrop(&mut svm, &key.pubkey());
+            airdrop(&mut svm, &key.pubkey(), 1_000);
         }
         let mut world = Self {
             svm,
@@ -312,7 +312,8 @@ impl World {
     pub fn wallet(&mut self, name: &str) -> Trader {
         self.traders += 1;
         let keypair = keypair(1_000 + self.traders);
-        airdrop(&mut self.svm, &keypair.pubkey());
+        // The faucet has a million: enough for thousands of wallets.
+        airdrop(&mut self.svm, &keypair.pubkey(), 20);
         let mut account = |mint| {
             CreateAssociatedTokenAccount::new(&mut self.svm, &keypair, &mint)
                 .send()
@@ -635,6 +636,12 @@ impl World {
         self.refresh()
     }
 
+    /// The same for the underlying that follows another feed.
+    pub fn set_price_of(&mut self, underlying: Pubkey, feed_id: [u8; 32], price: i64) -> Outcome {
+        self.post(&PriceMessage { feed_id, ..self.good_price(price) }, RECEIVER);
+        self.send(&[instruction::refresh_price(self.group, underlying, self.price_update)], &[])
+    }
+
     /// A price message that every check accepts.
     pub fn good_price(&self, price: i64) -> PriceMessage {
         PriceMessage {
@@ -807,8 +814,8 @@ pub fn keypair(number: u64) -> Keypair {
     Keypair::new_from_array(seed)
 }
 
-fn airdrop(svm: &mut LiteSVM, key: &Pubkey) {
-    svm.airdrop(key, 1_000_000_000_000).expect("the faucet pays");
+fn airdrop(svm: &mut LiteSVM, key: &Pubkey, sol: u64) {
+    svm.airdrop(key, sol * 1_000_000_000).expect("the faucet pays");
 }
 
 fn custom_code(error: &str) -> Option<u32> {

@@ -43,6 +43,9 @@ pub const MAX_CANDIDATES: usize = 8;
 pub const DUST: i64 = 1_000_000;
 /// How long a bankrupt account may keep others from drawing profit or leaving a bank: it is resolved in far less, if anybody tries.
 pub const MAX_GATE_SECS: i64 = 3_600;
+/// Furthest a trade's price may lie from the mark while a loss is open on the underlying, of the mark, and of the underlying's price for
+/// options: less than the fees, so that profit is not passed on.
+pub const MAX_DEVIATION_IN_LOSS_PPM: u32 = 100;
 /// Legs of one trade or quote.
 pub const MAX_LEGS: usize = 8;
 

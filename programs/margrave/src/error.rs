@@ -203,10 +203,8 @@ pub enum MargraveError {
     OwnCollateralFirst,
     #[msg("The account's positions on the underlying must be closed first")]
     PositionsFirst,
-    #[msg("The first-loss floor and insurance must bear the deficit first")]
-    InsuranceFirst,
     #[msg("A deficit is open here; profit is drawn and fees are swept after it was shared")]
-    DeficitOpen,
+    DeficitOpen = 417,
     #[msg("It is too early; see loss_notice_secs")]
     NoticeRunning,
     #[msg("Another account is first in the queue")]
@@ -215,6 +213,8 @@ pub enum MargraveError {
     NotACandidate,
     #[msg("The account's profit was registered in this round already")]
     AlreadyRegistered,
+    #[msg("A price has changed inside the bracket")]
+    PriceMoved,
 
     // Listing and parameters: 6500
     #[msg("A parameter is outside its bound; see docs/parameters.md")]

@@ -27,13 +27,6 @@ pub struct Taken {
     pub fee: i64,
 }
 
-impl Taken {
-    /// What was taken over is worth, of an option its premium, micro-dollars.
-    pub fn value(&self) -> u64 {
-        self.price_paid.saturating_add(self.fee).unsigned_abs()
-    }
-}
-
 impl GroupTerms {
     /// The part of a liquidation fee that has been reached, in millionths: it starts small and grows, so that nobody has to be first
     /// and nobody waits for long. What a bankrupt account pays is others' money and starts at nothing.
@@ -85,6 +78,9 @@ pub struct PositionStep {
     terms: FeeTerms,
     /// The sums of futures and options after the step, if it takes any.
     dated: Option<Box<DatedRisk>>,
+    is_bankrupt: bool,
+    /// The most that the fees may be together: a fee alone makes nobody bankrupt, micro-dollars.
+    most_fee: i64,
     /// The account with the underlying apart.
     split: Box<margrave_risk::Split>,
     pub before: Valuation,
@@ -153,7 +149,9 @@ impl PositionStep {
         let has_dated = found.iter().any(|leg| leg.instrument.kind != InstrumentKind::Perp);
         let dated = has_dated.then(|| Box::new(DatedRisk::NONE));
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
-        Ok(Self { slot, legs: found, unit, terms, dated, split, before })
+        let is_bankrupt = before.equity.is_negative();
+        let most_fee = if is_bankrupt { i64::MAX } else { before.equity.micros() };
+        Ok(Self { slot, legs: found, unit, terms, dated, is_bankrupt, most_fee, split, before })
     }
 
     /// The most units there are: a last one may be a part of one.
@@ -162,7 +160,7 @@ impl PositionStep {
         self.legs.iter().map(units).min().unwrap_or(0)
     }
 
-    fn taken(&self, leg: &StepLeg, units: i64) -> Result<Taken> {
+    fn taken(&self, leg: &StepLeg, units: i64, most_fee: i64) -> Result<Taken> {
         let size = leg.each.saturating_mul(units).min(leg.held.saturating_abs());
         let quantity = size * leg.held.signum();
         let value = leg.mark.value_down(Quantity::new(quantity), self.unit).or_refuse()?;
@@ -173,21 +171,26 @@ impl PositionStep {
         } else {
             value.fee_up(self.terms.of_value)
         };
-        let fee = full.fee_up(self.terms.part);
+        let fee = full.fee_up(self.terms.part).min(Usd::new(most_fee).unwrap_or(Usd::MAX));
         Ok(Taken { instrument: leg.instrument, quantity, price_paid: (value - fee).micros(), fee: fee.micros() })
     }
 
     /// What leaves with so many units.
     pub fn takes(&self, units: i64) -> Result<ArrayVec<Taken, MAX_LIQUIDATION_LEGS>> {
-        self.legs.iter().map(|leg| self.taken(leg, units)).collect()
+        let mut left = self.most_fee;
+        let mut one = |leg: &StepLeg| {
+            let taken = self.taken(leg, units, left)?;
+            left -= taken.fee;
+            Ok(taken)
+        };
+        self.legs.iter().map(&mut one).collect()
     }
 
     /// The sums of the underlying after `units` have left.
     #[inline(never)]
     fn sums_after(&mut self, arranged: &mut Arranged, units: i64) -> Result<Exposure> {
         let mut paid = Usd::ZERO;
-        for leg in &self.legs {
-            let taken = self.taken(leg, units)?;
+        for (leg, taken) in self.legs.iter().zip(self.takes(units)?) {
             arranged.set_quantity(&leg.place, Quantity::new(leg.held - taken.quantity));
             paid += Usd::new(taken.price_paid).or_refuse()?;
         }
@@ -224,8 +227,21 @@ impl PositionStep {
         let before = self.before.liquidation_end_health().micros();
         let health =
             |units: i64| -> Result<i64> { Ok(self.after(arranged, units, None)?.liquidation_end_health().micros()) };
-        quote_lots(before, most, health)?.ok_or_else(|| error!(MargraveError::LiquidationWouldNotHelp))
+        let units = quote_lots(before, most, health)?;
+        or_all_of_bankrupt(units, most, self.is_bankrupt)
     }
+}
+
+/// A bankrupt account is wound up whether or not a step helps it: hedged with its own tokens, none may.
+fn or_all_of_bankrupt(units: Option<i64>, all: i64, is_bankrupt: bool) -> Result<i64> {
+    units.or(is_bankrupt.then_some(all)).ok_or_else(|| error!(MargraveError::LiquidationWouldNotHelp))
+}
+
+/// Refuses a step that did not improve health (I-23), unless the account is being wound up.
+pub fn require_improved(before: &Valuation, after: &Valuation) -> Result<()> {
+    let improved = after.maintenance_health() > before.maintenance_health();
+    require!(improved || before.equity.is_negative(), MargraveError::HealthMustImprove);
+    Ok(())
 }
 
 /// A token and what an account has or owes of it.
@@ -285,7 +301,8 @@ pub struct CollateralStep {
     pub before: Valuation,
 }
 
-/// What a liquidator gains of what it pays for an asset, by repaying a debt if there is one, in millionths.
+/// What a liquidator gains of what it pays for an asset worth `value`, by repaying a debt if there is one, in millionths.
+#[allow(clippy::too_many_arguments)]
 pub fn bonus_ppm(
     account: &MarginAccount,
     arranged: &Arranged,
@@ -293,6 +310,7 @@ pub fn bonus_ppm(
     terms: &GroupTerms,
     asset: &Bank,
     debt: Option<&Bank>,
+    value: u64,
     now: i64,
 ) -> u32 {
     // Each fee is no more than what margin asks for the balance, so that health rises.
@@ -303,10 +321,12 @@ pub fn bonus_ppm(
     // As long as the account can pay what it owes, what is left of it must be able to as well.
     let (equity, debts) = arranged.full_equity_and_debts(before);
     let debts = debts.saturating_add(account.unpaid_losses());
-    if equity < 0 || debts <= 0 {
+    if equity < 0 {
         return reached;
     }
-    let most = u128::from(equity.unsigned_abs()) * u128::from(PPM) / u128::from(debts.unsigned_abs());
+    // And the bonus alone makes nobody bankrupt, who may owe nothing but what his positions lose.
+    let largest = value.max(debts.max(1).unsigned_abs());
+    let most = u128::from(equity.unsigned_abs()) * u128::from(PPM) / u128::from(largest);
     reached.min(u32::try_from(most).unwrap_or(u32::MAX))
 }
 
@@ -350,7 +370,8 @@ impl CollateralStep {
             before,
         };
         this.unit = this.debt.atoms_down(10_000)?.max(1);
-        this.bonus_ppm = bonus_ppm(account, arranged, &this.before, terms, asset, Some(debt), now);
+        let value = this.asset.value_down(held)?;
+        this.bonus_ppm = bonus_ppm(account, arranged, &this.before, terms, asset, Some(debt), value, now);
         Ok(this)
     }
 
@@ -393,7 +414,8 @@ impl CollateralStep {
         require!(most > 0, MargraveError::AmountMustBePositive);
         let before = self.before.liquidation_end_health().micros();
         let health = |units: i64| -> Result<i64> { Ok(self.after(arranged, units)?.liquidation_end_health().micros()) };
-        quote_lots(before, most, health)?.ok_or_else(|| error!(MargraveError::LiquidationWouldNotHelp))
+        let units = quote_lots(before, most, health)?;
+        or_all_of_bankrupt(units, most, self.before.equity.is_negative())
     }
 }
 

@@ -5,7 +5,7 @@
 //! profit that bears it takes it back (I-03). By the zero sum there is always at least as much profit as loss, so nobody's
 //! deposit is touched.
 
-use crate::{constants::*, error::*, portfolio::*, state::*};
+use crate::{constants::*, error::*, oracle::Action, portfolio::*, state::*, trading::Sheet};
 use anchor_lang::prelude::*;
 
 impl MarginAccount {
@@ -15,8 +15,9 @@ impl MarginAccount {
 
     /// Counts the account among the bankrupt ones of every underlying and bank that it may leave a loss to, or no longer, as its
     /// status says. A deficit below [`DUST`] stops nobody.
-    pub fn count_bankrupt(&mut self, accounts: &InstructionAccounts, now: i64) -> Result<()> {
-        let counts = self.is_bankrupt() && self.equity < -DUST;
+    pub fn count_bankrupt(&mut self, full_equity: i64, accounts: &InstructionAccounts, now: i64) -> Result<()> {
+        // Haircuts are margin: who could pay all he owes leaves no loss.
+        let counts = self.is_bankrupt() && full_equity < -DUST;
         for index in 0..self.risk.len() {
             let slot = self.risk[index];
             if slot.is_empty() {
@@ -43,24 +44,52 @@ impl MarginAccount {
         self.compact()
     }
 
-    /// Refuses an account that has something of its own left for its losses (I-26): collateral or a claim worth as much as [`DUST`].
-    pub fn require_nothing_left(&self, directory: &impl Directory) -> Result<()> {
+    /// Refuses an account that has something of its own left for its losses (I-26): collateral worth as much as [`DUST`] that somebody
+    /// could buy, or a claim that its pool could pay. The quote deposit counts with `with_quote`.
+    pub fn require_nothing_left(&self, directory: &impl Directory, with_quote: bool, now: i64) -> Result<()> {
         require!(self.is_bankrupt(), MargraveError::AccountIsSolvent);
         for slot in self.collateral.iter().filter(|slot| slot.shares > 0) {
             let bank = directory.bank(&slot.bank)?;
             let atoms = bank.atoms_down(slot.shares.unsigned_abs())?;
             let value = if bank.is_quote() {
-                atoms
+                if with_quote { atoms } else { 0 }
             } else {
-                let price = directory.underlying(&bank.underlying)?.oracle.price.max(0).unsigned_abs();
+                let underlying = directory.underlying(&bank.underlying)?;
+                // Nobody can buy what has no price any more.
+                if now.saturating_sub(underlying.oracle.publish_time) > MAX_GATE_SECS {
+                    continue;
+                }
+                let price = underlying.oracle.price.max(0).unsigned_abs();
                 let worth = u128::from(atoms) * u128::from(price) / 10u128.pow(4 + u32::from(bank.decimals));
                 let kept = u128::from(PPM - bank.terms.haircut_maintenance_ppm);
                 u64::try_from(worth * kept / u128::from(PPM)).unwrap_or(u64::MAX)
             };
             require!(value < DUST.unsigned_abs(), MargraveError::OwnCollateralFirst);
         }
-        require!(self.risk.iter().all(|slot| slot.claim < DUST), MargraveError::OwnCollateralFirst);
+        for slot in self.risk.iter().filter(|slot| slot.claim >= DUST) {
+            let pool = directory.underlying(&slot.underlying)?.pool.balance;
+            require!(pool < DUST.unsigned_abs(), MargraveError::OwnCollateralFirst);
+        }
         Ok(())
+    }
+
+    /// Whether the account owes more than it has at any price: without positions, all claims and the quote balance together are a debt.
+    pub fn owes_at_any_price(&self, quote_bank: &Pubkey, bank: &Bank) -> Result<bool> {
+        let claims = self.risk.iter().fold(0i128, |sum, slot| sum + i128::from(slot.claim));
+        let held = bank.atoms_down(self.shares_in(quote_bank).max(0).unsigned_abs())?;
+        Ok(self.positions[0].is_empty() && claims + i128::from(held) < 0)
+    }
+
+    /// What the account has made on the underlying in `index`, micro-dollars: its claim less what it owes as writer of options, which it
+    /// was paid for. Perps and futures are realised.
+    pub fn profit_on(&self, index: usize, key: Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
+        let mut profit = self.risk[index].claim;
+        for slot in self.positions.iter().take_while(|slot| !slot.is_empty()) {
+            if usize::from(slot.risk_slot) == index && slot.kind()?.is_option() && slot.quantity < 0 {
+                profit = profit.saturating_add(option_value(slot, key, underlying, now)?);
+            }
+        }
+        Ok(profit)
     }
 }
 
@@ -69,10 +98,13 @@ impl LossDomain {
         count(&mut self.bankrupts, &mut self.gated_until, more, now)
     }
 
-    /// Whether a loss is open here that nobody has borne yet: profit is not drawn, fees are not swept.
+    /// Whether a loss is open here that nobody has borne yet: profit is not drawn and is no margin, fees are not swept.
+    pub fn is_open(&self, now: i64) -> bool {
+        (self.bankrupts != 0 && now <= self.gated_until) || self.unshared != 0
+    }
+
     pub fn require_closed(&self, now: i64) -> Result<()> {
-        let gated = self.bankrupts != 0 && now <= self.gated_until;
-        require!(!gated && self.unshared == 0, MargraveError::DeficitOpen);
+        require!(!self.is_open(now), MargraveError::DeficitOpen);
         Ok(())
     }
 
@@ -162,18 +194,22 @@ pub fn rank_of(profit: i64, equity: i64) -> u64 {
     u64::try_from(part).unwrap_or(u64::MAX)
 }
 
-/// How much of a position of `wanted` may be closed against one of `offered`, when closing all of it costs the other side `uncovered`
-/// more than the mark and it has a `profit` to pay that from: whole lots, or all.
-pub fn closable(wanted: i64, offered: i64, uncovered: u64, profit: i64, lot: u64) -> i64 {
+/// What an option position is worth at its mark, signed, micro-dollars; nothing where it does not trade any more.
+pub fn option_value(slot: &PositionSlot, key: Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
+    let series = underlying.expiries[usize::from(slot.expiry)].series;
+    let instrument = Instrument { kind: slot.kind()?, expiry: slot.expiry, strike: slot.strike, series };
+    match Sheet::of(key, underlying, &instrument, now) {
+        Ok(sheet) => Ok(sheet.mark.value_down(slot.quantity(), sheet.unit).or_refuse()?.micros()),
+        Err(_) => Ok(0),
+    }
+}
+
+/// How much of a position of `wanted` is closed against one of `offered` whose holder has a `profit`.
+pub fn closable(wanted: i64, offered: i64, profit: i64) -> i64 {
     if wanted.signum() != -offered.signum() || profit <= 0 {
         return 0;
     }
-    let most = wanted.unsigned_abs().min(offered.unsigned_abs());
-    let borne = u128::from(profit.unsigned_abs()) * u128::from(wanted.unsigned_abs());
-    let borne =
-        borne.checked_div(u128::from(uncovered)).map_or(u64::MAX, |most| u64::try_from(most).unwrap_or(u64::MAX));
-    let size = if borne >= most { most } else { borne - borne % lot };
-    i64::try_from(size).unwrap_or(0)
+    i64::try_from(wanted.unsigned_abs().min(offered.unsigned_abs())).unwrap_or(0)
 }
 
 impl MarginAccount {
@@ -185,10 +221,38 @@ impl MarginAccount {
 
     /// Refuses an account that liquidators may still take over from, or that has something of its own left.
     pub fn require_deleverageable(&self, directory: &impl Directory, terms: &GroupTerms, now: i64) -> Result<()> {
-        self.require_nothing_left(directory)?;
+        // A deposit pays when the position is closed: what an option has lost is in its price and in no claim.
+        self.require_nothing_left(directory, false, now)?;
         let had_time = now.saturating_sub(self.flagged_at) >= i64::from(terms.liquidation_ramp_secs);
         require!(had_time, MargraveError::NoticeRunning);
         Ok(())
+    }
+}
+
+impl MarginAccount {
+    /// Refuses an account that has recovered since it was flagged.
+    pub fn require_insolvent(&self, arranged: &mut Arranged, directory: &impl Directory, now: i64) -> Result<()> {
+        arranged.read(self, directory, Action::Reduce, now)?;
+        require!(arranged.valuation()?.equity.is_negative(), MargraveError::AccountIsSolvent);
+        Ok(())
+    }
+
+    /// What the other side of a bankrupt position has gained on the underlying and could bear: its profit, and of an option it holds what
+    /// that is worth, which nobody may be able to pay.
+    pub fn bearable(&self, key: &Pubkey, instrument: &Instrument, underlying: &Underlying, now: i64) -> Result<i64> {
+        let Some(index) = self.risk_in(key) else { return Ok(0) };
+        let profit = self.profit_on(index, *key, underlying, now)?;
+        let Some(at) = self.position_in(key, instrument) else { return Ok(0) };
+        let slot = &self.positions[at];
+        let held = if slot.kind()?.is_option() && slot.quantity > 0 {
+            option_value(slot, *key, underlying, now)?
+        } else if slot.kind()?.is_option() {
+            // A writer whose option is worthless has kept what it was paid for it.
+            1
+        } else {
+            0
+        };
+        Ok(profit.max(0).saturating_add(held))
     }
 }
 

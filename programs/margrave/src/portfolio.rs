@@ -119,7 +119,10 @@ pub struct Arranged {
 /// An underlying as the engine sees it.
 struct KnownMarket {
     key: Pubkey,
+    /// With the initial haircut on profit of the account at hand.
     market: Market,
+    /// That haircut for an account that owes nothing.
+    profit_haircut: Ratio,
     /// The most that margin asks for the token itself, with what the stable price takes, in millionths rounded up.
     asked_ppm: u64,
     nodes: Nodes,
@@ -181,7 +184,8 @@ impl Arranged {
     ) -> Result<()> {
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
         // Without a position there is nothing to isolate: closing the last one must not make its collateral count as nothing.
-        if self.mode == RiskMode::Isolated && account.positions[0].is_empty() {
+        // And a bankrupt account owes with all it has.
+        if self.mode == RiskMode::Isolated && (account.positions[0].is_empty() || account.is_bankrupt()) {
             self.mode = RiskMode::Cross;
         }
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
@@ -222,7 +226,17 @@ impl Arranged {
                 index -= 1;
             }
         }
+        self.haircut_profit();
         Ok(())
+    }
+
+    /// Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
+    fn haircut_profit(&mut self) {
+        let borrows = self.owes || self.cash.is_negative();
+        for line in &self.lines {
+            let known = &mut self.markets[line.market];
+            known.market.profit.initial = if borrows { Ratio::ONE } else { known.profit_haircut };
+        }
     }
 
     fn group_id(&self, line: usize) -> u8 {
@@ -264,7 +278,7 @@ impl Arranged {
                 return Ok(());
             }
         }
-        let known = self.market_of(&slot.underlying, underlying)?;
+        let known = self.market_of(&slot.underlying, underlying, now)?;
         let price = self.markets[known].market.price;
 
         let first_collateral = self.collateral.len();
@@ -286,8 +300,13 @@ impl Arranged {
 
         let (first_linear, first_dated) = (self.linear.len(), self.dated.len());
         let mut claim = slot.claim;
+        if action == Action::AddRisk {
+            // What is registered may be taken, wherever it has gone since.
+            claim = claim.saturating_sub(slot.registered);
+        }
         let is_perp = |position: &&PositionSlot| position.kind == InstrumentKind::Perp as u8;
-        for perp in positions.iter().take_while(is_perp) {
+        let (of_perp, mut rest) = positions.split_at(positions.iter().take_while(is_perp).count());
+        for perp in of_perp {
             let due =
                 funding_due_up(perp.quantity, perp.funding_index, underlying.perp.funding_index, underlying.decimals)?;
             let quote = perp.quote.checked_add(claim).and_then(|quote| quote.checked_sub(due));
@@ -299,10 +318,11 @@ impl Arranged {
             self.linear.push(LinearPosition { quantity: Quantity::ZERO, quote: Usd::new(claim).or_refuse()? });
         }
         let perps = first_linear..self.linear.len();
-        let mut rest = positions.iter().skip_while(is_perp).peekable();
-        while let Some(first) = rest.peek() {
-            let expiry = first.expiry;
-            self.read_expiry(underlying, expiry, &mut rest)?;
+        while let Some(first) = rest.first() {
+            let of_expiry = |position: &&PositionSlot| position.expiry == first.expiry;
+            let (positions, next) = rest.split_at(rest.iter().take_while(of_expiry).count());
+            self.read_expiry(underlying, first.expiry, positions)?;
+            rest = next;
         }
         let dated = first_dated..self.dated.len();
         self.lines.push(Line {
@@ -317,14 +337,19 @@ impl Arranged {
 
     /// The place of an underlying among the known markets.
     #[inline(never)]
-    fn market_of(&mut self, key: &Pubkey, underlying: &Underlying) -> Result<usize> {
+    fn market_of(&mut self, key: &Pubkey, underlying: &Underlying, now: i64) -> Result<usize> {
         if let Some(index) = self.markets.iter().position(|known| same_key(&known.key, key)) {
             return Ok(index);
         }
-        let market = underlying.market()?;
+        let mut market = underlying.market()?;
+        // Profit that may have to bear a loss secures nothing (I-28).
+        if underlying.losses.is_open(now) {
+            market.profit.initial = Ratio::ONE;
+        }
         let gap_ppm = ((u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM)) >> 30) + 1;
         self.markets.push(Box::new(KnownMarket {
             key: *key,
+            profit_haircut: market.profit.initial,
             asked_ppm: underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX),
             market,
             nodes: underlying.grid_nodes(),
@@ -334,33 +359,34 @@ impl Arranged {
         Ok(self.markets.len() - 1)
     }
 
-    /// Takes the positions of one expiry from `rest`: the future first, then options by strike.
-    fn read_expiry<'p>(
-        &mut self,
-        underlying: &Underlying,
-        index: u8,
-        rest: &mut std::iter::Peekable<impl Iterator<Item = &'p PositionSlot>>,
-    ) -> Result<()> {
+    /// Reads the positions of one expiry: the future first, then options by strike, at most a call and a put of each.
+    fn read_expiry(&mut self, underlying: &Underlying, index: u8, positions: &[PositionSlot]) -> Result<()> {
         let (first_linear, first_strike) = (self.linear.len(), self.strikes.len());
-        let mut last = None;
-        while let Some(position) = rest.next_if(|position| position.expiry == index) {
-            let quantity = position.quantity();
-            if position.kind == InstrumentKind::Future as u8 {
-                self.linear.push(LinearPosition { quantity, quote: position.quote()? });
-                continue;
-            }
-            if last != Some(position.strike) {
-                let strike = underlying.strikes.get(usize::from(position.strike));
-                let strike = strike.ok_or(MargraveError::InvariantViolated)?;
-                let none = Quantity::ZERO;
-                self.strikes.push(Strike::at(&strike.strike_price(), strike.vol()?, none, none));
-                last = Some(position.strike);
-            }
-            let strike = self.strikes.last_mut().ok_or(MargraveError::InvariantViolated)?;
-            match position.kind()? {
-                InstrumentKind::Call => strike.calls = quantity,
-                _ => strike.puts = quantity,
-            }
+        let is_future = |position: &&PositionSlot| position.kind == InstrumentKind::Future as u8;
+        let (futures, mut options) = positions.split_at(positions.iter().take_while(is_future).count());
+        for future in futures {
+            self.linear.push(LinearPosition { quantity: future.quantity(), quote: future.quote()? });
+        }
+        while let [option, rest @ ..] = options {
+            let (mut calls, mut puts) = (Quantity::ZERO, Quantity::ZERO);
+            let mut hold = |option: &PositionSlot| -> Result<()> {
+                match option.kind()? {
+                    InstrumentKind::Call => calls = option.quantity(),
+                    _ => puts = option.quantity(),
+                }
+                Ok(())
+            };
+            hold(option)?;
+            options = match rest {
+                [other, rest @ ..] if other.strike == option.strike => {
+                    hold(other)?;
+                    rest
+                }
+                rest => rest,
+            };
+            let strike = underlying.strikes.get(usize::from(option.strike));
+            let strike = strike.ok_or(MargraveError::InvariantViolated)?;
+            self.strikes.push(Strike::at(&strike.strike_price(), strike.vol()?, calls, puts));
         }
         let slot = underlying.expiries.get(usize::from(index)).ok_or(MargraveError::InvariantViolated)?;
         self.dated.push(DatedLine {
@@ -415,11 +441,6 @@ impl Arranged {
 
     fn holdings_without_dated<'a>(&'a self, line: &'a Line) -> Holdings<'a> {
         let KnownMarket { market, nodes, .. } = &*self.markets[line.market];
-        let mut market = *market;
-        // Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
-        if self.owes || self.cash.is_negative() {
-            market.profit.initial = Ratio::ONE;
-        }
         Holdings {
             market,
             nodes: Some(nodes),
@@ -527,6 +548,12 @@ impl Arranged {
         Ok(self.stamp(&self.lines[self.line_of(slot)?]))
     }
 
+    /// Whether the account's balance in a bank is among what was read.
+    pub fn counts(&self, account: &MarginAccount, bank: &Pubkey) -> bool {
+        let slot = account.collateral.iter().position(|slot| !slot.is_empty() && same_key(&slot.bank, bank));
+        slot.is_some_and(|slot| self.balances.iter().any(|(place, ..)| *place == slot))
+    }
+
     /// Sets the balance of a collateral slot of the account that was read, in atoms, for what is only thought of.
     ///
     /// # Errors
@@ -554,6 +581,7 @@ impl Arranged {
     /// Adds to the cash that was read, for what is only thought of.
     pub fn add_cash(&mut self, micros: i64) -> Result<()> {
         self.cash += Usd::new(micros).or_refuse()?;
+        self.haircut_profit();
         Ok(())
     }
 
@@ -627,6 +655,16 @@ impl MarginAccount {
         slot.worst_cell = part.worst.index();
     }
 
+    /// A sum that changes when any of the prices that the account is valued at does.
+    pub fn prices_of(&self, directory: &impl Directory) -> Result<i64> {
+        let mut sum = 0i64;
+        for slot in self.risk.iter().filter(|slot| !slot.is_empty()) {
+            let oracle = directory.underlying(&slot.underlying)?.oracle;
+            sum = sum.wrapping_mul(31).wrapping_add(oracle.publish_time).wrapping_mul(31).wrapping_add(oracle.price);
+        }
+        Ok(sum)
+    }
+
     /// What counts as nothing has no array: a stale one would promise a hedge that the margin does not see. `later` is stored after
     /// this.
     fn forget_unseen(&mut self, later: usize) {
@@ -670,6 +708,8 @@ pub fn require_initial_margin(valuation: &Valuation) -> Result<()> {
 
 /// Equity, requirement and worst scenario, in micro-dollars.
 pub fn log_valuation(valuation: &Valuation) {
+    // Whoever computes the same off chain has a screen of his own.
+    #[cfg(target_os = "solana")]
     msg!(
         "equity {} initial {} maintenance {} worst slot and cell {:?}",
         valuation.equity.micros(),
@@ -677,4 +717,6 @@ pub fn log_valuation(valuation: &Valuation) {
         valuation.maintenance_margin.micros(),
         valuation.worst.map(|worst| (worst.underlying, worst.cell.index())),
     );
+    #[cfg(not(target_os = "solana"))]
+    let _ = valuation;
 }

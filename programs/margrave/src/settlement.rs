@@ -57,7 +57,9 @@ impl MarginAccount {
     }
 
     /// Pays a loss into the pool or draws a profit from it, as far as the deposit or the pool goes; returns what was paid in,
-    /// negative for what was drawn. Nothing is drawn while a breaker says so (I-28). Interest must be up to date.
+    /// negative for what was drawn. Nothing is drawn while a breaker says so, nor unless the account `draws` (I-28). Interest must be up
+    /// to date.
+    #[allow(clippy::too_many_arguments)]
     pub fn settle_claim(
         &mut self,
         index: usize,
@@ -65,6 +67,7 @@ impl MarginAccount {
         bank: &mut Bank,
         bank_key: Pubkey,
         lending: Lending,
+        draws: bool,
         present: &Present,
     ) -> Result<i64> {
         let (shares, claim) = (self.shares_in(&bank_key), self.risk[index].claim);
@@ -79,8 +82,10 @@ impl MarginAccount {
             underlying.pool.balance = balance;
             bank.pools = bank.pools.checked_add(amount).ok_or(MargraveError::ValueOutOfRange)?;
         } else {
-            amount =
-                if underlying.require_pool_open(present).is_ok() { amount.min(underlying.pool.balance) } else { 0 };
+            // An account without room for a deposit keeps its claim.
+            let has_room = shares != 0 || self.collateral.iter().any(CollateralSlot::is_empty);
+            let open = draws && has_room && underlying.require_pool_open(present).is_ok();
+            amount = if open { amount.min(underlying.pool.balance) } else { 0 };
             after = bank.credit(shares, amount)?;
             underlying.pool.balance -= amount;
             bank.pools = bank.pools.checked_sub(amount).ok_or(MargraveError::InvariantViolated)?;

@@ -68,17 +68,26 @@ impl Sale<'_, '_, '_> {
         Ok((given + taken, instrument))
     }
 
-    /// Moves the part of every claim.
+    /// Moves the part of every claim, and of what is registered of it to bear a loss.
     pub fn move_claims(&mut self) -> Result<()> {
         for at in 0..self.from.risk.len() {
             let slot = self.from.risk[at];
             let part = self.part(slot.claim);
-            if slot.is_empty() || part == 0 {
+            if slot.is_empty() || (part == 0 && slot.registered == 0) {
                 continue;
             }
             let there = usize::from(self.to.open_risk(slot.underlying)?);
             self.from.risk[at].add_claim(-part)?;
             self.to.risk[there].add_claim(part)?;
+            let registered = self.part(slot.registered);
+            if registered != 0 {
+                let to = &mut self.to.risk[there];
+                let fits = to.registered == 0 || to.loss_round == slot.loss_round;
+                require!(fits, MargraveError::DeficitOpen);
+                to.registered = to.registered.checked_add(registered).ok_or(MargraveError::ValueOutOfRange)?;
+                to.loss_round = slot.loss_round;
+                self.from.risk[at].registered -= registered;
+            }
         }
         Ok(())
     }

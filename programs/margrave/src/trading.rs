@@ -121,7 +121,7 @@ impl MarginAccount {
     /// Applies a leg as its taker, on paper: the premium it pays, which the caller takes from the cash.
     pub fn preview_leg(&mut self, key: Pubkey, underlying: &Underlying, leg: &Leg, now: i64) -> Result<i64> {
         let sheet = Sheet::of(key, underlying, &leg.instrument, now)?;
-        let cost = sheet.cost(leg)?;
+        let cost = sheet.cost(leg, now)?;
         self.apply(&sheet, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
         Ok(if leg.instrument.kind.is_option() { cost.payment } else { 0 })
     }
@@ -208,7 +208,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// Refuses a price too far from the mark (I-20), and computes what the leg costs.
-    fn cost(&self, leg: &Leg) -> Result<Cost> {
+    fn cost(&self, leg: &Leg, now: i64) -> Result<Cost> {
         let (market, risk) = (&self.underlying.market, &self.underlying.risk);
         let lots = i64::try_from(market.lot).map_err(|_| MargraveError::ValueOutOfRange)?;
         require!(leg.quantity != 0, MargraveError::AmountMustBePositive);
@@ -219,6 +219,8 @@ impl<'a> Sheet<'a> {
             true => (self.underlying.oracle.price, market.max_option_deviation_ppm),
             false => (self.mark.raw(), market.max_trade_deviation_ppm),
         };
+        // While a loss is open here, a price off the mark could pass on the profit that is to bear it (I-28).
+        let band = if self.underlying.losses.is_open(now) { band.min(MAX_DEVIATION_IN_LOSS_PPM) } else { band };
         let apart = i128::from(leg.price.abs_diff(self.mark.raw()));
         require!(apart * i128::from(PPM) <= i128::from(measure) * i128::from(band), MargraveError::PriceOutsideBand);
 
@@ -262,7 +264,7 @@ impl Trading<'_, '_> {
             require_keys_eq!(underlying.group, self.group_key, MargraveError::GroupMismatch);
             require!(underlying.index == leg.underlying, MargraveError::UnderlyingMissing);
             let found = Sheet::of(*info.key, &underlying, &leg.instrument, self.now())?;
-            cost = found.cost(leg)?;
+            cost = found.cost(leg, self.now())?;
             taken = taker.apply(&found, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
             given = maker.apply(&found, leg, -leg.quantity, cost.payment, cost.maker_fee)?;
             self.require_allowed(&underlying, &leg.instrument, &taken, &given)?;

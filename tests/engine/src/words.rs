@@ -84,7 +84,7 @@ impl Portfolio {
             let (expiries, next) = rest.split_at(underlying.expiries.len().min(rest.len()));
             rest = next;
             holdings.push(Holdings {
-                market: underlying.market,
+                market: &underlying.market,
                 nodes: nodes.as_ref(),
                 perps: &underlying.perps,
                 collateral: &underlying.collateral,

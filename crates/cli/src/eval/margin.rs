@@ -437,7 +437,7 @@ fn evaluate(
         .iter()
         .zip(&dated)
         .map(|(underlying, dated)| Holdings {
-            market: underlying.market,
+            market: &underlying.market,
             nodes: None,
             perps: &underlying.perps,
             collateral: &underlying.collateral,

@@ -269,7 +269,7 @@ impl Account {
             .collect();
         let holdings: Vec<Holdings> = (self.underlyings.iter().zip(&dated))
             .map(|(Underlying { market, perps, collateral, .. }, expiries)| Holdings {
-                market: *market,
+                market,
                 nodes: None,
                 perps,
                 collateral,

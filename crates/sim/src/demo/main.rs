@@ -1,11 +1,11 @@
 //! The main job in one process: a market, a hedged and an unhedged account, a crash hour by hour, and a keeper.
 
-mod prices;
 mod render;
 mod scenario;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use margrave_sim::prices;
 use std::{path::PathBuf, process::ExitCode};
 
 /// Walks SOL through a crash: a hedged account survives, an unhedged one is partly liquidated by a keeper.

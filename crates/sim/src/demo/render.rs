@@ -1,4 +1,4 @@
-//! The terminal. Numbers become text here and nowhere else.
+//! The terminal.
 
 use crate::{
     prices::Hour,
@@ -6,27 +6,17 @@ use crate::{
 };
 use comfy_table::{Attribute, Cell as TableCell, CellAlignment, Color, Table, presets::UTF8_BORDERS_ONLY};
 use margrave::state::MarginAccount;
-use margrave_risk::{Cell, PriceMove, RiskArray, Usd, VolMove};
-use margrave_sim::Trader;
+use margrave_risk::{Cell, PriceMove, RiskArray, VolMove};
+use margrave_sim::{
+    Trader,
+    text::{dollars, time},
+};
 use std::io::{IsTerminal, Write};
 
 /// Standard output, or nothing when only the JSON summary is wanted.
 pub struct Screen {
     silent: bool,
     colour: bool,
-}
-
-/// 2022-11-08 16:00, UTC.
-pub fn time(unix_time: i64) -> String {
-    jiff::Timestamp::from_second(unix_time)
-        .map_or_else(|_| unix_time.to_string(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
-}
-
-/// Micro-dollars as whole dollars with separators, rounded toward zero.
-fn dollars(micros: i64) -> String {
-    let digits = (micros / Usd::SCALE).unsigned_abs().to_string();
-    let grouped: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|d| std::str::from_utf8(d).unwrap_or("")).collect();
-    format!("{}{}", if micros <= -Usd::SCALE { "-" } else { "" }, grouped.join(","))
 }
 
 fn price(raw: i64) -> String {

@@ -138,8 +138,8 @@ pub fn run(hours: &[Hour], source: String, screen: &mut Screen) -> Result<Summar
     let program = std::fs::read(margrave_sim::program_path())?;
     Ok(Summary {
         prices: source,
-        from: crate::render::time(first.unix_time),
-        to: crate::render::time(last.unix_time),
+        from: margrave_sim::text::time(first.unix_time),
+        to: margrave_sim::text::time(last.unix_time),
         hours: hours.len(),
         first_price: first.price,
         last_price: last.price,
@@ -184,7 +184,7 @@ fn keep(
     );
     screen.progress("liquidated", trader);
     Ok(Some(Liquidation {
-        time: crate::render::time(world.now()),
+        time: margrave_sim::text::time(world.now()),
         account: trader.name.clone(),
         price: event.index_price,
         quantity: expected.quantity,

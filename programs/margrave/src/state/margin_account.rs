@@ -43,8 +43,10 @@ pub struct MarginAccount {
     pub flagged_at: i64,
     /// What a liquidator's bracket that is open has taken out: see [`Bracket`].
     pub bracket: Bracket,
+    /// When a step of it was last taken, or maintenance margin last seen breached.
+    pub stepped_at: i64,
     /// Zero.
-    pub reserved: [u8; 72],
+    pub reserved: [u8; 56],
 }
 
 /// A balance in one bank. All zeros: empty.
@@ -132,6 +134,8 @@ pub struct Bracket {
     pub least_equity: i64,
     /// Maintenance health before, micro-dollars.
     pub health: i64,
+    /// A sum over the prices of the account's underlyings: none changes meanwhile (I-21).
+    pub prices: i64,
     /// One while it is open: no other instruction touches the account.
     pub open: u8,
     pub padding: [u8; 7],
@@ -472,6 +476,7 @@ impl MarginAccount {
         if !self.liquidation_goes_on(now) {
             self.status = Status::MarginCall as u8;
         }
+        self.stepped_at = now;
         self.set_status(if valuation.equity.is_negative() { Status::Bankrupt } else { Status::InLiquidation }, now);
     }
 
@@ -489,10 +494,10 @@ impl MarginAccount {
         self.status = status as u8;
     }
 
-    /// Whether a liquidation has begun and was not left alone since.
+    /// Whether a liquidation has begun and was not left alone since: looking at the account is no step (I-22).
     fn liquidation_goes_on(&self, now: i64) -> bool {
         self.status >= Status::InLiquidation as u8
-            && now.saturating_sub(self.valued_at.max(self.flagged_at)) <= LIQUIDATION_CONTINUES_SECS
+            && now.saturating_sub(self.stepped_at) <= LIQUIDATION_CONTINUES_SECS
     }
 
     /// A liquidation once begun goes on until its end level, so that an account does not hover at the edge.
@@ -537,7 +542,7 @@ const _: () = {
     assert!(size_of::<CollateralSlot>() == 48);
     assert!(size_of::<PositionSlot>() == 40);
     assert!(size_of::<RiskSlot>() == 168);
-    assert!(size_of::<Bracket>() == 64);
+    assert!(size_of::<Bracket>() == 72);
     assert!(size_of::<Delegate>() == 40);
     assert!(size_of::<QuoteSlot>() == 24);
     assert!(
@@ -551,7 +556,8 @@ const _: () = {
                 + 16
                 + 24 * MAX_QUOTES
                 + 8
-                + 64
                 + 72
+                + 8
+                + 56
     );
 };

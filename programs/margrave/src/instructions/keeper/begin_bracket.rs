@@ -72,7 +72,8 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
             let sheet = directory.priced(&bank, &present)?;
             bank.value_at_price_up(amount, sheet.as_ref().map(|sheet| sheet.oracle.price))?
         };
-        let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, now);
+        require!(arranged.counts(&account, &key) || bank.is_quote(), MargraveError::NothingToRepay);
+        let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, value, now);
         let lost = u128::from(value) * u128::from(bonus) / u128::from(crate::constants::PPM);
         let lost = i64::try_from(lost).map_err(|_| MargraveError::ValueOutOfRange)?;
         account.bracket = Bracket {
@@ -80,6 +81,7 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
             value: i64::try_from(value).map_err(|_| MargraveError::ValueOutOfRange)?,
             least_equity: arranged.full_equity_and_debts(&before).0.saturating_sub(lost),
             health: before.maintenance_health().micros(),
+            prices: account.prices_of(&directory)?,
             open: 1,
             padding: [0; 7],
         };
@@ -105,7 +107,7 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
     event.emit_by(&accounts.event_authority)
 }
 
-/// Requires that a later instruction of the transaction ends the bracket, and that nothing of this program is between but prices.
+/// Requires that a later instruction of the transaction ends the bracket, and that nothing of this program is between.
 fn require_ended(instructions: &AccountInfo, liquidatee: Pubkey) -> Result<()> {
     let here = load_current_index_checked(instructions).map_err(|_| error!(MargraveError::BracketNotEnded))?;
     let mut index = usize::from(here) + 1;
@@ -118,8 +120,7 @@ fn require_ended(instructions: &AccountInfo, liquidatee: Pubkey) -> Result<()> {
                 require!(ends, MargraveError::BracketNotEnded);
                 return Ok(());
             }
-            let is_price = next.data.starts_with(crate::instruction::RefreshPrice::DISCRIMINATOR);
-            require!(is_price, MargraveError::BracketNotEnded);
+            return err!(MargraveError::BracketNotEnded);
         }
         index += 1;
     }

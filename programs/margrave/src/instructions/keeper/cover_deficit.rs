@@ -24,10 +24,15 @@ pub fn cover_deficit<'info>(ctx: Context<'info, CoverDeficit<'info>>) -> Result<
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
     let mut account = accounts.margin_account.load_mut()?;
     let index = account.risk_in(&key).ok_or(MargraveError::NothingToRepay)?;
-    account.require_nothing_left(&directory)?;
+    account.require_nothing_left(&directory, true, now)?;
     require!(account.positions[0].is_empty(), MargraveError::PositionsFirst);
+    // Fees that it has not paid are nobody's loss.
+    let slot = &mut account.risk[index];
+    let forgiven = slot.fees.min(-slot.claim).max(0);
+    slot.fees -= forgiven;
+    slot.add_claim(forgiven)?;
     let deficit = account.risk[index].claim.min(0).unsigned_abs();
-    require!(deficit > 0, MargraveError::NothingToRepay);
+    require!(deficit > 0 || forgiven > 0, MargraveError::NothingToRepay);
 
     let (first_loss, insurance, left) = {
         let mut underlying = accounts.underlying.load_mut()?;
@@ -82,8 +87,9 @@ impl MarginAccount {
         self.count_change()?;
         self.compact()?;
         let mut arranged = Arranged::new(group)?;
-        revalue(self, &mut arranged, directory, Action::Reduce, now)?;
-        self.count_bankrupt(directory, now)?;
+        let valuation = revalue(self, &mut arranged, directory, Action::Reduce, now)?;
+        let (full_equity, _) = arranged.full_equity_and_debts(&valuation);
+        self.count_bankrupt(full_equity, directory, now)?;
         self.invariant()
     }
 }

@@ -23,8 +23,8 @@ pub struct Deleverage<'info> {
 }
 
 /// Closes a bankrupt account's position against the first of the queue: at the mark, and where floor and insurance do not reach, at the
-/// price at which the bankrupt account owes no more than they pay. No more than its position, and no more than the profit of the
-/// account opposite bears (I-27). Anyone, when the notice has run out.
+/// price at which the bankrupt account owes no more than they pay, as far as the profit of the account opposite bears it (I-27).
+/// Anyone, when the notice has run out.
 pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Instrument) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
@@ -33,6 +33,7 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
     let (mut bankrupt, mut account) = (accounts.bankrupt.load_mut()?, accounts.margin_account.load_mut()?);
     bankrupt.require_deleverageable(&directory, &group.terms, now)?;
+    bankrupt.require_insolvent(&mut Arranged::new(&group)?, &directory, now)?;
     let mut underlying = accounts.underlying.load_mut()?;
     let queue = &underlying.losses.queue;
     require!(queue.is_about(&accounts.bankrupt.key(), &instrument), MargraveError::NotFirstInQueue);
@@ -41,26 +42,37 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     require_keys_eq!(first, accounts.margin_account.key(), MargraveError::NotFirstInQueue);
 
     for one in [&mut bankrupt, &mut account] {
-        let index = one.risk_in(&key).ok_or(MargraveError::NotACandidate)?;
-        one.realise(index, &underlying, now)?;
-        one.report(index, &mut underlying)?;
+        // Whoever has left holds nothing here.
+        if let Some(index) = one.risk_in(&key) {
+            one.realise(index, &underlying, now)?;
+            one.report(index, &mut underlying)?;
+        }
     }
     let claim = |one: &MarginAccount| one.risk_in(&key).map_or(0, |index| one.risk[index].claim);
-    let (deficit, profit) = ((-claim(&bankrupt)).max(0), claim(&account));
+    // What an option has lost is in its price.
+    let at = bankrupt.position_in(&key, &instrument).ok_or(MargraveError::NoPosition)?;
+    let mark = if instrument.kind.is_option() {
+        option_value(&bankrupt.positions[at], key, &underlying, now)?
+    } else {
+        0
+    };
+    let deficit = claim(&bankrupt).saturating_add(mark).min(0).saturating_neg();
+    let profit = account.bearable(&key, &instrument, &underlying, now)?;
     let insured = {
         let bank = accounts.quote_bank.load()?;
         let room = underlying.losses.insured.room(underlying.market.insurance_cap, now);
-        underlying.losses.first_loss.saturating_add(bank.insurance.min(room))
+        let own = bank.atoms_down(bankrupt.shares_in(&accounts.quote_bank.key()).max(0).unsigned_abs())?;
+        underlying.losses.first_loss.saturating_add(bank.insurance.min(room)).saturating_add(own)
     };
     let uncovered = deficit.unsigned_abs().saturating_sub(insured);
-    let (wanted, offered) = (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument)?);
-    let lot = underlying.market.lot.max(1);
-    let size = closable(wanted, offered, uncovered, profit, lot);
+    let (wanted, offered) = (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));
+    let size = closable(wanted, offered, profit);
     let (mut quantity, mut price_paid, mut concession) = (0, 0, 0);
     if size > 0 {
         let share = u128::from(uncovered) * u128::from(size.unsigned_abs());
         let share = share.div_ceil(u128::from(wanted.unsigned_abs()));
-        concession = i64::try_from(share).map_err(|_| MargraveError::ValueOutOfRange)?;
+        // Profit bears it and nothing else; what that does not reach is covered when the account is closed.
+        concession = i64::try_from(share).map_err(|_| MargraveError::ValueOutOfRange)?.min(profit);
         quantity = size * wanted.signum();
         let (given, received);
         {
@@ -76,8 +88,9 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     let left = bankrupt.position_of(&key, &instrument).unwrap_or(0);
     // Whoever has nothing left that could be closed makes room for the next.
     let is_used_up = {
-        let (offered, profit) = (account.position_of(&key, &instrument).unwrap_or(0), claim(&account));
-        left != 0 && closable(left, offered, uncovered - concession.unsigned_abs().min(uncovered), profit, lot) == 0
+        let offered = account.position_of(&key, &instrument).unwrap_or(0);
+        let profit = account.bearable(&key, &instrument, &underlying, now)?;
+        left != 0 && closable(left, offered, profit) == 0
     };
     if left == 0 {
         underlying.losses.queue = bytemuck::Zeroable::zeroed();

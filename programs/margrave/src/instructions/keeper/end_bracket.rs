@@ -1,4 +1,4 @@
-use crate::{error::*, events::*, oracle::Action, portfolio::*, state::*, vault::*};
+use crate::{breaker::Present, error::*, events::*, oracle::Action, portfolio::*, state::*, vault::*};
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
@@ -38,7 +38,8 @@ pub struct EndBracket<'info> {
 /// haircuts apart, fallen by no more than the fee of what was taken (I-23, I-24).
 pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
-    let now = Clock::get()?.unix_timestamp;
+    let present = Present::get()?;
+    let now = present.now;
     let accounts = &mut *ctx.accounts;
     require!(get_stack_height() == TRANSACTION_LEVEL_STACK_HEIGHT, MargraveError::BracketCalledByProgram);
     require_allowed_mint(accounts.mint.as_ref())?;
@@ -56,10 +57,18 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
     let bracket = account.bracket;
     require!(bracket.open != 0, MargraveError::BracketNotOpen);
     require_keys_eq!(bracket.liquidator, accounts.liquidator.key(), MargraveError::BracketNotOpen);
+    let named = [accounts.bank.as_ref()];
+    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
+    require!(account.prices_of(&directory)? == bracket.prices, MargraveError::PriceMoved);
     {
+        // What comes in has a price as good as what went out.
+        directory.priced(&*accounts.bank.load()?, &present)?;
         let mut bank = accounts.bank.load_mut()?;
         bank.accrue(now)?;
         let shares = bank.credit(account.shares_in(&key), received)?;
+        if shares > 0 {
+            bank.require_deposits_below_cap()?;
+        }
         account.set_shares(key, bank.underlying, shares)?;
         bank.count_inflow(&mut *accounts.outflow_limit.load_mut()?, &group, received, now);
         bank.require_solvent(in_vault)?;
@@ -68,8 +77,6 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
     account.bracket = bytemuck::Zeroable::zeroed();
     account.count_change()?;
     account.compact()?;
-    let named = [accounts.bank.as_ref()];
-    let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
     let mut arranged = Arranged::new(&group)?;
     let after = revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?;
     let health = after.maintenance_health().micros();

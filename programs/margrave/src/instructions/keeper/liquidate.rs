@@ -2,7 +2,7 @@ use crate::{
     breaker::Present, error::*, events::*, liquidation::*, oracle::Action, portfolio::*, state::*, trading::Sheet,
 };
 use anchor_lang::prelude::*;
-use margrave_risk::Valuation;
+use margrave_risk::{Quantity, Valuation};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -59,21 +59,22 @@ pub fn liquidate<'info>(
         let after = step.after(&mut arranged, units, Some(&mut liquidatee))?;
         (step.before, after, step.takes(units)?)
     };
-    require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
+    require_improved(&before, &after)?;
 
     let mut liquidator = accounts.liquidator.load_mut()?;
     let mut fee = 0i64;
     for one in &taken {
-        let (given, received);
+        let (given, received, value);
         {
             let underlying = accounts.underlying.load()?;
             let sheet = Sheet::of(key, &underlying, &one.instrument, now)?;
             given = liquidatee.take_over(&sheet, key, one, -1)?;
             received = liquidator.take_over(&sheet, key, one, 1)?;
+            value = sheet.notional_price.value_up(Quantity::new(one.quantity), sheet.unit).or_refuse()?.abs();
         }
         let mut underlying = accounts.underlying.load_mut()?;
         underlying.change_interest(&one.instrument, given + received)?;
-        underlying.count_liquidation(key, one.value(), now);
+        underlying.count_liquidation(key, value.micros().unsigned_abs(), now);
         fee += one.fee;
     }
     let insured = group.terms.insured_part_up(fee)?;

@@ -74,7 +74,7 @@ pub fn liquidate_collateral<'info>(ctx: Context<'info, LiquidateCollateral<'info
     } // release the banks: the valuations read them
     liquidatee.compact()?;
     let after = revalue(&mut liquidatee, &mut arranged, &directory, Action::Reduce, now)?;
-    require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
+    require_improved(&before, &after)?;
     liquidatee.invariant()?;
     let numbers = require_liquidator(&mut liquidator, &mut arranged, &directory, now)?;
 

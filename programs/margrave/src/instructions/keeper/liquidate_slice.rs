@@ -1,7 +1,7 @@
 use super::require_liquidator;
 use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, slice::*, state::*};
 use anchor_lang::prelude::*;
-use margrave_risk::{Ratio, quote_slice};
+use margrave_risk::{Ratio, Usd, quote_slice};
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -54,7 +54,9 @@ pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_sh
     require!(before.equity.micros() > 0, MargraveError::NoEquityToSell);
     liquidatee.begin_liquidation(&before, now);
     let price = Ratio::from_ppm_up(group.terms.slice_price_ppm(&liquidatee, now)).or_refuse()?;
-    let share = quote_slice(&before, price).min(Ratio::from_bits(max_share).or_refuse()?);
+    // Haircuts are margin and not for sale.
+    let whole = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?.mul_up(price);
+    let share = quote_slice(&before, whole).min(Ratio::from_bits(max_share).or_refuse()?);
 
     let mut liquidator = accounts.liquidator.load_mut()?;
     let quote_bank = accounts.quote_bank.key();
@@ -62,7 +64,7 @@ pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_sh
     sale.move_positions()?;
     sale.move_claims()?;
     sale.move_balances(&quote_bank)?;
-    let price_paid = before.equity.mul_up(share).mul_up(price).micros();
+    let price_paid = whole.mul_up(share).micros();
     {
         let mut bank = accounts.quote_bank.load_mut()?;
         sale.move_quote(&mut bank, &quote_bank, price_paid)?;

@@ -28,7 +28,9 @@ pub fn nominate_candidate<'info>(ctx: Context<'info, NominateCandidate<'info>>, 
     let named = [accounts.underlying.as_ref()];
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
     let (mut bankrupt, mut account) = (accounts.bankrupt.load_mut()?, accounts.margin_account.load_mut()?);
+    let mut arranged = Arranged::new(&group)?;
     bankrupt.require_deleverageable(&directory, &group.terms, now)?;
+    bankrupt.require_insolvent(&mut arranged, &directory, now)?;
     let wanted = bankrupt.position_of(&key, &instrument)?;
     let offered = account.position_of(&key, &instrument)?;
     require!(wanted.signum() == -offered.signum(), MargraveError::NotACandidate);
@@ -40,9 +42,8 @@ pub fn nominate_candidate<'info>(ctx: Context<'info, NominateCandidate<'info>>, 
             one.report(index, &mut underlying)?;
         }
     } // release the underlying: the valuation reads it
-    let profit = account.risk_in(&key).map_or(0, |index| account.risk[index].claim);
+    let profit = account.bearable(&key, &instrument, &*accounts.underlying.load()?, now)?;
     require!(profit > 0, MargraveError::NotACandidate);
-    let mut arranged = Arranged::new(&group)?;
     let valuation = {
         account.count_change()?;
         revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?

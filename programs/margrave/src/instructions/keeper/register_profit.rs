@@ -10,8 +10,8 @@ pub struct RegisterProfit<'info> {
     pub underlying: AccountLoader<'info, Underlying>,
 }
 
-/// Realises what an account has gained on an underlying whose losses are to be shared, and registers it to bear its part. Anyone, until
-/// the round ends; once in a round.
+/// Realises what an account has gained on an underlying whose losses are to be shared, and registers it to bear its part: the most it
+/// is seen to have in a round. Anyone, until the round ends.
 pub fn register_profit(ctx: Context<RegisterProfit>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let (accounts, key) = (&*ctx.accounts, ctx.accounts.underlying.key());
@@ -21,14 +21,16 @@ pub fn register_profit(ctx: Context<RegisterProfit>) -> Result<()> {
     let index = account.risk_in(&key).ok_or(MargraveError::NotACandidate)?;
     let (round, until) = (underlying.losses.round, underlying.losses.registering_until);
     require!(until != 0 && now <= until, MargraveError::NoticeRunning);
-    require!(account.risk[index].loss_round != round, MargraveError::AlreadyRegistered);
 
     account.realise(index, &underlying, now)?;
     account.report(index, &mut underlying)?;
-    let profit = account.risk[index].claim;
+    let profit = account.profit_on(index, key, &underlying, now)?;
     require!(profit > 0, MargraveError::NotACandidate);
-    (account.risk[index].loss_round, account.risk[index].registered) = (round, profit);
-    let registered = underlying.losses.registered.checked_add(profit.unsigned_abs());
+    let slot = &mut account.risk[index];
+    let before = if slot.loss_round == round { slot.registered } else { 0 };
+    require!(profit > before, MargraveError::AlreadyRegistered);
+    (slot.loss_round, slot.registered) = (round, profit);
+    let registered = underlying.losses.registered.checked_add((profit - before).unsigned_abs());
     underlying.losses.registered = registered.ok_or(MargraveError::ValueOutOfRange)?;
     account.count_change()?;
     account.invariant()?;

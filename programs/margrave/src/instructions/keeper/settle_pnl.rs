@@ -40,13 +40,16 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
         bank.accrue(now)?;
         account.realise(index, &underlying, now)?;
         underlying.bear_loss(&mut account.risk[index], &group.terms, now)?;
-        // A bankrupt account draws what it is owed: that bears its losses first.
-        if account.risk[index].claim > 0 && !account.is_bankrupt() {
-            underlying.losses.require_closed(now)?;
+        let quote_bank = accounts.quote_bank.key();
+        // Who can never pay draws what he is owed: that bears his losses first.
+        let draws = !underlying.losses.is_open(now) || account.owes_at_any_price(&quote_bank, &bank)?;
+        // A deposit does not leave a bank whose loss is open by way of a pool.
+        if account.risk[index].claim < 0 && !account.is_bankrupt() {
+            bank.require_no_deficit(now)?;
         }
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
         let paid =
-            account.settle_claim(index, &mut underlying, &mut bank, accounts.quote_bank.key(), lending, &present)?;
+            account.settle_claim(index, &mut underlying, &mut bank, quote_bank, lending, draws, &present)?;
         account.report(index, &mut underlying)?;
         underlying.invariant()?;
         bank.invariant()?;

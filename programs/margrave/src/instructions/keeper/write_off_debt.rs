@@ -21,7 +21,7 @@ pub fn write_off_debt<'info>(ctx: Context<'info, WriteOffDebt<'info>>) -> Result
     let named = [accounts.bank.as_ref()];
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
     let mut account = accounts.margin_account.load_mut()?;
-    account.require_nothing_left(&directory)?;
+    account.require_nothing_left(&directory, true, now)?;
     require!(account.positions[0].is_empty(), MargraveError::PositionsFirst);
 
     let (insurance, shared, deposit_index) = {

@@ -1,4 +1,4 @@
-//! Where the hours come from: a CSV of real prices, or a generator with the shape of a crash.
+//! Where hourly prices come from: a CSV of real prices, or a generator with the shape of a crash.
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::{civil::Date, tz::TimeZone};
@@ -44,7 +44,8 @@ pub fn read_csv(file: &Path, from: Option<Date>, to: Option<Date>) -> Result<Vec
     Ok(hours)
 }
 
-fn start_of_day(day: Date) -> Result<i64> {
+/// Its first second, UTC.
+pub fn start_of_day(day: Date) -> Result<i64> {
     Ok(day.to_zoned(TimeZone::UTC)?.timestamp().as_second())
 }
 
@@ -52,7 +53,7 @@ fn start_of_day(day: Date) -> Result<i64> {
 pub fn generate(seed: u64) -> Vec<Hour> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut price = 350_000_000_000_i64;
-    let start = margrave_sim::World::START;
+    let start = crate::World::START;
     (0..120)
         .map(|hour| {
             // Drift and half-width of the noise in millionths per hour.

@@ -285,7 +285,7 @@ impl Story {
             let cells = account.risk[0].array().expand().cells().map(|cell| cell.micros()).shown();
             let takeover = accounts.takeover(&key, &self.world.sol, self.world.now())?;
             ensure!(takeover.is_some() == (name == "carol"), "carol alone is liquidatable");
-            let takeover = takeover.map(|it| [it.quantity, it.price_paid, it.fee].shown());
+            let takeover = takeover.map(|it| it.shown());
             let account = json!({ "fields": account.shown(), "cells": cells, "takeover": takeover });
             all.insert(name.to_owned(), account);
         }

@@ -44,7 +44,7 @@ macro_rules! fields {
 }
 
 fields! {
-    Group: version id banks underlyings quote_mint quote_bank roles receivers proposals terms options launched depeg;
+    Group: version id banks underlyings quote_mint quote_bank roles receivers proposals terms options launched depeg paused_until;
     Roles: admin manager operator guardian;
     GroupTerms: outflow_cap maintenance_scan_ppm timelock_secs peg_underlying;
     OptionParameters: vol_up_ppm naked_initial_ppm;

@@ -191,8 +191,6 @@ export const MARGRAVE_ERROR__ACCOUNT_IS_SOLVENT = 0x190d; // 6413
 export const MARGRAVE_ERROR__OWN_COLLATERAL_FIRST = 0x190e; // 6414
 /** PositionsFirst: The account's positions on the underlying must be closed first */
 export const MARGRAVE_ERROR__POSITIONS_FIRST = 0x190f; // 6415
-/** InsuranceFirst: The first-loss floor and insurance must bear the deficit first */
-export const MARGRAVE_ERROR__INSURANCE_FIRST = 0x1910; // 6416
 /** DeficitOpen: A deficit is open here; profit is drawn and fees are swept after it was shared */
 export const MARGRAVE_ERROR__DEFICIT_OPEN = 0x1911; // 6417
 /** NoticeRunning: It is too early; see loss_notice_secs */
@@ -256,7 +254,6 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__HEALTH_TOO_LOW
   | typeof MARGRAVE_ERROR__INITIAL_MARGIN_NOT_MET
   | typeof MARGRAVE_ERROR__INSTRUMENT_NOT_LISTED
-  | typeof MARGRAVE_ERROR__INSURANCE_FIRST
   | typeof MARGRAVE_ERROR__INVARIANT_VIOLATED
   | typeof MARGRAVE_ERROR__LEGS_OUT_OF_RANGE
   | typeof MARGRAVE_ERROR__LIQUIDATION_LEGS_OUT_OF_RANGE
@@ -367,7 +364,6 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__HEALTH_TOO_LOW]: `Health is below what health_check demands`,
     [MARGRAVE_ERROR__INITIAL_MARGIN_NOT_MET]: `The account would be below its initial margin; see the numbers in the log`,
     [MARGRAVE_ERROR__INSTRUMENT_NOT_LISTED]: `The instrument is not listed`,
-    [MARGRAVE_ERROR__INSURANCE_FIRST]: `The first-loss floor and insurance must bear the deficit first`,
     [MARGRAVE_ERROR__INVARIANT_VIOLATED]: `An account's invariant does not hold; nothing was changed`,
     [MARGRAVE_ERROR__LEGS_OUT_OF_RANGE]: `A trade needs 1 to 8 legs and one sheet for each`,
     [MARGRAVE_ERROR__LIQUIDATION_LEGS_OUT_OF_RANGE]: `A step takes over 1 to 4 different positions of the account`,

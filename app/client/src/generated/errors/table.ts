@@ -140,7 +140,6 @@ export const MARGRAVE_ERRORS = {
   6413: { name: "AccountIsSolvent", sentence: "The account is not bankrupt" },
   6414: { name: "OwnCollateralFirst", sentence: "The account has collateral or claims of its own; they bear its losses first" },
   6415: { name: "PositionsFirst", sentence: "The account's positions on the underlying must be closed first" },
-  6416: { name: "InsuranceFirst", sentence: "The first-loss floor and insurance must bear the deficit first" },
   6417: { name: "DeficitOpen", sentence: "A deficit is open here; profit is drawn and fees are swept after it was shared" },
   6418: { name: "NoticeRunning", sentence: "It is too early; see loss_notice_secs" },
   6419: { name: "NotFirstInQueue", sentence: "Another account is first in the queue" },

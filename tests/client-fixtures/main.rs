@@ -4,7 +4,10 @@
 mod shown;
 
 use anyhow::{Context, Result, ensure};
-use margrave::state::{Change, Instrument, InstrumentKind};
+use margrave::{
+    error::MargraveError,
+    state::{Change, Instrument, InstrumentKind},
+};
 use margrave_client::{
     Instruction, Leg, Pubkey, Quote, SignedQuote, event_in, events_in,
     instruction::{self, PlacedLeg},
@@ -142,9 +145,10 @@ impl Story {
         looser.timelock_secs /= 2;
         let proposal = self.world.queue(Change::Group(looser))?;
 
-        let liquidate = self.world.liquidate_instruction(&self.maker, &self.alice, 1_000);
+        let liquidate = self.world.liquidate_instruction(&self.maker, &self.alice, u64::MAX);
         self.note("liquidate", &liquidate);
         let refused = self.world.send(&[liquidate], &[&maker]).err().context("alice is healthy")?;
+        ensure!(refused.is(MargraveError::AccountIsHealthy), "{refused}");
         let refused = json!({ "code": refused.code, "line": refused.logs.last() });
 
         // The price has moved.
@@ -281,7 +285,7 @@ impl Story {
             let cells = account.risk[0].array().expand().cells().map(|cell| cell.micros()).shown();
             let takeover = accounts.takeover(&key, &self.world.sol, self.world.now())?;
             ensure!(takeover.is_some() == (name == "carol"), "carol alone is liquidatable");
-            let takeover = takeover.map(|it| [it.quantity, it.price_paid, it.fee].shown());
+            let takeover = takeover.map(|it| it.shown());
             let account = json!({ "fields": account.shown(), "cells": cells, "takeover": takeover });
             all.insert(name.to_owned(), account);
         }

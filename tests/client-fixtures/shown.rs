@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use margrave::{events::*, instructions::Numbers, state::*, surface::Surface, trading::Leg};
-use margrave_client::{Event, Pubkey, Quote};
+use margrave_client::{Event, Pubkey, Quote, Taken};
 use margrave_sim::World;
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ macro_rules! fields {
 }
 
 fields! {
-    Group: version id banks underlyings quote_mint quote_bank roles receivers proposals terms options launched depeg;
+    Group: version id banks underlyings quote_mint quote_bank roles receivers proposals terms options launched depeg paused_until;
     Roles: admin manager operator guardian;
     GroupTerms: outflow_cap maintenance_scan_ppm timelock_secs peg_underlying;
     OptionParameters: vol_up_ppm naked_initial_ppm;
@@ -77,6 +77,7 @@ fields! {
     Numbers: equity initial_margin liquidation_end maintenance_margin worst_slot worst_cell;
     SideSummary: margin_account sequence numbers;
     Surface: carry smile;
+    Taken: instrument quantity price_paid fee;
     Deposited: margin_account bank amount shares sequence;
     Withdrawn: margin_account bank amount shares sequence;
     Traded: taker maker legs;

@@ -31,8 +31,8 @@ export type Quote = {
   group: Address;
   /** The margin account that will be traded for. */
   maker: Address;
-  /** When that account was opened: a new one of the same number is another maker. */
-  openedAt: bigint;
+  /** The account's `quotesSince`: a new one of the same number is another maker, and a liquidation voids what was signed before it. */
+  quotesSince: bigint;
   /** The only margin account that may take the quote; `NO_ADDRESS`: any. */
   taker: Address;
   /** Unix seconds; not to be filled after it. */
@@ -63,7 +63,7 @@ function getQuoteEncoder(): Encoder<QuoteArgs> {
   return getStructEncoder([
     ["group", getAddressEncoder()],
     ["maker", getAddressEncoder()],
-    ["openedAt", getI64Encoder()],
+    ["quotesSince", getI64Encoder()],
     ["taker", getAddressEncoder()],
     ["expiresAt", getI64Encoder()],
     ["nonce", getU64Encoder()],
@@ -76,7 +76,7 @@ function getQuoteDecoder(): Decoder<Quote> {
   return getStructDecoder([
     ["group", getAddressDecoder()],
     ["maker", getAddressDecoder()],
-    ["openedAt", getI64Decoder()],
+    ["quotesSince", getI64Decoder()],
     ["taker", getAddressDecoder()],
     ["expiresAt", getI64Decoder()],
     ["nonce", getU64Decoder()],

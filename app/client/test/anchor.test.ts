@@ -13,7 +13,7 @@ function ours(value: unknown): unknown {
   if (value instanceof Uint8Array || Array.isArray(value)) return Array.from(value as unknown[], ours);
   if (value.constructor.name === "BN" || value.constructor.name === "PublicKey") return String(value);
   const entries = Object.entries(value).map(([key, part]) => [
-    key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()),
+    key.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase()),
     ours(part),
   ]);
   return Object.fromEntries(entries);

@@ -17,7 +17,7 @@ type World = {
   quote: { seed: string; fields: Fields; message: string; signer: string; signature: string; instruction: InstructionJson };
   refused: { code: number; line: string };
   views: Record<string, { instruction: InstructionJson; answer: string }>;
-  valued: Record<string, { fields: Fields; cells: string[]; takeover: string[] | null }>;
+  valued: Record<string, { fields: Fields; cells: string[]; takeover: Fields | null }>;
   lookup: {
     table: Address;
     data: string;

@@ -23,7 +23,7 @@ pub enum Request {
     Explain { key: Pubkey, now: i64, slot: u8 },
     /// The margin account's data as the chain would store it if it valued it now.
     Revalue { key: Pubkey, now: i64 },
-    /// What a liquidator may take over of the perp: nothing, or quantity, price paid and fee.
+    /// What a liquidator may take over of the perp, if anything.
     Takeover { key: Pubkey, now: i64, underlying: Pubkey },
     /// A line of `margrave eval`: 0 price, 1 math, 2 svi, 3 margin.
     Eval { kind: u8, line: String },
@@ -79,10 +79,7 @@ pub fn answer(accounts: &mut Accounts, request: &[u8]) -> Result<Vec<u8>, Refusa
             data.extend_from_slice(bytemuck::bytes_of(&*account));
             Ok(data)
         }
-        Request::Takeover { key, now, underlying } => {
-            let takeover = accounts.takeover(&key, &underlying, now)?;
-            written(&takeover.map(|it| [it.quantity.atoms(), it.price_paid.micros(), it.fee.micros()]))
-        }
+        Request::Takeover { key, now, underlying } => written(&accounts.takeover(&key, &underlying, now)?),
         Request::Eval { kind, line } => {
             let kinds = [eval::Kind::Price, eval::Kind::Math, eval::Kind::Svi, eval::Kind::Margin];
             let kind = kinds.get(usize::from(kind)).ok_or_else(|| std::io::Error::other("there are four kinds"))?;

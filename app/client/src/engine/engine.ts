@@ -3,10 +3,8 @@
  */
 import {
   getAddressEncoder,
-  getArrayDecoder,
   getArrayEncoder,
   getDiscriminatedUnionEncoder,
-  getI64Decoder,
   getI64Encoder,
   getStructEncoder,
   getTupleEncoder,
@@ -24,9 +22,11 @@ import {
   getExplanationDecoder,
   getLegEncoder,
   getPreviewAnswerDecoder,
+  getTakenDecoder,
   type Explanation,
   type LegArgs,
   type PreviewAnswer,
+  type Taken,
 } from "../generated/types/index.js";
 
 /** A trade, deposits and withdrawals that an account thinks of. */
@@ -36,9 +36,6 @@ export type Hypothesis = {
   /** Atoms: deposits, or with a negative amount withdrawals. */
   balances?: readonly { bank: Address; amount: bigint }[];
 };
-
-/** What may be taken over of a perp by a liquidator. */
-export type Takeover = { quantity: bigint; pricePaid: bigint; fee: bigint };
 
 export type EvalKind = "price" | "math" | "svi" | "margin";
 const EVAL_KINDS: readonly EvalKind[] = ["price", "math", "svi", "margin"];
@@ -161,11 +158,9 @@ export class Engine {
   }
 
   /** What a liquidator may take over of the account's perp now; undefined: nothing. */
-  takeover(key: Address, underlying: Address, now: bigint): Takeover | undefined {
+  takeover(key: Address, underlying: Address, now: bigint): Taken | undefined {
     const answer = this.#ask({ __kind: "takeover", key, now, underlying });
-    if (answer[0] === 0) return undefined;
-    const [quantity, pricePaid, fee] = getArrayDecoder(getI64Decoder(), { size: 3 }).decode(answer, 1);
-    return { quantity: quantity!, pricePaid: pricePaid!, fee: fee! };
+    return answer[0] === 0 ? undefined : getTakenDecoder().decode(answer, 1);
   }
 
   /** The answer to one line of `margrave eval`, as JSON text. */

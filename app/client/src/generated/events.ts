@@ -1,8 +1,18 @@
 // Generated from idl/margrave.json by scripts/generate.mjs.
 import type { Decoder } from "@solana/kit";
 import {
+  getAccountFlaggedDecoder,
+  type AccountFlagged,
   getBankListedDecoder,
   type BankListed,
+  getBracketBegunDecoder,
+  type BracketBegun,
+  getBracketEndedDecoder,
+  type BracketEnded,
+  getBreakerTrippedDecoder,
+  type BreakerTripped,
+  getCandidateNominatedDecoder,
+  type CandidateNominated,
   getChangeCancelledDecoder,
   type ChangeCancelled,
   getChangeExecutedDecoder,
@@ -11,10 +21,18 @@ import {
   type ChangeQueued,
   getChangedNowDecoder,
   type ChangedNow,
+  getCollateralLiquidatedDecoder,
+  type CollateralLiquidated,
   getCollateralTransferredDecoder,
   type CollateralTransferred,
+  getDebtWrittenOffDecoder,
+  type DebtWrittenOff,
+  getDeficitCoveredDecoder,
+  type DeficitCovered,
   getDelegateSetDecoder,
   type DelegateSet,
+  getDeleveragedDecoder,
+  type Deleveraged,
   getDepegUpdatedDecoder,
   type DepegUpdated,
   getDepositedDecoder,
@@ -35,24 +53,32 @@ import {
   type GroupLaunched,
   getInterestAccruedDecoder,
   type InterestAccrued,
+  getLossSharedDecoder,
+  type LossShared,
+  getLossUnsharedDecoder,
+  type LossUnshared,
   getMarginAccountClosedDecoder,
   type MarginAccountClosed,
   getMarginAccountOpenedDecoder,
   type MarginAccountOpened,
   getModeSetDecoder,
   type ModeSet,
-  getPausedBitsDecoder,
-  type PausedBits,
+  getPausedUntilDecoder,
+  type PausedUntil,
   getPnlSettledDecoder,
   type PnlSettled,
-  getPositionLiquidatedDecoder,
-  type PositionLiquidated,
+  getPositionsLiquidatedDecoder,
+  type PositionsLiquidated,
   getPriceAcceptedDecoder,
   type PriceAccepted,
+  getProfitRegisteredDecoder,
+  type ProfitRegistered,
   getQuoteTradedDecoder,
   type QuoteTraded,
   getQuotesCancelledDecoder,
   type QuotesCancelled,
+  getSliceLiquidatedDecoder,
+  type SliceLiquidated,
   getStrikesListedDecoder,
   type StrikesListed,
   getSurfaceSetDecoder,
@@ -66,13 +92,22 @@ import {
 } from "./types/index.js";
 /** Every event by its name. */
 export type MargraveEvents = {
+  AccountFlagged: AccountFlagged;
   BankListed: BankListed;
+  BracketBegun: BracketBegun;
+  BracketEnded: BracketEnded;
+  BreakerTripped: BreakerTripped;
+  CandidateNominated: CandidateNominated;
   ChangeCancelled: ChangeCancelled;
   ChangeExecuted: ChangeExecuted;
   ChangeQueued: ChangeQueued;
   ChangedNow: ChangedNow;
+  CollateralLiquidated: CollateralLiquidated;
   CollateralTransferred: CollateralTransferred;
+  DebtWrittenOff: DebtWrittenOff;
+  DeficitCovered: DeficitCovered;
   DelegateSet: DelegateSet;
+  Deleveraged: Deleveraged;
   DepegUpdated: DepegUpdated;
   Deposited: Deposited;
   ExpiryClosed: ExpiryClosed;
@@ -83,15 +118,19 @@ export type MargraveEvents = {
   GroupCreated: GroupCreated;
   GroupLaunched: GroupLaunched;
   InterestAccrued: InterestAccrued;
+  LossShared: LossShared;
+  LossUnshared: LossUnshared;
   MarginAccountClosed: MarginAccountClosed;
   MarginAccountOpened: MarginAccountOpened;
   ModeSet: ModeSet;
-  PausedBits: PausedBits;
+  PausedUntil: PausedUntil;
   PnlSettled: PnlSettled;
-  PositionLiquidated: PositionLiquidated;
+  PositionsLiquidated: PositionsLiquidated;
   PriceAccepted: PriceAccepted;
+  ProfitRegistered: ProfitRegistered;
   QuoteTraded: QuoteTraded;
   QuotesCancelled: QuotesCancelled;
+  SliceLiquidated: SliceLiquidated;
   StrikesListed: StrikesListed;
   SurfaceSet: SurfaceSet;
   Traded: Traded;
@@ -103,17 +142,26 @@ type Row = {
   [N in MargraveEventName]: { name: N; discriminator: readonly number[]; decoder: () => Decoder<MargraveEvents[N]> };
 }[MargraveEventName];
 export const MARGRAVE_EVENTS: readonly Row[] = [
+  { name: "AccountFlagged", discriminator: [181, 207, 1, 185, 195, 195, 145, 154], decoder: getAccountFlaggedDecoder },
   { name: "BankListed", discriminator: [82, 130, 114, 184, 232, 152, 104, 100], decoder: getBankListedDecoder },
+  { name: "BracketBegun", discriminator: [105, 185, 152, 115, 166, 75, 7, 86], decoder: getBracketBegunDecoder },
+  { name: "BracketEnded", discriminator: [110, 157, 87, 161, 22, 73, 25, 233], decoder: getBracketEndedDecoder },
+  { name: "BreakerTripped", discriminator: [248, 29, 234, 230, 10, 90, 65, 84], decoder: getBreakerTrippedDecoder },
+  { name: "CandidateNominated", discriminator: [67, 107, 23, 154, 59, 76, 18, 10], decoder: getCandidateNominatedDecoder },
   { name: "ChangeCancelled", discriminator: [139, 179, 97, 81, 214, 21, 119, 93], decoder: getChangeCancelledDecoder },
   { name: "ChangeExecuted", discriminator: [50, 115, 8, 12, 139, 8, 191, 26], decoder: getChangeExecutedDecoder },
   { name: "ChangeQueued", discriminator: [232, 143, 80, 230, 125, 117, 169, 213], decoder: getChangeQueuedDecoder },
   { name: "ChangedNow", discriminator: [156, 96, 0, 97, 102, 57, 54, 199], decoder: getChangedNowDecoder },
+  { name: "CollateralLiquidated", discriminator: [148, 42, 28, 104, 72, 50, 124, 98], decoder: getCollateralLiquidatedDecoder },
   {
     name: "CollateralTransferred",
     discriminator: [119, 180, 79, 171, 178, 67, 120, 237],
     decoder: getCollateralTransferredDecoder,
   },
+  { name: "DebtWrittenOff", discriminator: [209, 2, 110, 82, 195, 224, 240, 68], decoder: getDebtWrittenOffDecoder },
+  { name: "DeficitCovered", discriminator: [213, 208, 5, 40, 54, 111, 109, 198], decoder: getDeficitCoveredDecoder },
   { name: "DelegateSet", discriminator: [103, 126, 239, 131, 201, 31, 212, 253], decoder: getDelegateSetDecoder },
+  { name: "Deleveraged", discriminator: [34, 71, 31, 45, 212, 184, 131, 185], decoder: getDeleveragedDecoder },
   { name: "DepegUpdated", discriminator: [221, 84, 32, 81, 211, 42, 177, 72], decoder: getDepegUpdatedDecoder },
   { name: "Deposited", discriminator: [111, 141, 26, 45, 161, 35, 100, 57], decoder: getDepositedDecoder },
   { name: "ExpiryClosed", discriminator: [229, 184, 243, 121, 145, 218, 166, 11], decoder: getExpiryClosedDecoder },
@@ -124,15 +172,19 @@ export const MARGRAVE_EVENTS: readonly Row[] = [
   { name: "GroupCreated", discriminator: [132, 94, 184, 198, 77, 165, 13, 26], decoder: getGroupCreatedDecoder },
   { name: "GroupLaunched", discriminator: [28, 156, 237, 195, 143, 158, 27, 245], decoder: getGroupLaunchedDecoder },
   { name: "InterestAccrued", discriminator: [79, 218, 196, 73, 32, 148, 138, 71], decoder: getInterestAccruedDecoder },
+  { name: "LossShared", discriminator: [187, 237, 67, 165, 210, 185, 21, 181], decoder: getLossSharedDecoder },
+  { name: "LossUnshared", discriminator: [194, 255, 79, 60, 21, 248, 141, 117], decoder: getLossUnsharedDecoder },
   { name: "MarginAccountClosed", discriminator: [234, 104, 71, 148, 114, 30, 107, 38], decoder: getMarginAccountClosedDecoder },
   { name: "MarginAccountOpened", discriminator: [189, 250, 13, 160, 253, 205, 219, 251], decoder: getMarginAccountOpenedDecoder },
   { name: "ModeSet", discriminator: [69, 75, 205, 201, 23, 196, 156, 48], decoder: getModeSetDecoder },
-  { name: "PausedBits", discriminator: [109, 207, 18, 227, 124, 167, 9, 35], decoder: getPausedBitsDecoder },
+  { name: "PausedUntil", discriminator: [139, 37, 177, 192, 52, 251, 41, 99], decoder: getPausedUntilDecoder },
   { name: "PnlSettled", discriminator: [24, 113, 104, 254, 135, 46, 95, 203], decoder: getPnlSettledDecoder },
-  { name: "PositionLiquidated", discriminator: [40, 107, 90, 214, 96, 30, 61, 128], decoder: getPositionLiquidatedDecoder },
+  { name: "PositionsLiquidated", discriminator: [112, 9, 180, 150, 78, 128, 244, 110], decoder: getPositionsLiquidatedDecoder },
   { name: "PriceAccepted", discriminator: [203, 254, 78, 125, 99, 42, 94, 171], decoder: getPriceAcceptedDecoder },
+  { name: "ProfitRegistered", discriminator: [29, 168, 251, 92, 204, 204, 236, 160], decoder: getProfitRegisteredDecoder },
   { name: "QuoteTraded", discriminator: [238, 90, 221, 33, 135, 177, 75, 182], decoder: getQuoteTradedDecoder },
   { name: "QuotesCancelled", discriminator: [225, 66, 165, 16, 111, 154, 221, 138], decoder: getQuotesCancelledDecoder },
+  { name: "SliceLiquidated", discriminator: [16, 151, 74, 2, 227, 248, 107, 75], decoder: getSliceLiquidatedDecoder },
   { name: "StrikesListed", discriminator: [12, 8, 49, 250, 56, 84, 158, 252], decoder: getStrikesListedDecoder },
   { name: "SurfaceSet", discriminator: [49, 164, 150, 200, 107, 64, 222, 223], decoder: getSurfaceSetDecoder },
   { name: "Traded", discriminator: [225, 202, 73, 175, 147, 43, 160, 150], decoder: getTradedDecoder },

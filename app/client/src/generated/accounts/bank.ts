@@ -25,6 +25,8 @@ import {
   getStructEncoder,
   getU16Decoder,
   getU16Encoder,
+  getU32Decoder,
+  getU32Encoder,
   getU64Decoder,
   getU64Encoder,
   getU8Decoder,
@@ -97,6 +99,13 @@ export type Bank = {
   referencePrice: bigint;
   outflow: OutflowWindow;
   terms: BankTerms;
+  /**
+   * Accounts that are bankrupt and owe this bank, and until when nobody leaves it because of them: what they owe is depositors'
+   * loss.
+   */
+  bankrupts: number;
+  padding2: ReadonlyUint8Array;
+  gatedUntil: bigint;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -138,6 +147,13 @@ export type BankArgs = {
   referencePrice: number | bigint;
   outflow: OutflowWindowArgs;
   terms: BankTermsArgs;
+  /**
+   * Accounts that are bankrupt and owe this bank, and until when nobody leaves it because of them: what they owe is depositors'
+   * loss.
+   */
+  bankrupts: number;
+  padding2: ReadonlyUint8Array;
+  gatedUntil: number | bigint;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -169,7 +185,10 @@ export function getBankEncoder(): FixedSizeEncoder<BankArgs> {
       ["referencePrice", getI64Encoder()],
       ["outflow", getOutflowWindowEncoder()],
       ["terms", getBankTermsEncoder()],
-      ["reserved", fixEncoderSize(getBytesEncoder(), 256)],
+      ["bankrupts", getU32Encoder()],
+      ["padding2", fixEncoderSize(getBytesEncoder(), 4)],
+      ["gatedUntil", getI64Encoder()],
+      ["reserved", fixEncoderSize(getBytesEncoder(), 240)],
     ]),
     value => ({ ...value, discriminator: BANK_DISCRIMINATOR }),
   );
@@ -201,7 +220,10 @@ export function getBankDecoder(): FixedSizeDecoder<Bank> {
     ["referencePrice", getI64Decoder()],
     ["outflow", getOutflowWindowDecoder()],
     ["terms", getBankTermsDecoder()],
-    ["reserved", fixDecoderSize(getBytesDecoder(), 256)],
+    ["bankrupts", getU32Decoder()],
+    ["padding2", fixDecoderSize(getBytesDecoder(), 4)],
+    ["gatedUntil", getI64Decoder()],
+    ["reserved", fixDecoderSize(getBytesDecoder(), 240)],
   ]);
 }
 

@@ -27,8 +27,6 @@ import {
   getStructEncoder,
   getU16Decoder,
   getU16Encoder,
-  getU32Decoder,
-  getU32Encoder,
   getU64Decoder,
   getU64Encoder,
   getU8Decoder,
@@ -87,13 +85,13 @@ export type Group = {
   proposals: bigint;
   terms: GroupTerms;
   options: OptionParameters;
-  /** [`Pause`] bits. */
-  paused: number;
   /** One from the launch on: until then parameters change at once and nobody can deposit. */
   launched: number;
   padding: ReadonlyUint8Array;
   /** Surcharge on the scan in initial margin while the quote token is below its peg, 2^-30. */
   depeg: bigint;
+  /** Until when each [`Pause`] bit holds, unix seconds, the lowest bit first. */
+  pausedUntil: Array<bigint>;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -117,13 +115,13 @@ export type GroupArgs = {
   proposals: number | bigint;
   terms: GroupTermsArgs;
   options: OptionParametersArgs;
-  /** [`Pause`] bits. */
-  paused: number;
   /** One from the launch on: until then parameters change at once and nobody can deposit. */
   launched: number;
   padding: ReadonlyUint8Array;
   /** Surcharge on the scan in initial margin while the quote token is below its peg, 2^-30. */
   depeg: number | bigint;
+  /** Until when each [`Pause`] bit holds, unix seconds, the lowest bit first. */
+  pausedUntil: Array<number | bigint>;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -145,11 +143,11 @@ export function getGroupEncoder(): FixedSizeEncoder<GroupArgs> {
       ["proposals", getU64Encoder()],
       ["terms", getGroupTermsEncoder()],
       ["options", getOptionParametersEncoder()],
-      ["paused", getU32Encoder()],
       ["launched", getU8Encoder()],
-      ["padding", fixEncoderSize(getBytesEncoder(), 3)],
+      ["padding", fixEncoderSize(getBytesEncoder(), 7)],
       ["depeg", getI64Encoder()],
-      ["reserved", fixEncoderSize(getBytesEncoder(), 512)],
+      ["pausedUntil", getArrayEncoder(getI64Encoder(), { size: 6 })],
+      ["reserved", fixEncoderSize(getBytesEncoder(), 432)],
     ]),
     value => ({ ...value, discriminator: GROUP_DISCRIMINATOR }),
   );
@@ -171,11 +169,11 @@ export function getGroupDecoder(): FixedSizeDecoder<Group> {
     ["proposals", getU64Decoder()],
     ["terms", getGroupTermsDecoder()],
     ["options", getOptionParametersDecoder()],
-    ["paused", getU32Decoder()],
     ["launched", getU8Decoder()],
-    ["padding", fixDecoderSize(getBytesDecoder(), 3)],
+    ["padding", fixDecoderSize(getBytesDecoder(), 7)],
     ["depeg", getI64Decoder()],
-    ["reserved", fixDecoderSize(getBytesDecoder(), 512)],
+    ["pausedUntil", getArrayDecoder(getI64Decoder(), { size: 6 })],
+    ["reserved", fixDecoderSize(getBytesDecoder(), 432)],
   ]);
 }
 

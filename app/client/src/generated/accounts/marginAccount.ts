@@ -45,6 +45,8 @@ import {
   type ReadonlyUint8Array,
 } from "@solana/kit";
 import {
+  getBracketDecoder,
+  getBracketEncoder,
   getCollateralSlotDecoder,
   getCollateralSlotEncoder,
   getDelegateDecoder,
@@ -55,6 +57,8 @@ import {
   getQuoteSlotEncoder,
   getRiskSlotDecoder,
   getRiskSlotEncoder,
+  type Bracket,
+  type BracketArgs,
   type CollateralSlot,
   type CollateralSlotArgs,
   type Delegate,
@@ -100,12 +104,19 @@ export type MarginAccount = {
   positions: Array<PositionSlot>;
   risk: Array<RiskSlot>;
   delegates: Array<Delegate>;
-  /** Unix seconds; part of every quote, so that none outlives the account. */
-  openedAt: bigint;
+  /**
+   * Unix seconds: when the account was opened or last went into liquidation. Part of every quote, so that none outlives
+   * either.
+   */
+  quotesSince: bigint;
   /** Quotes signed with a lower nonce are cancelled. */
   quoteFloor: bigint;
   /** What is known of a quote is in the slot that its nonce falls to. */
   quotes: Array<QuoteSlot>;
+  /** When the liquidation that goes on began, and when the account became bankrupt in it; zero: none does. */
+  flaggedAt: bigint;
+  /** What a liquidator's bracket that is open has taken out: see [`Bracket`]. */
+  bracket: Bracket;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -136,12 +147,19 @@ export type MarginAccountArgs = {
   positions: Array<PositionSlotArgs>;
   risk: Array<RiskSlotArgs>;
   delegates: Array<DelegateArgs>;
-  /** Unix seconds; part of every quote, so that none outlives the account. */
-  openedAt: number | bigint;
+  /**
+   * Unix seconds: when the account was opened or last went into liquidation. Part of every quote, so that none outlives
+   * either.
+   */
+  quotesSince: number | bigint;
   /** Quotes signed with a lower nonce are cancelled. */
   quoteFloor: number | bigint;
   /** What is known of a quote is in the slot that its nonce falls to. */
   quotes: Array<QuoteSlotArgs>;
+  /** When the liquidation that goes on began, and when the account became bankrupt in it; zero: none does. */
+  flaggedAt: number | bigint;
+  /** What a liquidator's bracket that is open has taken out: see [`Bracket`]. */
+  bracket: BracketArgs;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -170,10 +188,12 @@ export function getMarginAccountEncoder(): FixedSizeEncoder<MarginAccountArgs> {
       ["positions", getArrayEncoder(getPositionSlotEncoder(), { size: 32 })],
       ["risk", getArrayEncoder(getRiskSlotEncoder(), { size: 8 })],
       ["delegates", getArrayEncoder(getDelegateEncoder(), { size: 2 })],
-      ["openedAt", getI64Encoder()],
+      ["quotesSince", getI64Encoder()],
       ["quoteFloor", getU64Encoder()],
       ["quotes", getArrayEncoder(getQuoteSlotEncoder(), { size: 64 })],
-      ["reserved", fixEncoderSize(getBytesEncoder(), 256)],
+      ["flaggedAt", getI64Encoder()],
+      ["bracket", getBracketEncoder()],
+      ["reserved", fixEncoderSize(getBytesEncoder(), 72)],
     ]),
     value => ({ ...value, discriminator: MARGIN_ACCOUNT_DISCRIMINATOR }),
   );
@@ -202,10 +222,12 @@ export function getMarginAccountDecoder(): FixedSizeDecoder<MarginAccount> {
     ["positions", getArrayDecoder(getPositionSlotDecoder(), { size: 32 })],
     ["risk", getArrayDecoder(getRiskSlotDecoder(), { size: 8 })],
     ["delegates", getArrayDecoder(getDelegateDecoder(), { size: 2 })],
-    ["openedAt", getI64Decoder()],
+    ["quotesSince", getI64Decoder()],
     ["quoteFloor", getU64Decoder()],
     ["quotes", getArrayDecoder(getQuoteSlotDecoder(), { size: 64 })],
-    ["reserved", fixDecoderSize(getBytesDecoder(), 256)],
+    ["flaggedAt", getI64Decoder()],
+    ["bracket", getBracketDecoder()],
+    ["reserved", fixDecoderSize(getBytesDecoder(), 72)],
   ]);
 }
 
@@ -265,5 +287,5 @@ export async function fetchAllMaybeMarginAccount(
 }
 
 export function getMarginAccountSize(): number {
-  return 4904;
+  return 4920;
 }

@@ -45,8 +45,12 @@ import {
   type ReadonlyUint8Array,
 } from "@solana/kit";
 import {
+  getBreakerDecoder,
+  getBreakerEncoder,
   getExpirySlotDecoder,
   getExpirySlotEncoder,
+  getLossDomainDecoder,
+  getLossDomainEncoder,
   getMarketTermsDecoder,
   getMarketTermsEncoder,
   getOracleDecoder,
@@ -61,8 +65,12 @@ import {
   getRiskTermsEncoder,
   getStrikeSlotDecoder,
   getStrikeSlotEncoder,
+  type Breaker,
+  type BreakerArgs,
   type ExpirySlot,
   type ExpirySlotArgs,
+  type LossDomain,
+  type LossDomainArgs,
   type MarketTerms,
   type MarketTermsArgs,
   type Oracle,
@@ -89,11 +97,9 @@ export type Underlying = {
   discriminator: ReadonlyUint8Array;
   version: number;
   bump: number;
+  index: number;
   /** Decimals of a position's smallest unit; a quantity of 10^decimals is one whole unit of the base asset. */
   decimals: number;
-  /** One while nothing may be opened on it. */
-  paused: number;
-  index: number;
   padding: ReadonlyUint8Array;
   group: Address;
   /** ASCII, padded with zeros: part of the address. */
@@ -106,10 +112,13 @@ export type Underlying = {
   nodes: Array<bigint>;
   perp: Perp;
   pool: PnlPool;
+  losses: LossDomain;
   /** Series given to expiries so far. */
   series: number;
   /** The highest initial haircut that a bank of this asset has had since it took deposits: margin leaves room for it (I-12). */
   largestHaircutPpm: number;
+  /** What stops new risk here for a while. */
+  breaker: Breaker;
   /** Zero. */
   reserved: ReadonlyUint8Array;
   expiries: Array<ExpirySlot>;
@@ -119,11 +128,9 @@ export type Underlying = {
 export type UnderlyingArgs = {
   version: number;
   bump: number;
+  index: number;
   /** Decimals of a position's smallest unit; a quantity of 10^decimals is one whole unit of the base asset. */
   decimals: number;
-  /** One while nothing may be opened on it. */
-  paused: number;
-  index: number;
   padding: ReadonlyUint8Array;
   group: Address;
   /** ASCII, padded with zeros: part of the address. */
@@ -136,10 +143,13 @@ export type UnderlyingArgs = {
   nodes: Array<number | bigint>;
   perp: PerpArgs;
   pool: PnlPoolArgs;
+  losses: LossDomainArgs;
   /** Series given to expiries so far. */
   series: number;
   /** The highest initial haircut that a bank of this asset has had since it took deposits: margin leaves room for it (I-12). */
   largestHaircutPpm: number;
+  /** What stops new risk here for a while. */
+  breaker: BreakerArgs;
   /** Zero. */
   reserved: ReadonlyUint8Array;
   expiries: Array<ExpirySlotArgs>;
@@ -153,10 +163,9 @@ export function getUnderlyingEncoder(): FixedSizeEncoder<UnderlyingArgs> {
       ["discriminator", fixEncoderSize(getBytesEncoder(), 8)],
       ["version", getU8Encoder()],
       ["bump", getU8Encoder()],
-      ["decimals", getU8Encoder()],
-      ["paused", getU8Encoder()],
       ["index", getU16Encoder()],
-      ["padding", fixEncoderSize(getBytesEncoder(), 2)],
+      ["decimals", getU8Encoder()],
+      ["padding", fixEncoderSize(getBytesEncoder(), 3)],
       ["group", getAddressEncoder()],
       ["symbol", fixEncoderSize(getBytesEncoder(), 16)],
       ["oracle", getOracleEncoder()],
@@ -166,9 +175,11 @@ export function getUnderlyingEncoder(): FixedSizeEncoder<UnderlyingArgs> {
       ["nodes", getArrayEncoder(getI64Encoder(), { size: 24 })],
       ["perp", getPerpEncoder()],
       ["pool", getPnlPoolEncoder()],
+      ["losses", getLossDomainEncoder()],
       ["series", getU32Encoder()],
       ["largestHaircutPpm", getU32Encoder()],
-      ["reserved", fixEncoderSize(getBytesEncoder(), 256)],
+      ["breaker", getBreakerEncoder()],
+      ["reserved", fixEncoderSize(getBytesEncoder(), 168)],
       ["expiries", getArrayEncoder(getExpirySlotEncoder(), { size: 12 })],
       ["strikes", getArrayEncoder(getStrikeSlotEncoder(), { size: 256 })],
     ]),
@@ -182,10 +193,9 @@ export function getUnderlyingDecoder(): FixedSizeDecoder<Underlying> {
     ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
     ["version", getU8Decoder()],
     ["bump", getU8Decoder()],
-    ["decimals", getU8Decoder()],
-    ["paused", getU8Decoder()],
     ["index", getU16Decoder()],
-    ["padding", fixDecoderSize(getBytesDecoder(), 2)],
+    ["decimals", getU8Decoder()],
+    ["padding", fixDecoderSize(getBytesDecoder(), 3)],
     ["group", getAddressDecoder()],
     ["symbol", fixDecoderSize(getBytesDecoder(), 16)],
     ["oracle", getOracleDecoder()],
@@ -195,9 +205,11 @@ export function getUnderlyingDecoder(): FixedSizeDecoder<Underlying> {
     ["nodes", getArrayDecoder(getI64Decoder(), { size: 24 })],
     ["perp", getPerpDecoder()],
     ["pool", getPnlPoolDecoder()],
+    ["losses", getLossDomainDecoder()],
     ["series", getU32Decoder()],
     ["largestHaircutPpm", getU32Decoder()],
-    ["reserved", fixDecoderSize(getBytesDecoder(), 256)],
+    ["breaker", getBreakerDecoder()],
+    ["reserved", fixDecoderSize(getBytesDecoder(), 168)],
     ["expiries", getArrayDecoder(getExpirySlotDecoder(), { size: 12 })],
     ["strikes", getArrayDecoder(getStrikeSlotDecoder(), { size: 256 })],
   ]);
@@ -259,5 +271,5 @@ export async function fetchAllMaybeUnderlying(
 }
 
 export function getUnderlyingSize(): number {
-  return 16184;
+  return 16648;
 }

@@ -55,6 +55,8 @@ export const MARGRAVE_ERROR__ALREADY_LAUNCHED = 0x1785; // 6021
 export const MARGRAVE_ERROR__MARGIN_ACCOUNT_NOT_EMPTY = 0x1786; // 6022
 /** AlreadyGrown: The account has grown to its full size already */
 export const MARGRAVE_ERROR__ALREADY_GROWN = 0x1787; // 6023
+/** PauseTooLong: A pause holds for 1 second to 7 days; pausing again prolongs it */
+export const MARGRAVE_ERROR__PAUSE_TOO_LONG = 0x1788; // 6024
 /** AmountMustBePositive: The amount must be more than zero */
 export const MARGRAVE_ERROR__AMOUNT_MUST_BE_POSITIVE = 0x17d4; // 6100
 /** BalanceExceeded: The withdrawal exceeds the account's balance in this bank */
@@ -113,6 +115,10 @@ export const MARGRAVE_ERROR__SURFACE_TOO_OLD = 0x1844; // 6212
 export const MARGRAVE_ERROR__NOT_SETTLED_YET = 0x1845; // 6213
 /** VolFarFromScanRange: A volatility must be between a tenth and three times the one that the scan range stands for */
 export const MARGRAVE_ERROR__VOL_FAR_FROM_SCAN_RANGE = 0x1846; // 6214
+/** PriceFromBeforeHalt: The first price after a halt must be from after it, and no older than liquidation_max_age_secs */
+export const MARGRAVE_ERROR__PRICE_FROM_BEFORE_HALT = 0x1847; // 6215
+/** PriceJumpedTooFar: The price is further than max_jump_ppm from one that is not an hour old */
+export const MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR = 0x1848; // 6216
 /** InitialMarginNotMet: The account would be below its initial margin; see the numbers in the log */
 export const MARGRAVE_ERROR__INITIAL_MARGIN_NOT_MET = 0x189c; // 6300
 /** PriceOutsideBand: The trade price is further than max_trade_deviation_ppm from the index */
@@ -129,6 +135,12 @@ export const MARGRAVE_ERROR__EXPIRY_HAS_PASSED = 0x18a1; // 6305
 export const MARGRAVE_ERROR__HEALTH_TOO_LOW = 0x18a2; // 6306
 /** SequenceMoved: The account has changed: its sequence is not the expected one */
 export const MARGRAVE_ERROR__SEQUENCE_MOVED = 0x18a3; // 6307
+/** PriceGapPause: The price has moved by more than gap_ppm: nothing may be opened on this underlying for gap_pause_secs */
+export const MARGRAVE_ERROR__PRICE_GAP_PAUSE = 0x18a4; // 6308
+/** RestartGrace: The cluster has stood still: nothing may be opened and nobody liquidated here for grace_secs after the first price */
+export const MARGRAVE_ERROR__RESTART_GRACE = 0x18a5; // 6309
+/** LiquidationVolumeExceeded: More than liquidation_volume_cap was liquidated in volume_window_secs: nothing may be opened on this underlying */
+export const MARGRAVE_ERROR__LIQUIDATION_VOLUME_EXCEEDED = 0x18a6; // 6310
 /** NotAQuote: The bytes are not a quote of this program */
 export const MARGRAVE_ERROR__NOT_A_QUOTE = 0x18b0; // 6320
 /** QuoteNotSigned: The instruction at this index does not verify exactly one signature of its own bytes */
@@ -155,6 +167,40 @@ export const MARGRAVE_ERROR__NO_POSITION = 0x1901; // 6401
 export const MARGRAVE_ERROR__LIQUIDATION_WOULD_NOT_HELP = 0x1902; // 6402
 /** HealthMustImprove: The liquidation would not improve the account's health */
 export const MARGRAVE_ERROR__HEALTH_MUST_IMPROVE = 0x1903; // 6403
+/** BracketOpen: A liquidator's bracket is open on the account; it must be ended in the same transaction */
+export const MARGRAVE_ERROR__BRACKET_OPEN = 0x1904; // 6404
+/** BracketNotOpen: No bracket is open on the account */
+export const MARGRAVE_ERROR__BRACKET_NOT_OPEN = 0x1905; // 6405
+/** BracketNotEnded: A bracket must be ended by a later instruction of the same transaction, and nothing of this program between */
+export const MARGRAVE_ERROR__BRACKET_NOT_ENDED = 0x1906; // 6406
+/** BracketCalledByProgram: A bracket may not be opened or ended by another program */
+export const MARGRAVE_ERROR__BRACKET_CALLED_BY_PROGRAM = 0x1907; // 6407
+/** LossTooLarge: The account would lose more equity than the liquidation fee of what was taken */
+export const MARGRAVE_ERROR__LOSS_TOO_LARGE = 0x1908; // 6408
+/** LiquidationLegsOutOfRange: A step takes over 1 to 4 different positions of the account */
+export const MARGRAVE_ERROR__LIQUIDATION_LEGS_OUT_OF_RANGE = 0x1909; // 6409
+/** NothingToRepay: The account owes nothing in this bank, or holds nothing in it */
+export const MARGRAVE_ERROR__NOTHING_TO_REPAY = 0x190a; // 6410
+/** TakesTooMuch: The step would take more than the account needs */
+export const MARGRAVE_ERROR__TAKES_TOO_MUCH = 0x190b; // 6411
+/** NoEquityToSell: A slice is sold of an account with equity; others are taken over position by position */
+export const MARGRAVE_ERROR__NO_EQUITY_TO_SELL = 0x190c; // 6412
+/** AccountIsSolvent: The account is not bankrupt */
+export const MARGRAVE_ERROR__ACCOUNT_IS_SOLVENT = 0x190d; // 6413
+/** OwnCollateralFirst: The account has collateral or claims of its own; they bear its losses first */
+export const MARGRAVE_ERROR__OWN_COLLATERAL_FIRST = 0x190e; // 6414
+/** PositionsFirst: The account's positions on the underlying must be closed first */
+export const MARGRAVE_ERROR__POSITIONS_FIRST = 0x190f; // 6415
+/** DeficitOpen: A deficit is open here; profit is drawn and fees are swept after it was shared */
+export const MARGRAVE_ERROR__DEFICIT_OPEN = 0x1911; // 6417
+/** NoticeRunning: It is too early; see loss_notice_secs */
+export const MARGRAVE_ERROR__NOTICE_RUNNING = 0x1912; // 6418
+/** NotFirstInQueue: Another account is first in the queue */
+export const MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE = 0x1913; // 6419
+/** NotACandidate: The account has no profit here, or no position opposite to the bankrupt one */
+export const MARGRAVE_ERROR__NOT_A_CANDIDATE = 0x1914; // 6420
+/** AlreadyRegistered: The account's profit was registered in this round already */
+export const MARGRAVE_ERROR__ALREADY_REGISTERED = 0x1915; // 6421
 /** ParameterOutOfBounds: A parameter is outside its bound; see docs/parameters.md */
 export const MARGRAVE_ERROR__PARAMETER_OUT_OF_BOUNDS = 0x1964; // 6500
 /** TokenNotAllowed: The token's program or one of its extensions is not allowed */
@@ -178,19 +224,26 @@ export const MARGRAVE_ERROR__INVARIANT_VIOLATED = 0x1af4; // 6900
 
 export type MargraveError =
   | typeof MARGRAVE_ERROR__ACCOUNT_IS_HEALTHY
+  | typeof MARGRAVE_ERROR__ACCOUNT_IS_SOLVENT
   | typeof MARGRAVE_ERROR__ACCOUNT_MUST_BE_WRITABLE
   | typeof MARGRAVE_ERROR__ALREADY_GROWN
   | typeof MARGRAVE_ERROR__ALREADY_LAUNCHED
   | typeof MARGRAVE_ERROR__ALREADY_LISTED
+  | typeof MARGRAVE_ERROR__ALREADY_REGISTERED
   | typeof MARGRAVE_ERROR__AMOUNT_BELOW_ONE_SHARE
   | typeof MARGRAVE_ERROR__AMOUNT_MUST_BE_POSITIVE
   | typeof MARGRAVE_ERROR__BALANCE_EXCEEDED
   | typeof MARGRAVE_ERROR__BANK_MISSING
   | typeof MARGRAVE_ERROR__BORROW_CAP_EXCEEDED
+  | typeof MARGRAVE_ERROR__BRACKET_CALLED_BY_PROGRAM
+  | typeof MARGRAVE_ERROR__BRACKET_NOT_ENDED
+  | typeof MARGRAVE_ERROR__BRACKET_NOT_OPEN
+  | typeof MARGRAVE_ERROR__BRACKET_OPEN
   | typeof MARGRAVE_ERROR__CHANGE_EXPIRED
   | typeof MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED
   | typeof MARGRAVE_ERROR__CHANGE_MUST_WAIT
   | typeof MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED
+  | typeof MARGRAVE_ERROR__DEFICIT_OPEN
   | typeof MARGRAVE_ERROR__DELEGATION_TOO_LONG
   | typeof MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED
   | typeof MARGRAVE_ERROR__EXPIRY_HAS_PASSED
@@ -203,23 +256,37 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__INSTRUMENT_NOT_LISTED
   | typeof MARGRAVE_ERROR__INVARIANT_VIOLATED
   | typeof MARGRAVE_ERROR__LEGS_OUT_OF_RANGE
+  | typeof MARGRAVE_ERROR__LIQUIDATION_LEGS_OUT_OF_RANGE
+  | typeof MARGRAVE_ERROR__LIQUIDATION_VOLUME_EXCEEDED
   | typeof MARGRAVE_ERROR__LIQUIDATION_WOULD_NOT_HELP
+  | typeof MARGRAVE_ERROR__LOSS_TOO_LARGE
   | typeof MARGRAVE_ERROR__MARGIN_ACCOUNT_NOT_EMPTY
   | typeof MARGRAVE_ERROR__MINT_MISMATCH
+  | typeof MARGRAVE_ERROR__NO_EQUITY_TO_SELL
   | typeof MARGRAVE_ERROR__NO_FREE_SLOT
   | typeof MARGRAVE_ERROR__NO_POSITION
+  | typeof MARGRAVE_ERROR__NOT_A_CANDIDATE
   | typeof MARGRAVE_ERROR__NOT_A_PRICE_UPDATE
   | typeof MARGRAVE_ERROR__NOT_A_QUOTE
+  | typeof MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE
+  | typeof MARGRAVE_ERROR__NOTHING_TO_REPAY
+  | typeof MARGRAVE_ERROR__NOTICE_RUNNING
   | typeof MARGRAVE_ERROR__NOT_LAUNCHED
   | typeof MARGRAVE_ERROR__NOT_SETTLED_YET
   | typeof MARGRAVE_ERROR__OPEN_INTEREST_CAP_EXCEEDED
   | typeof MARGRAVE_ERROR__OUTFLOW_LIMIT_EXCEEDED
+  | typeof MARGRAVE_ERROR__OWN_COLLATERAL_FIRST
   | typeof MARGRAVE_ERROR__OWNERS_DIFFER
   | typeof MARGRAVE_ERROR__PARAMETER_OUT_OF_BOUNDS
   | typeof MARGRAVE_ERROR__PAUSED
+  | typeof MARGRAVE_ERROR__PAUSE_TOO_LONG
   | typeof MARGRAVE_ERROR__POSITION_LIMIT_EXCEEDED
+  | typeof MARGRAVE_ERROR__POSITIONS_FIRST
   | typeof MARGRAVE_ERROR__POSITION_TOO_CONCENTRATED
+  | typeof MARGRAVE_ERROR__PRICE_FROM_BEFORE_HALT
   | typeof MARGRAVE_ERROR__PRICE_FROM_THE_FUTURE
+  | typeof MARGRAVE_ERROR__PRICE_GAP_PAUSE
+  | typeof MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR
   | typeof MARGRAVE_ERROR__PRICE_MUST_BE_POSITIVE
   | typeof MARGRAVE_ERROR__PRICE_NOT_FULLY_VERIFIED
   | typeof MARGRAVE_ERROR__PRICE_NOT_INITIALIZED
@@ -240,6 +307,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__QUOTE_SIGNER_MAY_NOT_TRADE
   | typeof MARGRAVE_ERROR__QUOTE_SLOT_TAKEN
   | typeof MARGRAVE_ERROR__RECEIVER_NOT_ALLOWED
+  | typeof MARGRAVE_ERROR__RESTART_GRACE
   | typeof MARGRAVE_ERROR__SELF_DEALING
   | typeof MARGRAVE_ERROR__SEQUENCE_MOVED
   | typeof MARGRAVE_ERROR__SIGNER_IS_NOT_ADMIN
@@ -251,6 +319,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__SIGNER_MAY_NOT_TRADE
   | typeof MARGRAVE_ERROR__SURFACE_MOVES_TOO_FAST
   | typeof MARGRAVE_ERROR__SURFACE_TOO_OLD
+  | typeof MARGRAVE_ERROR__TAKES_TOO_MUCH
   | typeof MARGRAVE_ERROR__TOKEN_NOT_ALLOWED
   | typeof MARGRAVE_ERROR__UNDERLYING_LIMIT_EXCEEDED
   | typeof MARGRAVE_ERROR__UNDERLYING_MISSING
@@ -265,19 +334,26 @@ let margraveErrorMessages: Record<MargraveError, string> | undefined;
 if (process.env.NODE_ENV !== "production") {
   margraveErrorMessages = {
     [MARGRAVE_ERROR__ACCOUNT_IS_HEALTHY]: `The account is at or above its maintenance margin`,
+    [MARGRAVE_ERROR__ACCOUNT_IS_SOLVENT]: `The account is not bankrupt`,
     [MARGRAVE_ERROR__ACCOUNT_MUST_BE_WRITABLE]: `The account must be passed as writable`,
     [MARGRAVE_ERROR__ALREADY_GROWN]: `The account has grown to its full size already`,
     [MARGRAVE_ERROR__ALREADY_LAUNCHED]: `The group is launched already`,
     [MARGRAVE_ERROR__ALREADY_LISTED]: `This is listed already`,
+    [MARGRAVE_ERROR__ALREADY_REGISTERED]: `The account's profit was registered in this round already`,
     [MARGRAVE_ERROR__AMOUNT_BELOW_ONE_SHARE]: `The amount is too small to be worth one share`,
     [MARGRAVE_ERROR__AMOUNT_MUST_BE_POSITIVE]: `The amount must be more than zero`,
     [MARGRAVE_ERROR__BALANCE_EXCEEDED]: `The withdrawal exceeds the account's balance in this bank`,
     [MARGRAVE_ERROR__BANK_MISSING]: `A bank the margin account has a balance in was not given`,
     [MARGRAVE_ERROR__BORROW_CAP_EXCEEDED]: `The loan would exceed the bank's borrow_cap`,
+    [MARGRAVE_ERROR__BRACKET_CALLED_BY_PROGRAM]: `A bracket may not be opened or ended by another program`,
+    [MARGRAVE_ERROR__BRACKET_NOT_ENDED]: `A bracket must be ended by a later instruction of the same transaction, and nothing of this program between`,
+    [MARGRAVE_ERROR__BRACKET_NOT_OPEN]: `No bracket is open on the account`,
+    [MARGRAVE_ERROR__BRACKET_OPEN]: `A liquidator's bracket is open on the account; it must be ended in the same transaction`,
     [MARGRAVE_ERROR__CHANGE_EXPIRED]: `The change was not executed in time and is void`,
     [MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED]: `The change loosens a limit and must be queued`,
     [MARGRAVE_ERROR__CHANGE_MUST_WAIT]: `The change may not be executed before its time`,
     [MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED]: `The account already holds its 8 collateral tokens; withdraw one entirely first`,
+    [MARGRAVE_ERROR__DEFICIT_OPEN]: `A deficit is open here; profit is drawn and fees are swept after it was shared`,
     [MARGRAVE_ERROR__DELEGATION_TOO_LONG]: `A delegate may be appointed for at most a year`,
     [MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED]: `The deposit would exceed the bank's deposit_cap`,
     [MARGRAVE_ERROR__EXPIRY_HAS_PASSED]: `The expiry has passed`,
@@ -290,23 +366,37 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__INSTRUMENT_NOT_LISTED]: `The instrument is not listed`,
     [MARGRAVE_ERROR__INVARIANT_VIOLATED]: `An account's invariant does not hold; nothing was changed`,
     [MARGRAVE_ERROR__LEGS_OUT_OF_RANGE]: `A trade needs 1 to 8 legs and one sheet for each`,
+    [MARGRAVE_ERROR__LIQUIDATION_LEGS_OUT_OF_RANGE]: `A step takes over 1 to 4 different positions of the account`,
+    [MARGRAVE_ERROR__LIQUIDATION_VOLUME_EXCEEDED]: `More than liquidation_volume_cap was liquidated in volume_window_secs: nothing may be opened on this underlying`,
     [MARGRAVE_ERROR__LIQUIDATION_WOULD_NOT_HELP]: `Taking over this position would not lower the account's risk`,
+    [MARGRAVE_ERROR__LOSS_TOO_LARGE]: `The account would lose more equity than the liquidation fee of what was taken`,
     [MARGRAVE_ERROR__MARGIN_ACCOUNT_NOT_EMPTY]: `The margin account still holds a balance, a position or a claim`,
     [MARGRAVE_ERROR__MINT_MISMATCH]: `The token account or mint is not of this bank's token`,
+    [MARGRAVE_ERROR__NO_EQUITY_TO_SELL]: `A slice is sold of an account with equity; others are taken over position by position`,
     [MARGRAVE_ERROR__NO_FREE_SLOT]: `The underlying has no free slot for an expiry or strike`,
     [MARGRAVE_ERROR__NO_POSITION]: `The account holds no position in this instrument`,
+    [MARGRAVE_ERROR__NOT_A_CANDIDATE]: `The account has no profit here, or no position opposite to the bankrupt one`,
     [MARGRAVE_ERROR__NOT_A_PRICE_UPDATE]: `The price account does not hold a Pyth PriceUpdateV2`,
     [MARGRAVE_ERROR__NOT_A_QUOTE]: `The bytes are not a quote of this program`,
+    [MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE]: `Another account is first in the queue`,
+    [MARGRAVE_ERROR__NOTHING_TO_REPAY]: `The account owes nothing in this bank, or holds nothing in it`,
+    [MARGRAVE_ERROR__NOTICE_RUNNING]: `It is too early; see loss_notice_secs`,
     [MARGRAVE_ERROR__NOT_LAUNCHED]: `The group is not launched yet`,
     [MARGRAVE_ERROR__NOT_SETTLED_YET]: `The settlement price is not known yet; refresh the price after the expiry`,
     [MARGRAVE_ERROR__OPEN_INTEREST_CAP_EXCEEDED]: `The trade would exceed the market's open_interest_cap`,
     [MARGRAVE_ERROR__OUTFLOW_LIMIT_EXCEEDED]: `More would leave in a day than outflow_cap allows; try less, or later`,
+    [MARGRAVE_ERROR__OWN_COLLATERAL_FIRST]: `The account has collateral or claims of its own; they bear its losses first`,
     [MARGRAVE_ERROR__OWNERS_DIFFER]: `Both margin accounts must have the same owner`,
     [MARGRAVE_ERROR__PARAMETER_OUT_OF_BOUNDS]: `A parameter is outside its bound; see docs/parameters.md`,
     [MARGRAVE_ERROR__PAUSED]: `A guardian has paused this`,
+    [MARGRAVE_ERROR__PAUSE_TOO_LONG]: `A pause holds for 1 second to 7 days; pausing again prolongs it`,
     [MARGRAVE_ERROR__POSITION_LIMIT_EXCEEDED]: `The account already holds its 32 positions; close one first`,
+    [MARGRAVE_ERROR__POSITIONS_FIRST]: `The account's positions on the underlying must be closed first`,
     [MARGRAVE_ERROR__POSITION_TOO_CONCENTRATED]: `The position would be more than concentration_ppm of the open interest and above position_allowance`,
+    [MARGRAVE_ERROR__PRICE_FROM_BEFORE_HALT]: `The first price after a halt must be from after it, and no older than liquidation_max_age_secs`,
     [MARGRAVE_ERROR__PRICE_FROM_THE_FUTURE]: `The price was published later than now plus max_future_secs`,
+    [MARGRAVE_ERROR__PRICE_GAP_PAUSE]: `The price has moved by more than gap_ppm: nothing may be opened on this underlying for gap_pause_secs`,
+    [MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR]: `The price is further than max_jump_ppm from one that is not an hour old`,
     [MARGRAVE_ERROR__PRICE_MUST_BE_POSITIVE]: `The price must be positive`,
     [MARGRAVE_ERROR__PRICE_NOT_FULLY_VERIFIED]: `The price update is not fully verified`,
     [MARGRAVE_ERROR__PRICE_NOT_INITIALIZED]: `No price has been accepted yet; refresh it first`,
@@ -327,6 +417,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__QUOTE_SIGNER_MAY_NOT_TRADE]: `The quote was signed neither by the maker's owner nor by its delegate`,
     [MARGRAVE_ERROR__QUOTE_SLOT_TAKEN]: `Another living quote is remembered in this nonce's slot; cancel below a nonce to free it`,
     [MARGRAVE_ERROR__RECEIVER_NOT_ALLOWED]: `The price account's owner is not one of the group's receiver programs`,
+    [MARGRAVE_ERROR__RESTART_GRACE]: `The cluster has stood still: nothing may be opened and nobody liquidated here for grace_secs after the first price`,
     [MARGRAVE_ERROR__SELF_DEALING]: `A party cannot deal with itself`,
     [MARGRAVE_ERROR__SEQUENCE_MOVED]: `The account has changed: its sequence is not the expected one`,
     [MARGRAVE_ERROR__SIGNER_IS_NOT_ADMIN]: `The signer is not the group's admin`,
@@ -338,6 +429,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__SIGNER_MAY_NOT_TRADE]: `The signer is neither the account's owner nor a delegate whose time has not run out`,
     [MARGRAVE_ERROR__SURFACE_MOVES_TOO_FAST]: `The change is faster than vol_rate_ppm or carry_rate_ppm allow`,
     [MARGRAVE_ERROR__SURFACE_TOO_OLD]: `The expiry's surface is older than max_surface_age_secs; nothing may be opened on it`,
+    [MARGRAVE_ERROR__TAKES_TOO_MUCH]: `The step would take more than the account needs`,
     [MARGRAVE_ERROR__TOKEN_NOT_ALLOWED]: `The token's program or one of its extensions is not allowed`,
     [MARGRAVE_ERROR__UNDERLYING_LIMIT_EXCEEDED]: `The account already has risk in its 8 underlyings; close one first`,
     [MARGRAVE_ERROR__UNDERLYING_MISSING]: `An underlying the margin account has risk in was not given`,

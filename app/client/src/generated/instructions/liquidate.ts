@@ -10,6 +10,8 @@ import {
   combineCodec,
   fixDecoderSize,
   fixEncoderSize,
+  getArrayDecoder,
+  getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
   getStructDecoder,
@@ -22,9 +24,9 @@ import {
   type AccountMeta,
   type AccountSignerMeta,
   type Address,
-  type FixedSizeCodec,
-  type FixedSizeDecoder,
-  type FixedSizeEncoder,
+  type Codec,
+  type Decoder,
+  type Encoder,
   type Instruction,
   type InstructionWithAccounts,
   type InstructionWithData,
@@ -36,6 +38,7 @@ import {
 } from "@solana/kit";
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from "@solana/kit/program-client-core";
 import { MARGRAVE_PROGRAM_ADDRESS } from "../programs/index.js";
+import { getLiquidationLegDecoder, getLiquidationLegEncoder, type LiquidationLeg, type LiquidationLegArgs } from "../types/index.js";
 
 export const LIQUIDATE_DISCRIMINATOR = new Uint8Array([223, 179, 226, 125, 48, 46, 39, 74]);
 
@@ -70,28 +73,30 @@ export type LiquidateInstruction<
     ]
   >;
 
-export type LiquidateInstructionData = { discriminator: ReadonlyUint8Array; maxQuantity: bigint };
+export type LiquidateInstructionData = { discriminator: ReadonlyUint8Array; legs: Array<LiquidationLeg>; maxUnits: bigint };
 
-export type LiquidateInstructionDataArgs = { maxQuantity: number | bigint };
+export type LiquidateInstructionDataArgs = { legs: Array<LiquidationLegArgs>; maxUnits: number | bigint };
 
-export function getLiquidateInstructionDataEncoder(): FixedSizeEncoder<LiquidateInstructionDataArgs> {
+export function getLiquidateInstructionDataEncoder(): Encoder<LiquidateInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ["discriminator", fixEncoderSize(getBytesEncoder(), 8)],
-      ["maxQuantity", getU64Encoder()],
+      ["legs", getArrayEncoder(getLiquidationLegEncoder())],
+      ["maxUnits", getU64Encoder()],
     ]),
     value => ({ ...value, discriminator: LIQUIDATE_DISCRIMINATOR }),
   );
 }
 
-export function getLiquidateInstructionDataDecoder(): FixedSizeDecoder<LiquidateInstructionData> {
+export function getLiquidateInstructionDataDecoder(): Decoder<LiquidateInstructionData> {
   return getStructDecoder([
     ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
-    ["maxQuantity", getU64Decoder()],
+    ["legs", getArrayDecoder(getLiquidationLegDecoder())],
+    ["maxUnits", getU64Decoder()],
   ]);
 }
 
-export function getLiquidateInstructionDataCodec(): FixedSizeCodec<LiquidateInstructionDataArgs, LiquidateInstructionData> {
+export function getLiquidateInstructionDataCodec(): Codec<LiquidateInstructionDataArgs, LiquidateInstructionData> {
   return combineCodec(getLiquidateInstructionDataEncoder(), getLiquidateInstructionDataDecoder());
 }
 
@@ -112,7 +117,8 @@ export type LiquidateInput<
   underlying: Address<TAccountUnderlying>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  maxQuantity: LiquidateInstructionDataArgs["maxQuantity"];
+  legs: LiquidateInstructionDataArgs["legs"];
+  maxUnits: LiquidateInstructionDataArgs["maxUnits"];
 };
 
 export function getLiquidateInstruction<

@@ -61,15 +61,16 @@ export type PauseInstruction<
     ]
   >;
 
-export type PauseInstructionData = { discriminator: ReadonlyUint8Array; bits: number };
+export type PauseInstructionData = { discriminator: ReadonlyUint8Array; bits: number; secs: number };
 
-export type PauseInstructionDataArgs = { bits: number };
+export type PauseInstructionDataArgs = { bits: number; secs: number };
 
 export function getPauseInstructionDataEncoder(): FixedSizeEncoder<PauseInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ["discriminator", fixEncoderSize(getBytesEncoder(), 8)],
       ["bits", getU32Encoder()],
+      ["secs", getU32Encoder()],
     ]),
     value => ({ ...value, discriminator: PAUSE_DISCRIMINATOR }),
   );
@@ -79,6 +80,7 @@ export function getPauseInstructionDataDecoder(): FixedSizeDecoder<PauseInstruct
   return getStructDecoder([
     ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
     ["bits", getU32Decoder()],
+    ["secs", getU32Decoder()],
   ]);
 }
 
@@ -96,6 +98,7 @@ export type PauseInput<
   /** Left out to pause the whole group. */
   underlying?: Address<TAccountUnderlying>;
   bits: PauseInstructionDataArgs["bits"];
+  secs: PauseInstructionDataArgs["secs"];
 };
 
 export function getPauseInstruction<

@@ -54,153 +54,197 @@ import {
 } from "../accounts/index.js";
 import {
   getAccrueInterestInstruction,
+  getBeginBracketInstruction,
   getCancelChangeInstruction,
   getCancelQuotesInstruction,
   getChangeNowInstruction,
   getCloseExpiryInstruction,
   getCloseMarginAccountInstruction,
   getCollectFeesInstruction,
+  getCoverDeficitInstruction,
   getCreateGroupInstructionAsync,
+  getDeleverageInstruction,
   getDepositInstruction,
+  getEndBracketInstruction,
   getExecuteChangeInstruction,
   getExplainInstruction,
   getFillQuoteInstruction,
+  getFlagAccountInstruction,
   getGrowUnderlyingInstructionAsync,
   getHealthCheckInstruction,
   getLaunchInstruction,
+  getLiquidateCollateralInstruction,
   getLiquidateInstruction,
+  getLiquidateSliceInstruction,
   getListBankInstructionAsync,
   getListExpiryInstruction,
   getListStrikesInstruction,
   getListUnderlyingInstruction,
+  getNominateCandidateInstruction,
   getOpenMarginAccountInstructionAsync,
   getPauseInstruction,
   getPreviewInstruction,
   getQueueChangeInstruction,
   getRefreshPriceInstruction,
+  getRegisterProfitInstruction,
   getSequenceCheckInstruction,
   getSetDelegateInstruction,
   getSetModeInstruction,
   getSetSurfaceInstruction,
   getSettleExpiryInstruction,
   getSettlePnlInstruction,
+  getShareLossInstruction,
   getSolvencyInstruction,
   getSweepFeesInstruction,
   getTradeInstruction,
   getTransferCollateralInstruction,
   getUpdateDepegInstruction,
   getWithdrawInstruction,
+  getWriteOffDebtInstruction,
   parseAccrueInterestInstruction,
+  parseBeginBracketInstruction,
   parseCancelChangeInstruction,
   parseCancelQuotesInstruction,
   parseChangeNowInstruction,
   parseCloseExpiryInstruction,
   parseCloseMarginAccountInstruction,
   parseCollectFeesInstruction,
+  parseCoverDeficitInstruction,
   parseCreateGroupInstruction,
+  parseDeleverageInstruction,
   parseDepositInstruction,
+  parseEndBracketInstruction,
   parseExecuteChangeInstruction,
   parseExplainInstruction,
   parseFillQuoteInstruction,
+  parseFlagAccountInstruction,
   parseGrowUnderlyingInstruction,
   parseHealthCheckInstruction,
   parseLaunchInstruction,
+  parseLiquidateCollateralInstruction,
   parseLiquidateInstruction,
+  parseLiquidateSliceInstruction,
   parseListBankInstruction,
   parseListExpiryInstruction,
   parseListStrikesInstruction,
   parseListUnderlyingInstruction,
+  parseNominateCandidateInstruction,
   parseOpenMarginAccountInstruction,
   parsePauseInstruction,
   parsePreviewInstruction,
   parseQueueChangeInstruction,
   parseRefreshPriceInstruction,
+  parseRegisterProfitInstruction,
   parseSequenceCheckInstruction,
   parseSetDelegateInstruction,
   parseSetModeInstruction,
   parseSetSurfaceInstruction,
   parseSettleExpiryInstruction,
   parseSettlePnlInstruction,
+  parseShareLossInstruction,
   parseSolvencyInstruction,
   parseSweepFeesInstruction,
   parseTradeInstruction,
   parseTransferCollateralInstruction,
   parseUpdateDepegInstruction,
   parseWithdrawInstruction,
+  parseWriteOffDebtInstruction,
   type AccrueInterestInput,
+  type BeginBracketInput,
   type CancelChangeInput,
   type CancelQuotesInput,
   type ChangeNowInput,
   type CloseExpiryInput,
   type CloseMarginAccountInput,
   type CollectFeesInput,
+  type CoverDeficitInput,
   type CreateGroupAsyncInput,
+  type DeleverageInput,
   type DepositInput,
+  type EndBracketInput,
   type ExecuteChangeInput,
   type ExplainInput,
   type FillQuoteInput,
+  type FlagAccountInput,
   type GrowUnderlyingAsyncInput,
   type HealthCheckInput,
   type LaunchInput,
+  type LiquidateCollateralInput,
   type LiquidateInput,
+  type LiquidateSliceInput,
   type ListBankAsyncInput,
   type ListExpiryInput,
   type ListStrikesInput,
   type ListUnderlyingInput,
+  type NominateCandidateInput,
   type OpenMarginAccountAsyncInput,
   type ParsedAccrueInterestInstruction,
+  type ParsedBeginBracketInstruction,
   type ParsedCancelChangeInstruction,
   type ParsedCancelQuotesInstruction,
   type ParsedChangeNowInstruction,
   type ParsedCloseExpiryInstruction,
   type ParsedCloseMarginAccountInstruction,
   type ParsedCollectFeesInstruction,
+  type ParsedCoverDeficitInstruction,
   type ParsedCreateGroupInstruction,
+  type ParsedDeleverageInstruction,
   type ParsedDepositInstruction,
+  type ParsedEndBracketInstruction,
   type ParsedExecuteChangeInstruction,
   type ParsedExplainInstruction,
   type ParsedFillQuoteInstruction,
+  type ParsedFlagAccountInstruction,
   type ParsedGrowUnderlyingInstruction,
   type ParsedHealthCheckInstruction,
   type ParsedLaunchInstruction,
+  type ParsedLiquidateCollateralInstruction,
   type ParsedLiquidateInstruction,
+  type ParsedLiquidateSliceInstruction,
   type ParsedListBankInstruction,
   type ParsedListExpiryInstruction,
   type ParsedListStrikesInstruction,
   type ParsedListUnderlyingInstruction,
+  type ParsedNominateCandidateInstruction,
   type ParsedOpenMarginAccountInstruction,
   type ParsedPauseInstruction,
   type ParsedPreviewInstruction,
   type ParsedQueueChangeInstruction,
   type ParsedRefreshPriceInstruction,
+  type ParsedRegisterProfitInstruction,
   type ParsedSequenceCheckInstruction,
   type ParsedSetDelegateInstruction,
   type ParsedSetModeInstruction,
   type ParsedSetSurfaceInstruction,
   type ParsedSettleExpiryInstruction,
   type ParsedSettlePnlInstruction,
+  type ParsedShareLossInstruction,
   type ParsedSolvencyInstruction,
   type ParsedSweepFeesInstruction,
   type ParsedTradeInstruction,
   type ParsedTransferCollateralInstruction,
   type ParsedUpdateDepegInstruction,
   type ParsedWithdrawInstruction,
+  type ParsedWriteOffDebtInstruction,
   type PauseInput,
   type PreviewInput,
   type QueueChangeInput,
   type RefreshPriceInput,
+  type RegisterProfitInput,
   type SequenceCheckInput,
   type SetDelegateInput,
   type SetModeInput,
   type SetSurfaceInput,
   type SettleExpiryInput,
   type SettlePnlInput,
+  type ShareLossInput,
   type SolvencyInput,
   type SweepFeesInput,
   type TradeInput,
   type TransferCollateralInput,
   type UpdateDepegInput,
   type WithdrawInput,
+  type WriteOffDebtInput,
 } from "../instructions/index.js";
 
 export const MARGRAVE_PROGRAM_ADDRESS =
@@ -247,48 +291,62 @@ export function identifyMargraveAccount(account: { data: ReadonlyUint8Array } | 
 
 export enum MargraveInstruction {
   AccrueInterest,
+  BeginBracket,
   CancelChange,
   CancelQuotes,
   ChangeNow,
   CloseExpiry,
   CloseMarginAccount,
   CollectFees,
+  CoverDeficit,
   CreateGroup,
+  Deleverage,
   Deposit,
+  EndBracket,
   ExecuteChange,
   Explain,
   FillQuote,
+  FlagAccount,
   GrowUnderlying,
   HealthCheck,
   Launch,
   Liquidate,
+  LiquidateCollateral,
+  LiquidateSlice,
   ListBank,
   ListExpiry,
   ListStrikes,
   ListUnderlying,
+  NominateCandidate,
   OpenMarginAccount,
   Pause,
   Preview,
   QueueChange,
   RefreshPrice,
+  RegisterProfit,
   SequenceCheck,
   SetDelegate,
   SetMode,
   SetSurface,
   SettleExpiry,
   SettlePnl,
+  ShareLoss,
   Solvency,
   SweepFees,
   Trade,
   TransferCollateral,
   UpdateDepeg,
   Withdraw,
+  WriteOffDebt,
 }
 
 export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Array } | ReadonlyUint8Array): MargraveInstruction {
   const data = "data" in instruction ? instruction.data : instruction;
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([47, 40, 115, 198, 91, 12, 222, 49])), 0)) {
     return MargraveInstruction.AccrueInterest;
+  }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([62, 156, 225, 159, 25, 60, 187, 97])), 0)) {
+    return MargraveInstruction.BeginBracket;
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([100, 30, 4, 148, 3, 244, 243, 168])), 0)) {
     return MargraveInstruction.CancelChange;
@@ -314,13 +372,26 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   ) {
     return MargraveInstruction.CollectFees;
   }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([111, 47, 68, 186, 165, 82, 169, 88])), 0)) {
+    return MargraveInstruction.CoverDeficit;
+  }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([79, 60, 158, 134, 61, 199, 56, 248])), 0)) {
     return MargraveInstruction.CreateGroup;
+  }
+  if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([158, 127, 27, 222, 183, 178, 35, 194])), 0)
+  ) {
+    return MargraveInstruction.Deleverage;
   }
   if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([242, 35, 198, 137, 82, 225, 242, 182])), 0)
   ) {
     return MargraveInstruction.Deposit;
+  }
+  if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([171, 171, 147, 135, 93, 31, 180, 161])), 0)
+  ) {
+    return MargraveInstruction.EndBracket;
   }
   if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([104, 53, 136, 238, 82, 222, 200, 42])), 0)
@@ -337,6 +408,9 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   ) {
     return MargraveInstruction.FillQuote;
   }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([230, 102, 72, 118, 77, 111, 3, 230])), 0)) {
+    return MargraveInstruction.FlagAccount;
+  }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([72, 30, 51, 103, 160, 29, 84, 147])), 0)) {
     return MargraveInstruction.GrowUnderlying;
   }
@@ -350,6 +424,16 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([223, 179, 226, 125, 48, 46, 39, 74])), 0)) {
     return MargraveInstruction.Liquidate;
+  }
+  if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([160, 199, 78, 141, 140, 146, 166, 212])), 0)
+  ) {
+    return MargraveInstruction.LiquidateCollateral;
+  }
+  if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([1, 37, 164, 236, 140, 221, 214, 179])), 0)
+  ) {
+    return MargraveInstruction.LiquidateSlice;
   }
   if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([170, 183, 149, 12, 69, 223, 29, 150])), 0)
@@ -368,6 +452,9 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([86, 118, 24, 233, 55, 99, 9, 160])), 0)) {
     return MargraveInstruction.ListUnderlying;
+  }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([151, 89, 28, 27, 119, 219, 85, 39])), 0)) {
+    return MargraveInstruction.NominateCandidate;
   }
   if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([251, 54, 54, 233, 180, 125, 203, 107])), 0)
@@ -393,6 +480,11 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
     return MargraveInstruction.RefreshPrice;
   }
   if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([21, 227, 124, 207, 115, 203, 164, 18])), 0)
+  ) {
+    return MargraveInstruction.RegisterProfit;
+  }
+  if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([163, 130, 217, 243, 132, 24, 110, 14])), 0)
   ) {
     return MargraveInstruction.SequenceCheck;
@@ -415,6 +507,11 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([43, 61, 234, 45, 15, 95, 152, 153])), 0)) {
     return MargraveInstruction.SettlePnl;
+  }
+  if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([242, 95, 10, 252, 13, 103, 140, 119])), 0)
+  ) {
+    return MargraveInstruction.ShareLoss;
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([29, 83, 43, 43, 105, 131, 208, 26])), 0)) {
     return MargraveInstruction.Solvency;
@@ -440,6 +537,9 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   ) {
     return MargraveInstruction.Withdraw;
   }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([195, 205, 48, 172, 51, 33, 96, 33])), 0)) {
+    return MargraveInstruction.WriteOffDebt;
+  }
   throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__FAILED_TO_IDENTIFY_INSTRUCTION, {
     instructionData: data,
     programName: "margrave",
@@ -448,42 +548,53 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
 
 export type ParsedMargraveInstruction<TProgram extends string = "MrgRzbsnUSP8PnfKcAvr5Hu96M8U4D21h3agp2hiJpu"> =
   | ({ instructionType: MargraveInstruction.AccrueInterest } & ParsedAccrueInterestInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.BeginBracket } & ParsedBeginBracketInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.CancelChange } & ParsedCancelChangeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.CancelQuotes } & ParsedCancelQuotesInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.ChangeNow } & ParsedChangeNowInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.CloseExpiry } & ParsedCloseExpiryInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.CloseMarginAccount } & ParsedCloseMarginAccountInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.CollectFees } & ParsedCollectFeesInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.CoverDeficit } & ParsedCoverDeficitInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.CreateGroup } & ParsedCreateGroupInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.Deleverage } & ParsedDeleverageInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Deposit } & ParsedDepositInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.EndBracket } & ParsedEndBracketInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.ExecuteChange } & ParsedExecuteChangeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Explain } & ParsedExplainInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.FillQuote } & ParsedFillQuoteInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.FlagAccount } & ParsedFlagAccountInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.GrowUnderlying } & ParsedGrowUnderlyingInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.HealthCheck } & ParsedHealthCheckInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Launch } & ParsedLaunchInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Liquidate } & ParsedLiquidateInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.LiquidateCollateral } & ParsedLiquidateCollateralInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.LiquidateSlice } & ParsedLiquidateSliceInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.ListBank } & ParsedListBankInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.ListExpiry } & ParsedListExpiryInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.ListStrikes } & ParsedListStrikesInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.ListUnderlying } & ParsedListUnderlyingInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.NominateCandidate } & ParsedNominateCandidateInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.OpenMarginAccount } & ParsedOpenMarginAccountInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Pause } & ParsedPauseInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Preview } & ParsedPreviewInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.QueueChange } & ParsedQueueChangeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.RefreshPrice } & ParsedRefreshPriceInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.RegisterProfit } & ParsedRegisterProfitInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SequenceCheck } & ParsedSequenceCheckInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SetDelegate } & ParsedSetDelegateInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SetMode } & ParsedSetModeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SetSurface } & ParsedSetSurfaceInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SettleExpiry } & ParsedSettleExpiryInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SettlePnl } & ParsedSettlePnlInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.ShareLoss } & ParsedShareLossInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Solvency } & ParsedSolvencyInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SweepFees } & ParsedSweepFeesInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Trade } & ParsedTradeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.TransferCollateral } & ParsedTransferCollateralInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.UpdateDepeg } & ParsedUpdateDepegInstruction<TProgram>)
-  | ({ instructionType: MargraveInstruction.Withdraw } & ParsedWithdrawInstruction<TProgram>);
+  | ({ instructionType: MargraveInstruction.Withdraw } & ParsedWithdrawInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.WriteOffDebt } & ParsedWriteOffDebtInstruction<TProgram>);
 
 export function parseMargraveInstruction<TProgram extends string>(
   instruction: Instruction<TProgram> & InstructionWithData<ReadonlyUint8Array>,
@@ -493,6 +604,10 @@ export function parseMargraveInstruction<TProgram extends string>(
     case MargraveInstruction.AccrueInterest: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.AccrueInterest, ...parseAccrueInterestInstruction(instruction) };
+    }
+    case MargraveInstruction.BeginBracket: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.BeginBracket, ...parseBeginBracketInstruction(instruction) };
     }
     case MargraveInstruction.CancelChange: {
       assertIsInstructionWithAccounts(instruction);
@@ -518,13 +633,25 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.CollectFees, ...parseCollectFeesInstruction(instruction) };
     }
+    case MargraveInstruction.CoverDeficit: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.CoverDeficit, ...parseCoverDeficitInstruction(instruction) };
+    }
     case MargraveInstruction.CreateGroup: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.CreateGroup, ...parseCreateGroupInstruction(instruction) };
     }
+    case MargraveInstruction.Deleverage: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.Deleverage, ...parseDeleverageInstruction(instruction) };
+    }
     case MargraveInstruction.Deposit: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.Deposit, ...parseDepositInstruction(instruction) };
+    }
+    case MargraveInstruction.EndBracket: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.EndBracket, ...parseEndBracketInstruction(instruction) };
     }
     case MargraveInstruction.ExecuteChange: {
       assertIsInstructionWithAccounts(instruction);
@@ -537,6 +664,10 @@ export function parseMargraveInstruction<TProgram extends string>(
     case MargraveInstruction.FillQuote: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.FillQuote, ...parseFillQuoteInstruction(instruction) };
+    }
+    case MargraveInstruction.FlagAccount: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.FlagAccount, ...parseFlagAccountInstruction(instruction) };
     }
     case MargraveInstruction.GrowUnderlying: {
       assertIsInstructionWithAccounts(instruction);
@@ -554,6 +685,14 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.Liquidate, ...parseLiquidateInstruction(instruction) };
     }
+    case MargraveInstruction.LiquidateCollateral: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.LiquidateCollateral, ...parseLiquidateCollateralInstruction(instruction) };
+    }
+    case MargraveInstruction.LiquidateSlice: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.LiquidateSlice, ...parseLiquidateSliceInstruction(instruction) };
+    }
     case MargraveInstruction.ListBank: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.ListBank, ...parseListBankInstruction(instruction) };
@@ -569,6 +708,10 @@ export function parseMargraveInstruction<TProgram extends string>(
     case MargraveInstruction.ListUnderlying: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.ListUnderlying, ...parseListUnderlyingInstruction(instruction) };
+    }
+    case MargraveInstruction.NominateCandidate: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.NominateCandidate, ...parseNominateCandidateInstruction(instruction) };
     }
     case MargraveInstruction.OpenMarginAccount: {
       assertIsInstructionWithAccounts(instruction);
@@ -589,6 +732,10 @@ export function parseMargraveInstruction<TProgram extends string>(
     case MargraveInstruction.RefreshPrice: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.RefreshPrice, ...parseRefreshPriceInstruction(instruction) };
+    }
+    case MargraveInstruction.RegisterProfit: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.RegisterProfit, ...parseRegisterProfitInstruction(instruction) };
     }
     case MargraveInstruction.SequenceCheck: {
       assertIsInstructionWithAccounts(instruction);
@@ -614,6 +761,10 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.SettlePnl, ...parseSettlePnlInstruction(instruction) };
     }
+    case MargraveInstruction.ShareLoss: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.ShareLoss, ...parseShareLossInstruction(instruction) };
+    }
     case MargraveInstruction.Solvency: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.Solvency, ...parseSolvencyInstruction(instruction) };
@@ -638,6 +789,10 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.Withdraw, ...parseWithdrawInstruction(instruction) };
     }
+    case MargraveInstruction.WriteOffDebt: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.WriteOffDebt, ...parseWriteOffDebtInstruction(instruction) };
+    }
     default:
       throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__UNRECOGNIZED_INSTRUCTION_TYPE, {
         instructionType: instructionType as string,
@@ -659,6 +814,7 @@ export type MargravePluginAccounts = {
 
 export type MargravePluginInstructions = {
   accrueInterest: (input: AccrueInterestInput) => ReturnType<typeof getAccrueInterestInstruction> & SelfPlanAndSendFunctions;
+  beginBracket: (input: BeginBracketInput) => ReturnType<typeof getBeginBracketInstruction> & SelfPlanAndSendFunctions;
   cancelChange: (input: CancelChangeInput) => ReturnType<typeof getCancelChangeInstruction> & SelfPlanAndSendFunctions;
   cancelQuotes: (input: CancelQuotesInput) => ReturnType<typeof getCancelQuotesInstruction> & SelfPlanAndSendFunctions;
   changeNow: (input: ChangeNowInput) => ReturnType<typeof getChangeNowInstruction> & SelfPlanAndSendFunctions;
@@ -667,21 +823,32 @@ export type MargravePluginInstructions = {
     input: CloseMarginAccountInput,
   ) => ReturnType<typeof getCloseMarginAccountInstruction> & SelfPlanAndSendFunctions;
   collectFees: (input: CollectFeesInput) => ReturnType<typeof getCollectFeesInstruction> & SelfPlanAndSendFunctions;
+  coverDeficit: (input: CoverDeficitInput) => ReturnType<typeof getCoverDeficitInstruction> & SelfPlanAndSendFunctions;
   createGroup: (input: CreateGroupAsyncInput) => ReturnType<typeof getCreateGroupInstructionAsync> & SelfPlanAndSendFunctions;
+  deleverage: (input: DeleverageInput) => ReturnType<typeof getDeleverageInstruction> & SelfPlanAndSendFunctions;
   deposit: (input: DepositInput) => ReturnType<typeof getDepositInstruction> & SelfPlanAndSendFunctions;
+  endBracket: (input: EndBracketInput) => ReturnType<typeof getEndBracketInstruction> & SelfPlanAndSendFunctions;
   executeChange: (input: ExecuteChangeInput) => ReturnType<typeof getExecuteChangeInstruction> & SelfPlanAndSendFunctions;
   explain: (input: ExplainInput) => ReturnType<typeof getExplainInstruction> & SelfPlanAndSendFunctions;
   fillQuote: (input: FillQuoteInput) => ReturnType<typeof getFillQuoteInstruction> & SelfPlanAndSendFunctions;
+  flagAccount: (input: FlagAccountInput) => ReturnType<typeof getFlagAccountInstruction> & SelfPlanAndSendFunctions;
   growUnderlying: (
     input: GrowUnderlyingAsyncInput,
   ) => ReturnType<typeof getGrowUnderlyingInstructionAsync> & SelfPlanAndSendFunctions;
   healthCheck: (input: HealthCheckInput) => ReturnType<typeof getHealthCheckInstruction> & SelfPlanAndSendFunctions;
   launch: (input: LaunchInput) => ReturnType<typeof getLaunchInstruction> & SelfPlanAndSendFunctions;
   liquidate: (input: LiquidateInput) => ReturnType<typeof getLiquidateInstruction> & SelfPlanAndSendFunctions;
+  liquidateCollateral: (
+    input: LiquidateCollateralInput,
+  ) => ReturnType<typeof getLiquidateCollateralInstruction> & SelfPlanAndSendFunctions;
+  liquidateSlice: (input: LiquidateSliceInput) => ReturnType<typeof getLiquidateSliceInstruction> & SelfPlanAndSendFunctions;
   listBank: (input: ListBankAsyncInput) => ReturnType<typeof getListBankInstructionAsync> & SelfPlanAndSendFunctions;
   listExpiry: (input: ListExpiryInput) => ReturnType<typeof getListExpiryInstruction> & SelfPlanAndSendFunctions;
   listStrikes: (input: ListStrikesInput) => ReturnType<typeof getListStrikesInstruction> & SelfPlanAndSendFunctions;
   listUnderlying: (input: ListUnderlyingInput) => ReturnType<typeof getListUnderlyingInstruction> & SelfPlanAndSendFunctions;
+  nominateCandidate: (
+    input: NominateCandidateInput,
+  ) => ReturnType<typeof getNominateCandidateInstruction> & SelfPlanAndSendFunctions;
   openMarginAccount: (
     input: MakeOptional<OpenMarginAccountAsyncInput, "payer">,
   ) => ReturnType<typeof getOpenMarginAccountInstructionAsync> & SelfPlanAndSendFunctions;
@@ -689,12 +856,14 @@ export type MargravePluginInstructions = {
   preview: (input: PreviewInput) => ReturnType<typeof getPreviewInstruction> & SelfPlanAndSendFunctions;
   queueChange: (input: QueueChangeInput) => ReturnType<typeof getQueueChangeInstruction> & SelfPlanAndSendFunctions;
   refreshPrice: (input: RefreshPriceInput) => ReturnType<typeof getRefreshPriceInstruction> & SelfPlanAndSendFunctions;
+  registerProfit: (input: RegisterProfitInput) => ReturnType<typeof getRegisterProfitInstruction> & SelfPlanAndSendFunctions;
   sequenceCheck: (input: SequenceCheckInput) => ReturnType<typeof getSequenceCheckInstruction> & SelfPlanAndSendFunctions;
   setDelegate: (input: SetDelegateInput) => ReturnType<typeof getSetDelegateInstruction> & SelfPlanAndSendFunctions;
   setMode: (input: SetModeInput) => ReturnType<typeof getSetModeInstruction> & SelfPlanAndSendFunctions;
   setSurface: (input: SetSurfaceInput) => ReturnType<typeof getSetSurfaceInstruction> & SelfPlanAndSendFunctions;
   settleExpiry: (input: SettleExpiryInput) => ReturnType<typeof getSettleExpiryInstruction> & SelfPlanAndSendFunctions;
   settlePnl: (input: SettlePnlInput) => ReturnType<typeof getSettlePnlInstruction> & SelfPlanAndSendFunctions;
+  shareLoss: (input: ShareLossInput) => ReturnType<typeof getShareLossInstruction> & SelfPlanAndSendFunctions;
   solvency: (input: SolvencyInput) => ReturnType<typeof getSolvencyInstruction> & SelfPlanAndSendFunctions;
   sweepFees: (input: SweepFeesInput) => ReturnType<typeof getSweepFeesInstruction> & SelfPlanAndSendFunctions;
   trade: (input: TradeInput) => ReturnType<typeof getTradeInstruction> & SelfPlanAndSendFunctions;
@@ -703,6 +872,7 @@ export type MargravePluginInstructions = {
   ) => ReturnType<typeof getTransferCollateralInstruction> & SelfPlanAndSendFunctions;
   updateDepeg: (input: UpdateDepegInput) => ReturnType<typeof getUpdateDepegInstruction> & SelfPlanAndSendFunctions;
   withdraw: (input: WithdrawInput) => ReturnType<typeof getWithdrawInstruction> & SelfPlanAndSendFunctions;
+  writeOffDebt: (input: WriteOffDebtInput) => ReturnType<typeof getWriteOffDebtInstruction> & SelfPlanAndSendFunctions;
 };
 
 export type MargravePluginRequirements = ClientWithRpc<GetAccountInfoApi & GetMultipleAccountsApi> &
@@ -725,25 +895,33 @@ export function margraveProgram() {
         },
         instructions: {
           accrueInterest: input => addSelfPlanAndSendFunctions(client, getAccrueInterestInstruction(input)),
+          beginBracket: input => addSelfPlanAndSendFunctions(client, getBeginBracketInstruction(input)),
           cancelChange: input => addSelfPlanAndSendFunctions(client, getCancelChangeInstruction(input)),
           cancelQuotes: input => addSelfPlanAndSendFunctions(client, getCancelQuotesInstruction(input)),
           changeNow: input => addSelfPlanAndSendFunctions(client, getChangeNowInstruction(input)),
           closeExpiry: input => addSelfPlanAndSendFunctions(client, getCloseExpiryInstruction(input)),
           closeMarginAccount: input => addSelfPlanAndSendFunctions(client, getCloseMarginAccountInstruction(input)),
           collectFees: input => addSelfPlanAndSendFunctions(client, getCollectFeesInstruction(input)),
+          coverDeficit: input => addSelfPlanAndSendFunctions(client, getCoverDeficitInstruction(input)),
           createGroup: input => addSelfPlanAndSendFunctions(client, getCreateGroupInstructionAsync(input)),
+          deleverage: input => addSelfPlanAndSendFunctions(client, getDeleverageInstruction(input)),
           deposit: input => addSelfPlanAndSendFunctions(client, getDepositInstruction(input)),
+          endBracket: input => addSelfPlanAndSendFunctions(client, getEndBracketInstruction(input)),
           executeChange: input => addSelfPlanAndSendFunctions(client, getExecuteChangeInstruction(input)),
           explain: input => addSelfPlanAndSendFunctions(client, getExplainInstruction(input)),
           fillQuote: input => addSelfPlanAndSendFunctions(client, getFillQuoteInstruction(input)),
+          flagAccount: input => addSelfPlanAndSendFunctions(client, getFlagAccountInstruction(input)),
           growUnderlying: input => addSelfPlanAndSendFunctions(client, getGrowUnderlyingInstructionAsync(input)),
           healthCheck: input => addSelfPlanAndSendFunctions(client, getHealthCheckInstruction(input)),
           launch: input => addSelfPlanAndSendFunctions(client, getLaunchInstruction(input)),
           liquidate: input => addSelfPlanAndSendFunctions(client, getLiquidateInstruction(input)),
+          liquidateCollateral: input => addSelfPlanAndSendFunctions(client, getLiquidateCollateralInstruction(input)),
+          liquidateSlice: input => addSelfPlanAndSendFunctions(client, getLiquidateSliceInstruction(input)),
           listBank: input => addSelfPlanAndSendFunctions(client, getListBankInstructionAsync(input)),
           listExpiry: input => addSelfPlanAndSendFunctions(client, getListExpiryInstruction(input)),
           listStrikes: input => addSelfPlanAndSendFunctions(client, getListStrikesInstruction(input)),
           listUnderlying: input => addSelfPlanAndSendFunctions(client, getListUnderlyingInstruction(input)),
+          nominateCandidate: input => addSelfPlanAndSendFunctions(client, getNominateCandidateInstruction(input)),
           openMarginAccount: input =>
             addSelfPlanAndSendFunctions(
               client,
@@ -753,18 +931,21 @@ export function margraveProgram() {
           preview: input => addSelfPlanAndSendFunctions(client, getPreviewInstruction(input)),
           queueChange: input => addSelfPlanAndSendFunctions(client, getQueueChangeInstruction(input)),
           refreshPrice: input => addSelfPlanAndSendFunctions(client, getRefreshPriceInstruction(input)),
+          registerProfit: input => addSelfPlanAndSendFunctions(client, getRegisterProfitInstruction(input)),
           sequenceCheck: input => addSelfPlanAndSendFunctions(client, getSequenceCheckInstruction(input)),
           setDelegate: input => addSelfPlanAndSendFunctions(client, getSetDelegateInstruction(input)),
           setMode: input => addSelfPlanAndSendFunctions(client, getSetModeInstruction(input)),
           setSurface: input => addSelfPlanAndSendFunctions(client, getSetSurfaceInstruction(input)),
           settleExpiry: input => addSelfPlanAndSendFunctions(client, getSettleExpiryInstruction(input)),
           settlePnl: input => addSelfPlanAndSendFunctions(client, getSettlePnlInstruction(input)),
+          shareLoss: input => addSelfPlanAndSendFunctions(client, getShareLossInstruction(input)),
           solvency: input => addSelfPlanAndSendFunctions(client, getSolvencyInstruction(input)),
           sweepFees: input => addSelfPlanAndSendFunctions(client, getSweepFeesInstruction(input)),
           trade: input => addSelfPlanAndSendFunctions(client, getTradeInstruction(input)),
           transferCollateral: input => addSelfPlanAndSendFunctions(client, getTransferCollateralInstruction(input)),
           updateDepeg: input => addSelfPlanAndSendFunctions(client, getUpdateDepegInstruction(input)),
           withdraw: input => addSelfPlanAndSendFunctions(client, getWithdrawInstruction(input)),
+          writeOffDebt: input => addSelfPlanAndSendFunctions(client, getWriteOffDebtInstruction(input)),
         },
       },
     };

@@ -46,7 +46,11 @@ export type BankTerms = {
   utilisationOptimalPpm: number;
   /** The part of interest that is a fee. */
   interestFeePpm: number;
-  padding: number;
+  /**
+   * What a liquidator gains of the value of collateral bought or debt repaid, at most; and no more than the maintenance haircut or
+   * surcharge.
+   */
+  liquidationFeePpm: number;
 };
 
 export type BankTermsArgs = {
@@ -75,7 +79,11 @@ export type BankTermsArgs = {
   utilisationOptimalPpm: number;
   /** The part of interest that is a fee. */
   interestFeePpm: number;
-  padding: number;
+  /**
+   * What a liquidator gains of the value of collateral bought or debt repaid, at most; and no more than the maintenance haircut or
+   * surcharge.
+   */
+  liquidationFeePpm: number;
 };
 
 export function getBankTermsEncoder(): FixedSizeEncoder<BankTermsArgs> {
@@ -94,7 +102,7 @@ export function getBankTermsEncoder(): FixedSizeEncoder<BankTermsArgs> {
     ["rateMaxPpm", getU32Encoder()],
     ["utilisationOptimalPpm", getU32Encoder()],
     ["interestFeePpm", getU32Encoder()],
-    ["padding", getU32Encoder()],
+    ["liquidationFeePpm", getU32Encoder()],
   ]);
 }
 
@@ -114,7 +122,7 @@ export function getBankTermsDecoder(): FixedSizeDecoder<BankTerms> {
     ["rateMaxPpm", getU32Decoder()],
     ["utilisationOptimalPpm", getU32Decoder()],
     ["interestFeePpm", getU32Decoder()],
-    ["padding", getU32Decoder()],
+    ["liquidationFeePpm", getU32Decoder()],
   ]);
 }
 

@@ -34,6 +34,8 @@ export type CollateralSlot = {
   shares: bigint;
   /** One more than the index of the risk slot this collateral is part of; zero for the quote token. */
   riskSlot: number;
+  /** One while the bank counts the account among its bankrupt ones. */
+  bankrupt: number;
   padding: ReadonlyUint8Array;
 };
 
@@ -43,6 +45,8 @@ export type CollateralSlotArgs = {
   shares: number | bigint;
   /** One more than the index of the risk slot this collateral is part of; zero for the quote token. */
   riskSlot: number;
+  /** One while the bank counts the account among its bankrupt ones. */
+  bankrupt: number;
   padding: ReadonlyUint8Array;
 };
 
@@ -51,7 +55,8 @@ export function getCollateralSlotEncoder(): FixedSizeEncoder<CollateralSlotArgs>
     ["bank", getAddressEncoder()],
     ["shares", getI64Encoder()],
     ["riskSlot", getU8Encoder()],
-    ["padding", fixEncoderSize(getBytesEncoder(), 7)],
+    ["bankrupt", getU8Encoder()],
+    ["padding", fixEncoderSize(getBytesEncoder(), 6)],
   ]);
 }
 
@@ -60,7 +65,8 @@ export function getCollateralSlotDecoder(): FixedSizeDecoder<CollateralSlot> {
     ["bank", getAddressDecoder()],
     ["shares", getI64Decoder()],
     ["riskSlot", getU8Decoder()],
-    ["padding", fixDecoderSize(getBytesDecoder(), 7)],
+    ["bankrupt", getU8Decoder()],
+    ["padding", fixDecoderSize(getBytesDecoder(), 6)],
   ]);
 }
 

@@ -23,6 +23,8 @@ import {
 export type FeesSwept = {
   underlying: Address;
   amount: bigint;
+  /** What of it stays here to bear losses first. */
+  floor: bigint;
   /** What the quote bank holds then, atoms. */
   insurance: bigint;
   fees: bigint;
@@ -31,6 +33,8 @@ export type FeesSwept = {
 export type FeesSweptArgs = {
   underlying: Address;
   amount: number | bigint;
+  /** What of it stays here to bear losses first. */
+  floor: number | bigint;
   /** What the quote bank holds then, atoms. */
   insurance: number | bigint;
   fees: number | bigint;
@@ -40,6 +44,7 @@ export function getFeesSweptEncoder(): FixedSizeEncoder<FeesSweptArgs> {
   return getStructEncoder([
     ["underlying", getAddressEncoder()],
     ["amount", getU64Encoder()],
+    ["floor", getU64Encoder()],
     ["insurance", getU64Encoder()],
     ["fees", getU64Encoder()],
   ]);
@@ -49,6 +54,7 @@ export function getFeesSweptDecoder(): FixedSizeDecoder<FeesSwept> {
   return getStructDecoder([
     ["underlying", getAddressDecoder()],
     ["amount", getU64Decoder()],
+    ["floor", getU64Decoder()],
     ["insurance", getU64Decoder()],
     ["fees", getU64Decoder()],
   ]);

@@ -38,7 +38,25 @@ export type GroupTerms = {
    */
   pegThresholdPpm: number;
   pegFactorPpm: number;
-  padding: number;
+  /** The part of a liquidation fee that a liquidation begins with, and how long it takes to reach all of it. */
+  liquidationStartPpm: number;
+  liquidationRampSecs: number;
+  /** The part of a liquidation fee that insurance gets. */
+  liquidationInsurancePpm: number;
+  /**
+   * What a slice of a portfolio costs of its equity: when its liquidation begins, after the fast part of the auction, and
+   * nothing after the slow part.
+   */
+  auctionStartPpm: number;
+  auctionCutPpm: number;
+  auctionFastSecs: number;
+  auctionSlowSecs: number;
+  /**
+   * How long candidates are looked for before one of them is deleveraged, and how long profit is registered before it bears a
+   * loss.
+   */
+  deleverageNoticeSecs: number;
+  lossNoticeSecs: number;
   /** The underlying that prices the quote token; all zeros: none. */
   pegUnderlying: Address;
 };
@@ -58,7 +76,25 @@ export type GroupTermsArgs = {
    */
   pegThresholdPpm: number;
   pegFactorPpm: number;
-  padding: number;
+  /** The part of a liquidation fee that a liquidation begins with, and how long it takes to reach all of it. */
+  liquidationStartPpm: number;
+  liquidationRampSecs: number;
+  /** The part of a liquidation fee that insurance gets. */
+  liquidationInsurancePpm: number;
+  /**
+   * What a slice of a portfolio costs of its equity: when its liquidation begins, after the fast part of the auction, and
+   * nothing after the slow part.
+   */
+  auctionStartPpm: number;
+  auctionCutPpm: number;
+  auctionFastSecs: number;
+  auctionSlowSecs: number;
+  /**
+   * How long candidates are looked for before one of them is deleveraged, and how long profit is registered before it bears a
+   * loss.
+   */
+  deleverageNoticeSecs: number;
+  lossNoticeSecs: number;
   /** The underlying that prices the quote token; all zeros: none. */
   pegUnderlying: Address;
 };
@@ -71,7 +107,15 @@ export function getGroupTermsEncoder(): FixedSizeEncoder<GroupTermsArgs> {
     ["timelockSecs", getU32Encoder()],
     ["pegThresholdPpm", getU32Encoder()],
     ["pegFactorPpm", getU32Encoder()],
-    ["padding", getU32Encoder()],
+    ["liquidationStartPpm", getU32Encoder()],
+    ["liquidationRampSecs", getU32Encoder()],
+    ["liquidationInsurancePpm", getU32Encoder()],
+    ["auctionStartPpm", getU32Encoder()],
+    ["auctionCutPpm", getU32Encoder()],
+    ["auctionFastSecs", getU32Encoder()],
+    ["auctionSlowSecs", getU32Encoder()],
+    ["deleverageNoticeSecs", getU32Encoder()],
+    ["lossNoticeSecs", getU32Encoder()],
     ["pegUnderlying", getAddressEncoder()],
   ]);
 }
@@ -84,7 +128,15 @@ export function getGroupTermsDecoder(): FixedSizeDecoder<GroupTerms> {
     ["timelockSecs", getU32Decoder()],
     ["pegThresholdPpm", getU32Decoder()],
     ["pegFactorPpm", getU32Decoder()],
-    ["padding", getU32Decoder()],
+    ["liquidationStartPpm", getU32Decoder()],
+    ["liquidationRampSecs", getU32Decoder()],
+    ["liquidationInsurancePpm", getU32Decoder()],
+    ["auctionStartPpm", getU32Decoder()],
+    ["auctionCutPpm", getU32Decoder()],
+    ["auctionFastSecs", getU32Decoder()],
+    ["auctionSlowSecs", getU32Decoder()],
+    ["deleverageNoticeSecs", getU32Decoder()],
+    ["lossNoticeSecs", getU32Decoder()],
     ["pegUnderlying", getAddressDecoder()],
   ]);
 }

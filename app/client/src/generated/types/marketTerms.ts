@@ -46,6 +46,10 @@ export type MarketTerms = {
   padding: number;
   /** Traded value that moves the premium half-way to a trade's price, micro-dollars. */
   fundingDepth: bigint;
+  /** Fees stay in the underlying's first-loss floor until it holds so much, micro-dollars. */
+  firstLossTarget: bigint;
+  /** Most of the group's insurance that its deficits may use in a day, micro-dollars. */
+  insuranceCap: bigint;
 };
 
 export type MarketTermsArgs = {
@@ -74,6 +78,10 @@ export type MarketTermsArgs = {
   padding: number;
   /** Traded value that moves the premium half-way to a trade's price, micro-dollars. */
   fundingDepth: number | bigint;
+  /** Fees stay in the underlying's first-loss floor until it holds so much, micro-dollars. */
+  firstLossTarget: number | bigint;
+  /** Most of the group's insurance that its deficits may use in a day, micro-dollars. */
+  insuranceCap: number | bigint;
 };
 
 export function getMarketTermsEncoder(): FixedSizeEncoder<MarketTermsArgs> {
@@ -94,6 +102,8 @@ export function getMarketTermsEncoder(): FixedSizeEncoder<MarketTermsArgs> {
     ["fundingCapPpm", getU32Encoder()],
     ["padding", getU32Encoder()],
     ["fundingDepth", getU64Encoder()],
+    ["firstLossTarget", getU64Encoder()],
+    ["insuranceCap", getU64Encoder()],
   ]);
 }
 
@@ -115,6 +125,8 @@ export function getMarketTermsDecoder(): FixedSizeDecoder<MarketTerms> {
     ["fundingCapPpm", getU32Decoder()],
     ["padding", getU32Decoder()],
     ["fundingDepth", getU64Decoder()],
+    ["firstLossTarget", getU64Decoder()],
+    ["insuranceCap", getU64Decoder()],
   ]);
 }
 

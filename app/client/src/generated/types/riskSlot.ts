@@ -64,7 +64,16 @@ export type RiskSlot = {
   worstCell: number;
   /** One while the account has risk or a claim in the underlying. */
   used: number;
-  padding: ReadonlyUint8Array;
+  /** One while the sheet counts the account among its bankrupt ones. */
+  bankrupt: number;
+  padding: number;
+  /**
+   * Profit here that was registered to bear its part of a loss, micro-dollars, and the round it was registered in or
+   * has nothing to do with.
+   */
+  registered: bigint;
+  lossRound: number;
+  padding2: ReadonlyUint8Array;
 };
 
 export type RiskSlotArgs = {
@@ -90,7 +99,16 @@ export type RiskSlotArgs = {
   worstCell: number;
   /** One while the account has risk or a claim in the underlying. */
   used: number;
-  padding: ReadonlyUint8Array;
+  /** One while the sheet counts the account among its bankrupt ones. */
+  bankrupt: number;
+  padding: number;
+  /**
+   * Profit here that was registered to bear its part of a loss, micro-dollars, and the round it was registered in or
+   * has nothing to do with.
+   */
+  registered: number | bigint;
+  lossRound: number;
+  padding2: ReadonlyUint8Array;
 };
 
 export function getRiskSlotEncoder(): FixedSizeEncoder<RiskSlotArgs> {
@@ -107,7 +125,11 @@ export function getRiskSlotEncoder(): FixedSizeEncoder<RiskSlotArgs> {
     ["mantissas", getArrayEncoder(getI16Encoder(), { size: 31 })],
     ["worstCell", getU8Encoder()],
     ["used", getU8Encoder()],
-    ["padding", fixEncoderSize(getBytesEncoder(), 2)],
+    ["bankrupt", getU8Encoder()],
+    ["padding", getU8Encoder()],
+    ["registered", getI64Encoder()],
+    ["lossRound", getU32Encoder()],
+    ["padding2", fixEncoderSize(getBytesEncoder(), 4)],
   ]);
 }
 
@@ -125,7 +147,11 @@ export function getRiskSlotDecoder(): FixedSizeDecoder<RiskSlot> {
     ["mantissas", getArrayDecoder(getI16Decoder(), { size: 31 })],
     ["worstCell", getU8Decoder()],
     ["used", getU8Decoder()],
-    ["padding", fixDecoderSize(getBytesDecoder(), 2)],
+    ["bankrupt", getU8Decoder()],
+    ["padding", getU8Decoder()],
+    ["registered", getI64Decoder()],
+    ["lossRound", getU32Decoder()],
+    ["padding2", fixDecoderSize(getBytesDecoder(), 4)],
   ]);
 }
 

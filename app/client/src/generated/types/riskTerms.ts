@@ -56,6 +56,18 @@ export type RiskTerms = {
   carryRatePpm: number;
   /** Beyond this age of its surface nothing may be opened on an expiry. */
   maxSurfaceAgeSecs: number;
+  /** Above so much value liquidated within a window nothing may be opened, micro-dollars. */
+  liquidationVolumeCap: bigint;
+  volumeWindowSecs: number;
+  /** Further than this from the last price within an hour none is accepted, of the lower of the two. */
+  maxJumpPpm: number;
+  /** After a price further than this from the last one nothing may be opened and no profit drawn for a while. */
+  gapPpm: number;
+  gapPauseSecs: number;
+  /** So long without a slot a second is a halt of the cluster. */
+  haltSecs: number;
+  /** After which nothing may be opened, and nobody liquidated, for a while. */
+  graceSecs: number;
 };
 
 export type RiskTermsArgs = {
@@ -94,6 +106,18 @@ export type RiskTermsArgs = {
   carryRatePpm: number;
   /** Beyond this age of its surface nothing may be opened on an expiry. */
   maxSurfaceAgeSecs: number;
+  /** Above so much value liquidated within a window nothing may be opened, micro-dollars. */
+  liquidationVolumeCap: number | bigint;
+  volumeWindowSecs: number;
+  /** Further than this from the last price within an hour none is accepted, of the lower of the two. */
+  maxJumpPpm: number;
+  /** After a price further than this from the last one nothing may be opened and no profit drawn for a while. */
+  gapPpm: number;
+  gapPauseSecs: number;
+  /** So long without a slot a second is a halt of the cluster. */
+  haltSecs: number;
+  /** After which nothing may be opened, and nobody liquidated, for a while. */
+  graceSecs: number;
 };
 
 export function getRiskTermsEncoder(): FixedSizeEncoder<RiskTermsArgs> {
@@ -118,6 +142,13 @@ export function getRiskTermsEncoder(): FixedSizeEncoder<RiskTermsArgs> {
     ["volRatePpm", getU32Encoder()],
     ["carryRatePpm", getU32Encoder()],
     ["maxSurfaceAgeSecs", getU32Encoder()],
+    ["liquidationVolumeCap", getU64Encoder()],
+    ["volumeWindowSecs", getU32Encoder()],
+    ["maxJumpPpm", getU32Encoder()],
+    ["gapPpm", getU32Encoder()],
+    ["gapPauseSecs", getU32Encoder()],
+    ["haltSecs", getU32Encoder()],
+    ["graceSecs", getU32Encoder()],
   ]);
 }
 
@@ -143,6 +174,13 @@ export function getRiskTermsDecoder(): FixedSizeDecoder<RiskTerms> {
     ["volRatePpm", getU32Decoder()],
     ["carryRatePpm", getU32Decoder()],
     ["maxSurfaceAgeSecs", getU32Decoder()],
+    ["liquidationVolumeCap", getU64Decoder()],
+    ["volumeWindowSecs", getU32Decoder()],
+    ["maxJumpPpm", getU32Decoder()],
+    ["gapPpm", getU32Decoder()],
+    ["gapPauseSecs", getU32Decoder()],
+    ["haltSecs", getU32Decoder()],
+    ["graceSecs", getU32Decoder()],
   ]);
 }
 

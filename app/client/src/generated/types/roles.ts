@@ -26,7 +26,7 @@ export type Roles = {
   manager: Address;
   /** Hot: lists expiries and strikes, sets surfaces and carries, within bounds on their rate of change. */
   operator: Address;
-  /** Sets pause bits and cancels queued changes; can neither clear a bit nor queue. */
+  /** Sets pause bits for up to a week and cancels queued changes; can neither clear a bit nor queue. */
   guardian: Address;
 };
 

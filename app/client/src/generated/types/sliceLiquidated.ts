@@ -8,79 +8,62 @@
 
 import {
   combineCodec,
-  getAddressDecoder,
-  getAddressEncoder,
   getI64Decoder,
   getI64Encoder,
   getStructDecoder,
   getStructEncoder,
-  type Address,
   type FixedSizeCodec,
   type FixedSizeDecoder,
   type FixedSizeEncoder,
 } from "@solana/kit";
 import { getSideSummaryDecoder, getSideSummaryEncoder, type SideSummary, type SideSummaryArgs } from "./index.js";
 
-export type PositionLiquidated = {
-  underlying: Address;
+export type SliceLiquidated = {
   liquidatee: SideSummary;
   liquidator: SideSummary;
-  /** What the liquidator took over, with the sign of the position. */
-  quantity: bigint;
-  /** What it paid the liquidatee for it; negative when it was paid. */
+  /** The part of every position, balance and claim, 2^-30. */
+  share: bigint;
+  /** What the liquidator paid for it, micro-dollars. */
   pricePaid: bigint;
-  /** How far that is from the mark, in the liquidator's favour. */
-  fee: bigint;
   /** The liquidatee's equity beyond maintenance margin. */
   healthBefore: bigint;
   healthAfter: bigint;
-  indexPrice: bigint;
 };
 
-export type PositionLiquidatedArgs = {
-  underlying: Address;
+export type SliceLiquidatedArgs = {
   liquidatee: SideSummaryArgs;
   liquidator: SideSummaryArgs;
-  /** What the liquidator took over, with the sign of the position. */
-  quantity: number | bigint;
-  /** What it paid the liquidatee for it; negative when it was paid. */
+  /** The part of every position, balance and claim, 2^-30. */
+  share: number | bigint;
+  /** What the liquidator paid for it, micro-dollars. */
   pricePaid: number | bigint;
-  /** How far that is from the mark, in the liquidator's favour. */
-  fee: number | bigint;
   /** The liquidatee's equity beyond maintenance margin. */
   healthBefore: number | bigint;
   healthAfter: number | bigint;
-  indexPrice: number | bigint;
 };
 
-export function getPositionLiquidatedEncoder(): FixedSizeEncoder<PositionLiquidatedArgs> {
+export function getSliceLiquidatedEncoder(): FixedSizeEncoder<SliceLiquidatedArgs> {
   return getStructEncoder([
-    ["underlying", getAddressEncoder()],
     ["liquidatee", getSideSummaryEncoder()],
     ["liquidator", getSideSummaryEncoder()],
-    ["quantity", getI64Encoder()],
+    ["share", getI64Encoder()],
     ["pricePaid", getI64Encoder()],
-    ["fee", getI64Encoder()],
     ["healthBefore", getI64Encoder()],
     ["healthAfter", getI64Encoder()],
-    ["indexPrice", getI64Encoder()],
   ]);
 }
 
-export function getPositionLiquidatedDecoder(): FixedSizeDecoder<PositionLiquidated> {
+export function getSliceLiquidatedDecoder(): FixedSizeDecoder<SliceLiquidated> {
   return getStructDecoder([
-    ["underlying", getAddressDecoder()],
     ["liquidatee", getSideSummaryDecoder()],
     ["liquidator", getSideSummaryDecoder()],
-    ["quantity", getI64Decoder()],
+    ["share", getI64Decoder()],
     ["pricePaid", getI64Decoder()],
-    ["fee", getI64Decoder()],
     ["healthBefore", getI64Decoder()],
     ["healthAfter", getI64Decoder()],
-    ["indexPrice", getI64Decoder()],
   ]);
 }
 
-export function getPositionLiquidatedCodec(): FixedSizeCodec<PositionLiquidatedArgs, PositionLiquidated> {
-  return combineCodec(getPositionLiquidatedEncoder(), getPositionLiquidatedDecoder());
+export function getSliceLiquidatedCodec(): FixedSizeCodec<SliceLiquidatedArgs, SliceLiquidated> {
+  return combineCodec(getSliceLiquidatedEncoder(), getSliceLiquidatedDecoder());
 }

@@ -10,6 +10,8 @@ import {
   combineCodec,
   getAddressDecoder,
   getAddressEncoder,
+  getI64Decoder,
+  getI64Encoder,
   getOptionDecoder,
   getOptionEncoder,
   getStructDecoder,
@@ -24,40 +26,46 @@ import {
   type OptionOrNullable,
 } from "@solana/kit";
 
-export type PausedBits = {
+export type PausedUntil = {
   group: Address;
   /** Of one underlying, or of the whole group. */
   underlying: Option<Address>;
   bits: number;
+  /** Unix seconds: what holds longer already goes on. */
+  until: bigint;
   guardian: Address;
 };
 
-export type PausedBitsArgs = {
+export type PausedUntilArgs = {
   group: Address;
   /** Of one underlying, or of the whole group. */
   underlying: OptionOrNullable<Address>;
   bits: number;
+  /** Unix seconds: what holds longer already goes on. */
+  until: number | bigint;
   guardian: Address;
 };
 
-export function getPausedBitsEncoder(): Encoder<PausedBitsArgs> {
+export function getPausedUntilEncoder(): Encoder<PausedUntilArgs> {
   return getStructEncoder([
     ["group", getAddressEncoder()],
     ["underlying", getOptionEncoder(getAddressEncoder())],
     ["bits", getU32Encoder()],
+    ["until", getI64Encoder()],
     ["guardian", getAddressEncoder()],
   ]);
 }
 
-export function getPausedBitsDecoder(): Decoder<PausedBits> {
+export function getPausedUntilDecoder(): Decoder<PausedUntil> {
   return getStructDecoder([
     ["group", getAddressDecoder()],
     ["underlying", getOptionDecoder(getAddressDecoder())],
     ["bits", getU32Decoder()],
+    ["until", getI64Decoder()],
     ["guardian", getAddressDecoder()],
   ]);
 }
 
-export function getPausedBitsCodec(): Codec<PausedBitsArgs, PausedBits> {
-  return combineCodec(getPausedBitsEncoder(), getPausedBitsDecoder());
+export function getPausedUntilCodec(): Codec<PausedUntilArgs, PausedUntil> {
+  return combineCodec(getPausedUntilEncoder(), getPausedUntilDecoder());
 }

@@ -756,12 +756,7 @@ const REFUSED: &[Rule] = &[
         &["NoPosition", "NotACandidate", "SelfDealing", "UnderlyingMissing"],
     ),
     ("nominate_candidate", "underlying", "sibling", &["NoPosition", "UnderlyingMissing"]),
-    (
-        "deleverage",
-        "bankrupt",
-        "sibling",
-        &["AccountIsSolvent", "NotFirstInQueue", "SelfDealing", "UnderlyingMissing"],
-    ),
+    ("deleverage", "bankrupt", "sibling", &["AccountIsSolvent", "NotFirstInQueue", "SelfDealing", "UnderlyingMissing"]),
     ("deleverage", "margin_account", "sibling", &["NotFirstInQueue", "SelfDealing"]),
     ("deleverage", "underlying", "sibling", &["NotFirstInQueue", "UnderlyingMissing"]),
     ("register_profit", "margin_account|underlying", "sibling", &["NotACandidate", "NoticeRunning"]),

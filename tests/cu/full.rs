@@ -89,7 +89,8 @@ impl Market {
         self.world.set_time(self.world.now() + 60);
         self.world.set_price(PRICE * percent / 100)?;
         for underlying in &self.underlyings[1..] {
-            self.world.send(&[instruction::refresh_price(self.world.group, *underlying, self.world.price_update)], &[])?;
+            self.world
+                .send(&[instruction::refresh_price(self.world.group, *underlying, self.world.price_update)], &[])?;
         }
         Ok(())
     }

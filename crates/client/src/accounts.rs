@@ -207,7 +207,12 @@ impl Accounts {
         let equity = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?;
         let whole = equity.mul_up(price);
         let share = quote_slice(&before, whole).min(max_share);
-        Ok(Some(Slice { share, price_paid: whole.mul_up(share).micros(), equity: equity.mul_down(share).micros(), before }))
+        Ok(Some(Slice {
+            share,
+            price_paid: whole.mul_up(share).micros(),
+            equity: equity.mul_down(share).micros(),
+            before,
+        }))
     }
 
     /// The same of the perp alone.

@@ -496,8 +496,7 @@ impl MarginAccount {
 
     /// Whether a liquidation has begun and was not left alone since: looking at the account is no step (I-22).
     fn liquidation_goes_on(&self, now: i64) -> bool {
-        self.status >= Status::InLiquidation as u8
-            && now.saturating_sub(self.stepped_at) <= LIQUIDATION_CONTINUES_SECS
+        self.status >= Status::InLiquidation as u8 && now.saturating_sub(self.stepped_at) <= LIQUIDATION_CONTINUES_SECS
     }
 
     /// A liquidation once begun goes on until its end level, so that an account does not hover at the edge.

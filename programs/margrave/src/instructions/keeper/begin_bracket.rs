@@ -1,5 +1,6 @@
 use crate::{
-    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, vault::pay_out,
+    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*,
+    vault::pay_out,
 };
 use anchor_lang::{
     prelude::*,

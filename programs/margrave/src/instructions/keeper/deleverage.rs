@@ -51,11 +51,8 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     let claim = |one: &MarginAccount| one.risk_in(&key).map_or(0, |index| one.risk[index].claim);
     // What an option has lost is in its price.
     let at = bankrupt.position_in(&key, &instrument).ok_or(MargraveError::NoPosition)?;
-    let mark = if instrument.kind.is_option() {
-        option_value(&bankrupt.positions[at], key, &underlying, now)?
-    } else {
-        0
-    };
+    let mark =
+        if instrument.kind.is_option() { option_value(&bankrupt.positions[at], key, &underlying, now)? } else { 0 };
     let deficit = claim(&bankrupt).saturating_add(mark).min(0).saturating_neg();
     let profit = account.bearable(&key, &instrument, &underlying, now)?;
     let insured = {
@@ -67,7 +64,8 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
         underlying.losses.first_loss.saturating_add(bank.insurance.min(room)).saturating_add(own).saturating_add(claims)
     };
     let uncovered = deficit.unsigned_abs().saturating_sub(insured);
-    let (wanted, offered) = (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));
+    let (wanted, offered) =
+        (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));
     let size = closable(wanted, offered, profit);
     let (mut quantity, mut price_paid, mut concession) = (0, 0, 0);
     if size > 0 {

@@ -48,8 +48,7 @@ pub fn settle_pnl<'info>(ctx: Context<'info, SettlePnl<'info>>, borrow: bool) ->
             bank.require_no_deficit(now)?;
         }
         let lending = if borrow { Lending::Allowed } else { Lending::Refused };
-        let paid =
-            account.settle_claim(index, &mut underlying, &mut bank, quote_bank, lending, draws, &present)?;
+        let paid = account.settle_claim(index, &mut underlying, &mut bank, quote_bank, lending, draws, &present)?;
         account.report(index, &mut underlying)?;
         underlying.invariant()?;
         bank.invariant()?;

@@ -28,12 +28,10 @@ pub fn flag_account<'info>(ctx: Context<'info, FlagAccount<'info>>) -> Result<()
     };
     let mut slots = account.risk.iter().filter(|slot| !slot.is_empty()).peekable();
     require!(slots.peek().is_none() || slots.any(|slot| is_known(&slot)), MargraveError::PriceTooOld);
-    arranged.read(&account, &directory, Action::Reduce, now)?;
-    let valuation = arranged.valuation()?;
+    let valuation = revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?;
     if valuation.maintenance_health().is_negative() {
         account.begin_liquidation(&valuation, now);
     }
-    let valuation = revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?;
     let (full_equity, _) = arranged.full_equity_and_debts(&valuation);
     account.count_bankrupt(full_equity, &directory, now)?;
     account.invariant()?;

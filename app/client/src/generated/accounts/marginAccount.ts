@@ -117,6 +117,8 @@ export type MarginAccount = {
   flaggedAt: bigint;
   /** What a liquidator's bracket that is open has taken out: see [`Bracket`]. */
   bracket: Bracket;
+  /** When a step of it was last taken, or maintenance margin last seen breached. */
+  steppedAt: bigint;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -160,6 +162,8 @@ export type MarginAccountArgs = {
   flaggedAt: number | bigint;
   /** What a liquidator's bracket that is open has taken out: see [`Bracket`]. */
   bracket: BracketArgs;
+  /** When a step of it was last taken, or maintenance margin last seen breached. */
+  steppedAt: number | bigint;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -193,7 +197,8 @@ export function getMarginAccountEncoder(): FixedSizeEncoder<MarginAccountArgs> {
       ["quotes", getArrayEncoder(getQuoteSlotEncoder(), { size: 64 })],
       ["flaggedAt", getI64Encoder()],
       ["bracket", getBracketEncoder()],
-      ["reserved", fixEncoderSize(getBytesEncoder(), 72)],
+      ["steppedAt", getI64Encoder()],
+      ["reserved", fixEncoderSize(getBytesEncoder(), 56)],
     ]),
     value => ({ ...value, discriminator: MARGIN_ACCOUNT_DISCRIMINATOR }),
   );
@@ -227,7 +232,8 @@ export function getMarginAccountDecoder(): FixedSizeDecoder<MarginAccount> {
     ["quotes", getArrayDecoder(getQuoteSlotDecoder(), { size: 64 })],
     ["flaggedAt", getI64Decoder()],
     ["bracket", getBracketDecoder()],
-    ["reserved", fixDecoderSize(getBytesDecoder(), 72)],
+    ["steppedAt", getI64Decoder()],
+    ["reserved", fixDecoderSize(getBytesDecoder(), 56)],
   ]);
 }
 

@@ -201,6 +201,8 @@ export const MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE = 0x1913; // 6419
 export const MARGRAVE_ERROR__NOT_A_CANDIDATE = 0x1914; // 6420
 /** AlreadyRegistered: The account's profit was registered in this round already */
 export const MARGRAVE_ERROR__ALREADY_REGISTERED = 0x1915; // 6421
+/** PriceMoved: A price has changed inside the bracket */
+export const MARGRAVE_ERROR__PRICE_MOVED = 0x1916; // 6422
 /** ParameterOutOfBounds: A parameter is outside its bound; see docs/parameters.md */
 export const MARGRAVE_ERROR__PARAMETER_OUT_OF_BOUNDS = 0x1964; // 6500
 /** TokenNotAllowed: The token's program or one of its extensions is not allowed */
@@ -287,6 +289,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__PRICE_FROM_THE_FUTURE
   | typeof MARGRAVE_ERROR__PRICE_GAP_PAUSE
   | typeof MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR
+  | typeof MARGRAVE_ERROR__PRICE_MOVED
   | typeof MARGRAVE_ERROR__PRICE_MUST_BE_POSITIVE
   | typeof MARGRAVE_ERROR__PRICE_NOT_FULLY_VERIFIED
   | typeof MARGRAVE_ERROR__PRICE_NOT_INITIALIZED
@@ -397,6 +400,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__PRICE_FROM_THE_FUTURE]: `The price was published later than now plus max_future_secs`,
     [MARGRAVE_ERROR__PRICE_GAP_PAUSE]: `The price has moved by more than gap_ppm: nothing may be opened on this underlying for gap_pause_secs`,
     [MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR]: `The price is further than max_jump_ppm from one that is not an hour old`,
+    [MARGRAVE_ERROR__PRICE_MOVED]: `A price has changed inside the bracket`,
     [MARGRAVE_ERROR__PRICE_MUST_BE_POSITIVE]: `The price must be positive`,
     [MARGRAVE_ERROR__PRICE_NOT_FULLY_VERIFIED]: `The price update is not fully verified`,
     [MARGRAVE_ERROR__PRICE_NOT_INITIALIZED]: `No price has been accepted yet; refresh it first`,

@@ -145,6 +145,7 @@ export const MARGRAVE_ERRORS = {
   6419: { name: "NotFirstInQueue", sentence: "Another account is first in the queue" },
   6420: { name: "NotACandidate", sentence: "The account has no profit here, or no position opposite to the bankrupt one" },
   6421: { name: "AlreadyRegistered", sentence: "The account's profit was registered in this round already" },
+  6422: { name: "PriceMoved", sentence: "A price has changed inside the bracket" },
   6500: { name: "ParameterOutOfBounds", sentence: "A parameter is outside its bound; see docs/parameters.md" },
   6501: { name: "TokenNotAllowed", sentence: "The token's program or one of its extensions is not allowed" },
   6502: { name: "AlreadyListed", sentence: "This is listed already" },

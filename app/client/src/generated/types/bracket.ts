@@ -39,6 +39,8 @@ export type Bracket = {
   leastEquity: bigint;
   /** Maintenance health before, micro-dollars. */
   health: bigint;
+  /** A sum over the prices of the account's underlyings: none changes meanwhile (I-21). */
+  prices: bigint;
   /** One while it is open: no other instruction touches the account. */
   open: number;
   padding: ReadonlyUint8Array;
@@ -52,6 +54,8 @@ export type BracketArgs = {
   leastEquity: number | bigint;
   /** Maintenance health before, micro-dollars. */
   health: number | bigint;
+  /** A sum over the prices of the account's underlyings: none changes meanwhile (I-21). */
+  prices: number | bigint;
   /** One while it is open: no other instruction touches the account. */
   open: number;
   padding: ReadonlyUint8Array;
@@ -63,6 +67,7 @@ export function getBracketEncoder(): FixedSizeEncoder<BracketArgs> {
     ["value", getI64Encoder()],
     ["leastEquity", getI64Encoder()],
     ["health", getI64Encoder()],
+    ["prices", getI64Encoder()],
     ["open", getU8Encoder()],
     ["padding", fixEncoderSize(getBytesEncoder(), 7)],
   ]);
@@ -74,6 +79,7 @@ export function getBracketDecoder(): FixedSizeDecoder<Bracket> {
     ["value", getI64Decoder()],
     ["leastEquity", getI64Decoder()],
     ["health", getI64Decoder()],
+    ["prices", getI64Decoder()],
     ["open", getU8Decoder()],
     ["padding", fixDecoderSize(getBytesDecoder(), 7)],
   ]);

@@ -687,7 +687,7 @@ fn a_slice_does_not_sell_the_haircut() {
     let receipt = world.liquidate_slice(&buyer, &alice, 1 << 30).unwrap();
     let events = receipt.events();
     let [Event::SliceLiquidated(event)] = &events[..] else { panic!("one event") };
-    let bought = i64::try_from(i128::from(before.0) * i128::from(event.share) >> 30).unwrap();
+    let bought = i64::try_from((i128::from(before.0) * i128::from(event.share)) >> 30).unwrap();
     let gained = worth(&world, &buyer) - before.1;
     assert!(gained <= bought / 40, "gains {gained} of {bought} that the slice is worth");
 }

@@ -206,7 +206,7 @@ fn a_slice_keeps_hedges_whole() {
     let (left, got) = (desk.world.account(&desk.alice), desk.world.account(&keeper));
     for ((held, left), got) in held.positions.iter().zip(&left.positions).zip(&got.positions).take(3) {
         assert_eq!(held.quantity, left.quantity + got.quantity);
-        let part = i128::from(held.quantity) * i128::from(event.share) >> 30;
+        let part = (i128::from(held.quantity) * i128::from(event.share)) >> 30;
         assert!((part - i128::from(got.quantity)).abs() <= 10_000_000);
     }
     check_books(&desk.world).unwrap();

@@ -98,7 +98,7 @@ impl Pair {
             5 => ("borrow", world.borrow(who, token, amount).is_ok()),
             6 => ("settle", world.settle_pnl(who, world.sol, false).is_ok()),
             7 => ("flag", world.flag(owner).is_ok()),
-            8 | 9 | 10 => {
+            8..=10 => {
                 let most = if rng.bool() { u64::MAX } else { lots.unsigned_abs() };
                 ("liquidate", world.liquidate(second, owner, most).is_ok())
             }

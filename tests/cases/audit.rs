@@ -178,7 +178,7 @@ fn gated_profit_does_not_pay_a_friend_on_another_market() {
     let Written { mut world, maker, friend, carol, .. } = written;
     let sol = world.sol;
     let refresh = instruction::refresh_price(world.group, other, world.price_update);
-    world.send(&[refresh.clone()], &[]).unwrap();
+    world.send(std::slice::from_ref(&refresh), &[]).unwrap();
     // Others have paid into the other market's pool.
     let (erin, frank) = (world.funded("erin", 50_000 * DOLLAR, 0), world.funded("frank", 50_000 * DOLLAR, 0));
     let hand = |world: &mut World, from: &Trader, to: &Trader, sol: i64| {
@@ -327,7 +327,7 @@ fn a_claim_that_nobody_pays_does_not_block_the_waterfall() {
     world.trade_legs(&shell, &alice, &legs).unwrap();
     later(&mut world, 60, LOW);
     let refresh = instruction::refresh_price(world.group, other, world.price_update);
-    world.send(&[refresh.clone()], &[]).unwrap();
+    world.send(std::slice::from_ref(&refresh), &[]).unwrap();
     world.liquidate(&keeper, &alice, u64::MAX).unwrap();
     for (trader, underlying) in [(&alice, sol), (&shell, other), (&alice, other)] {
         world.settle_pnl(trader, underlying, false).unwrap();

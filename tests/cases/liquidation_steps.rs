@@ -238,8 +238,8 @@ fn a_bracket_sells_collateral_elsewhere() {
     // 200 SOL are worth 5,100 dollars; a quarter of four per cent may be lost.
     let [begin, end] = bracket(&world, 200 * SOL, 5_048 * DOLLAR);
     world.refuses(LossTooLarge, |world| world.send(&[begin.clone(), end.clone()], &signer));
-    world.refuses(BracketNotEnded, |world| world.send(&[begin.clone()], &signer));
-    world.refuses(BracketNotOpen, |world| world.send(&[end.clone()], &signer));
+    world.refuses(BracketNotEnded, |world| world.send(std::slice::from_ref(&begin), &signer));
+    world.refuses(BracketNotOpen, |world| world.send(std::slice::from_ref(&end), &signer));
     let [_, too_much] = bracket(&world, 200 * SOL, 30_000 * DOLLAR);
     world.refuses(TakesTooMuch, |world| world.send(&[begin.clone(), too_much], &signer));
     let [begin, end] = bracket(&world, 200 * SOL, 5_050 * DOLLAR);

@@ -103,7 +103,7 @@ fn the_waterfall_has_an_order() {
         world.settle_pnl(trader, sol, false).unwrap();
     }
     let sweep = margrave_client::instruction::sweep_fees(world.group, sol, world.usdc_bank);
-    world.send(&[sweep.clone()], &[]).unwrap();
+    world.send(std::slice::from_ref(&sweep), &[]).unwrap();
     assert_eq!(world.underlying().losses.first_loss, 7 * DOLLAR);
     let insured = world.bank(Token::Usdc).1.insurance;
     assert!(insured > 2 * DOLLAR);
@@ -116,7 +116,7 @@ fn the_waterfall_has_an_order() {
     world.flag(alice).unwrap();
     world.refuses(OwnCollateralFirst, |world| world.cover_deficit(alice, sol));
     world.settle_pnl(alice, sol, false).unwrap();
-    world.refuses(DeficitOpen, |world| world.send(&[sweep.clone()], &[]));
+    world.refuses(DeficitOpen, |world| world.send(std::slice::from_ref(&sweep), &[]));
     let owed = claim(world, alice).unsigned_abs();
     let receipt = world.cover_deficit(alice, sol).unwrap();
     let events = receipt.events();

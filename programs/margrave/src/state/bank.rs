@@ -1099,6 +1099,27 @@ mod tests {
         assert_eq!(bank.require_solvent(723), Err(MargraveError::InvariantViolated.into()));
     }
 
+    /// I-06, I-26: depositors bear a loss in proportion, no share keeps less than a thousandth, and the vault covers what is left.
+    #[test]
+    fn a_loss_is_shared_by_all_deposits() {
+        for index in INDICES {
+            let mut bank = bank_at(index, ONE);
+            let shares = [1_000_003, 7, 2_500_000_000].map(|atoms| bank.credit(0, atoms).unwrap());
+            let before = shares.map(|shares| bank.atoms_down(shares.unsigned_abs()).unwrap());
+            let claims = bank.claims_up().unwrap();
+            let taken = bank.share_loss(claims / 4).unwrap();
+            assert_eq!(taken, claims / 4);
+            assert!(bank.claims_up().unwrap() <= claims - taken);
+            for (shares, before) in shares.into_iter().zip(before) {
+                let after = bank.atoms_down(shares.unsigned_abs()).unwrap();
+                assert!(after <= before - before / 4 && before - before / 4 - after <= 2, "{before} {after}");
+            }
+            let most = bank.share_loss(u64::MAX).unwrap();
+            assert!(most < claims && bank.claims_up().unwrap() > 0);
+            bank.invariant().unwrap();
+        }
+    }
+
     #[test]
     fn numbers_beyond_the_types_are_refused() {
         let mut bank = bank_at(2 * ONE, 2 * ONE);
@@ -1111,7 +1132,7 @@ mod tests {
         assert_eq!(dear.atoms_down(u64::MAX), Err(MargraveError::ValueOutOfRange.into()));
         let negative = Bank { deposit_index: (-1i128).to_le_bytes(), ..bank };
         assert_eq!(negative.atoms_down(1), Err(MargraveError::InvariantViolated.into()));
-        let below_one = bank_at(ONE - 1, ONE);
+        let below_one = bank_at(LEAST_INDEX - 1, ONE);
         assert_eq!(below_one.invariant(), Err(MargraveError::InvariantViolated.into()));
         let reserves = Bank { fees: u64::MAX, insurance: 1, ..bank };
         assert_eq!(reserves.reserves(), Err(MargraveError::ValueOutOfRange.into()));

@@ -133,7 +133,10 @@ pub fn settlements(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<Se
     let mut settlements = Vec::new();
     for (holder, account, _) in holders(accounts, key) {
         let claim = realised(account, key, &underlying, now)?;
-        let is_payment = claim < 0 && bank.atoms_down(account.shares_in(&quote).max(0).unsigned_abs())? > 0;
+        let has_deposit = bank.atoms_down(account.shares_in(&quote).max(0).unsigned_abs())? > 0;
+        // While a bank's loss is open only a bankrupt account's deposit leaves it for a pool.
+        let may_pay = account.is_bankrupt() || bank.require_no_deficit(now).is_ok();
+        let is_payment = claim < 0 && has_deposit && may_pay;
         if is_payment || (claim > 0 && is_open) {
             let instruction = instruction::settle_pnl((*holder, account), *key, quote, false);
             settlements.push(Settlement { instruction, is_payment });

@@ -21,6 +21,9 @@ pub mod instruction;
 pub mod keeper;
 pub mod pda;
 mod quote;
+mod refusal;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 
 pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
@@ -36,3 +39,4 @@ pub use margrave::{
     trading::Leg,
 };
 pub use quote::SignedQuote;
+pub use refusal::Refusal;

@@ -1,0 +1,2 @@
+//! `margrave-keeper`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `margrave-localnet`.
+fn main() {}

@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+pub mod deploy;
 pub mod eval;

@@ -20,10 +20,12 @@ mod event;
 pub mod instruction;
 pub mod keeper;
 pub mod pda;
+pub mod pyth;
 mod quote;
 mod refusal;
 #[cfg(feature = "rpc")]
 pub mod rpc;
+mod surface;
 
 pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
@@ -40,3 +42,4 @@ pub use margrave::{
 };
 pub use quote::SignedQuote;
 pub use refusal::Refusal;
+pub use surface::smile;

@@ -9,9 +9,7 @@ use figment::{
 };
 use margrave::{instructions::*, state::*};
 use margrave_client::{
-    Instruction, Pubkey,
-    instruction,
-    pda, pyth,
+    Instruction, Pubkey, instruction, pda, pyth,
     rpc::{Connection, Sending, Snapshot},
     smile,
 };

@@ -31,6 +31,7 @@ pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use event::{Event, event_in, events_in};
+pub use instruction::instruction_of;
 pub use margrave::instructions::Hypothesis;
 pub use margrave::{
     liquidation::{LiquidationLeg, Taken},
@@ -42,4 +43,5 @@ pub use margrave::{
 };
 pub use quote::SignedQuote;
 pub use refusal::Refusal;
+pub use solana_instructions_sysvar::ID as INSTRUCTIONS_SYSVAR;
 pub use surface::smile;

@@ -476,7 +476,7 @@ impl Case<'_> {
                 let profit = copy.bearable(&underlying_key, &instrument, &underlying, self.now)?;
                 let equity = self.accounts.value_to_liquidate(holder, self.now)?.equity.micros();
                 let rank = rank_of(profit, equity);
-                if profit > 0 && rank > lowest && best.is_none_or(|(rank_of_best, _)| rank > rank_of_best) {
+                if rank > lowest && best.is_none_or(|(rank_of_best, _)| rank > rank_of_best) {
                     best = Some((rank, (*holder, other)));
                 }
             }

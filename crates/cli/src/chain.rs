@@ -8,7 +8,7 @@ use crate::{
 };
 use anchor_lang::Discriminator;
 use anyhow::{Context, Result, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use margrave::state::{Bank, Proposal, Underlying};
 use margrave_client::{
     Accounts, Event, Instruction, Pubkey, pda,
@@ -176,7 +176,8 @@ impl Chain {
     /// # Errors
     /// What is none.
     pub fn number(&self, text: &str) -> Result<u16> {
-        text.parse().map_err(|_| usage(format!("'{text}' is neither the number of an account, 0 to 65535, nor an address")))
+        text.parse()
+            .map_err(|_| usage(format!("'{text}' is neither the number of an account, 0 to 65535, nor an address")))
     }
 
     /// Reads the group.
@@ -350,7 +351,7 @@ impl Chain {
 
     /// Something that takes time, told on standard error if that is a terminal.
     pub fn progress(&self, what: &str) -> ProgressBar {
-        let bar = ProgressBar::new_spinner();
+        let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
         bar.set_style(ProgressStyle::default_spinner());
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
@@ -372,11 +373,7 @@ impl Chain {
 }
 
 /// Accounts of one type that name the group at an offset of their fields.
-fn of_group(
-    group: &Pubkey,
-    discriminator: &[u8],
-    offset: usize,
-) -> Vec<solana_rpc_client_api::filter::RpcFilterType> {
+fn of_group(group: &Pubkey, discriminator: &[u8], offset: usize) -> Vec<solana_rpc_client_api::filter::RpcFilterType> {
     use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
     vec![
         RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, discriminator.to_vec())),

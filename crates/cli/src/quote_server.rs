@@ -307,7 +307,8 @@ pub fn priced_leg(market: &Market, text: &str) -> Result<(Order, Leg)> {
         usage(format!("'{text}' has no price: a leg to sign or trade is written SOL-PERP:+1.5@35.20"))
     })?;
     let order = market.order(order)?;
-    let price = crate::amount::parse_positive(price, crate::amount::PRICE).map_err(|error| usage(format!("{error}")))?;
+    let price =
+        crate::amount::parse_positive(price, crate::amount::PRICE).map_err(|error| usage(format!("{error}")))?;
     let leg = Leg {
         underlying: market.underlying(&order.underlying)?.index,
         instrument: order.instrument,
@@ -328,7 +329,8 @@ impl crate::view::View for CheckedQuote {
                 crate::view::number(leg.mark.map_or_else(|| "-".to_owned(), |mark| mark.to_string())),
             ]);
         }
-        let premium = match self.legs.iter().any(|leg| leg.instrument.contains("-C-") || leg.instrument.contains("-P-")) {
+        let premium = match self.legs.iter().any(|leg| leg.instrument.contains("-C-") || leg.instrument.contains("-P-"))
+        {
             true => format!("\nPremium $ {}", self.option_premium.grouped(2)),
             false => String::new(),
         };

@@ -29,10 +29,7 @@ pub enum Command {
     /// Equity, margin levels and balances.
     Show { account: Option<String> },
     /// Choose what offsets what.
-    Mode {
-        mode: ModeName,
-        account: Option<String>,
-    },
+    Mode { mode: ModeName, account: Option<String> },
     /// Let another key trade, and nothing else, for a time.
     Delegate {
         /// The key, or `none` to remove it.
@@ -106,7 +103,8 @@ pub async fn run(chain: &Chain, command: Command) -> Result<()> {
             let (delegate, until, what) = if delegate == "none" {
                 (Pubkey::default(), 0, format!("remove the delegate in place {place} of {key}"))
             } else {
-                let delegate = delegate.parse().map_err(|_| usage(format!("'{delegate}' is not an address or none")))?;
+                let delegate =
+                    delegate.parse().map_err(|_| usage(format!("'{delegate}' is not an address or none")))?;
                 let until = chain.connection.now().await? + i64::from(days) * 86_400;
                 (delegate, until, format!("let {delegate} trade for {key} for {days} days"))
             };

@@ -256,8 +256,7 @@ fn fills_in(
             if *key != it.bankrupt && *key != it.margin_account {
                 return Vec::new();
             }
-            let (sign, other) =
-                if *key == it.bankrupt { (-1, it.margin_account) } else { (1, it.bankrupt) };
+            let (sign, other) = if *key == it.bankrupt { (-1, it.margin_account) } else { (1, it.bankrupt) };
             let leg = Filled {
                 underlying: it.underlying,
                 instrument: it.instrument,

@@ -1,9 +1,9 @@
 //! The commands, one file each.
 
 mod account;
-mod admin;
+pub mod admin;
 mod eval;
-mod export;
+pub mod export;
 mod liquidate;
 mod local;
 mod money;

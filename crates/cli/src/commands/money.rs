@@ -79,8 +79,7 @@ pub async fn withdraw(chain: &Chain, arguments: &Withdraw) -> Result<()> {
         associated(&owner, bank, &program)
     });
     let holder = (key, account);
-    let withdraw =
-        instruction::withdraw(holder, (bank_key, bank), destination, program, amount, arguments.borrow);
+    let withdraw = instruction::withdraw(holder, (bank_key, bank), destination, program, amount, arguments.borrow);
     instructions.push(withdraw);
     let what = format!("withdraw {amount_text} {} from {key}", market.token(bank));
     chain.print(&chain.send(&what, instructions, &[]).await?)

@@ -17,7 +17,7 @@ use solana_keypair::Signer;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Quote {
     #[command(subcommand)]
     sign: Option<QuoteCommand>,

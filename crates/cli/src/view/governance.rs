@@ -226,11 +226,8 @@ impl GroupView {
             address: address.map(ToString::to_string),
             fields: fields.fields(),
         };
-        let mut terms = vec![
-            of("roles", None, &group.roles),
-            of("group", None, &group.terms),
-            of("options", None, &group.options),
-        ];
+        let mut terms =
+            vec![of("roles", None, &group.roles), of("group", None, &group.terms), of("options", None, &group.options)];
         for (key, bank) in market.banks() {
             terms.push(of(&format!("bank {}", market.token(bank)), Some(key), &bank.terms));
         }
@@ -266,8 +263,7 @@ impl View for GroupView {
         for terms in &self.terms {
             let address = terms.address.as_ref().map_or_else(String::new, |address| format!(" ({address})"));
             text.push_str(&format!("\n{}{address}\n", terms.of));
-            let rows: Vec<(&str, String)> =
-                terms.fields.iter().map(|(name, value)| (*name, value.clone())).collect();
+            let rows: Vec<(&str, String)> = terms.fields.iter().map(|(name, value)| (*name, value.clone())).collect();
             text.push_str(&facts(&rows).lines().map(|line| format!("  {line}\n")).collect::<String>());
         }
         text

@@ -85,11 +85,7 @@ pub fn paused(market: &Market) -> Vec<Stopped> {
 
 fn line(market: &Market, key: &margrave_client::Pubkey, sheet: &Underlying) -> OracleLine {
     let oracle = &sheet.oracle;
-    let actions = [
-        ("add risk, settle", Action::AddRisk),
-        ("liquidate", Action::Liquidate),
-        ("reduce", Action::Reduce),
-    ];
+    let actions = [("add risk, settle", Action::AddRisk), ("liquidate", Action::Liquidate), ("reduce", Action::Reduce)];
     let breaker = &sheet.breaker;
     let held = [("paused", breaker.paused_until), ("price gap", breaker.gap_until), ("restart", breaker.grace_until)];
     let stopped = held.into_iter().filter(|(_, until)| market.now < *until);

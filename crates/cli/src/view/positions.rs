@@ -102,7 +102,7 @@ fn position(market: &Market, account: &MarginAccount, index: usize) -> Result<Po
         (Some(slot), true) => Some(slot.expiry().terms().forward.raw()),
         _ => mark,
     };
-    let entry = (!option).then(|| -i128::from(held.quote) * unit / quantity);
+    let entry = (-i128::from(held.quote) * unit).checked_div(quantity).filter(|_| !option);
     let strike = option.then(|| &underlying.strikes[usize::from(held.strike)]);
     Ok(Position {
         instrument: market.instrument_name(&key, &instrument),
@@ -185,13 +185,11 @@ impl View for Positions {
         ]);
         for it in &self.positions {
             let greek = |of: fn(&Greeks) -> Amount| cents(it.greeks.as_ref().map(of));
-            let price = |amount: Option<Amount>| {
-                number(amount.map_or_else(|| "-".to_owned(), |price| price.grouped(4)))
-            };
-            let left = it.expires_in_secs.map_or_else(
-                || "-".to_owned(),
-                |secs| if secs > 0 { duration(secs) } else { "expired".to_owned() },
-            );
+            let price =
+                |amount: Option<Amount>| number(amount.map_or_else(|| "-".to_owned(), |price| price.grouped(4)));
+            let left = it
+                .expires_in_secs
+                .map_or_else(|| "-".to_owned(), |secs| if secs > 0 { duration(secs) } else { "expired".to_owned() });
             rows.add_row(vec![
                 it.instrument.clone().into(),
                 it.side.into(),

@@ -95,6 +95,10 @@ struct Books<'a> {
     identities: Vec<Identity>,
 }
 
+fn counted(items: usize) -> i128 {
+    i128::try_from(items).unwrap_or(i128::MAX)
+}
+
 /// Long and short positions of one instrument, both positive.
 #[derive(Clone, Copy, Default)]
 struct Sides {
@@ -103,7 +107,6 @@ struct Sides {
 }
 
 impl Books<'_> {
-    #[allow(clippy::too_many_arguments)]
     fn check(
         &mut self,
         id: &'static str,
@@ -179,12 +182,7 @@ impl Books<'_> {
         Ok(())
     }
 
-    fn open_interest(
-        &mut self,
-        of: (&str, &Pubkey),
-        sheet: &Underlying,
-        sides: &BTreeMap<(u8, u8, u16), Sides>,
-    ) {
+    fn open_interest(&mut self, of: (&str, &Pubkey), sheet: &Underlying, sides: &BTreeMap<(u8, u8, u16), Sides>) {
         let held = |kind: InstrumentKind, expiry: u8, strike: u16| {
             sides.get(&(kind as u8, expiry, strike)).copied().unwrap_or_default()
         };
@@ -224,7 +222,7 @@ impl Books<'_> {
             self.check("I-02", of, sizes, Relation::Equal, ("interest", slot.interest.into()), "units");
         }
         let strays = sides.keys().filter(|id| !listed.contains(id)).count();
-        let strays = ("positions in nothing listed", i128::try_from(strays).unwrap_or(i128::MAX));
+        let strays = ("positions in nothing listed", counted(strays));
         self.check("I-02", of, strays, Relation::Equal, ("none", 0), "count");
     }
 
@@ -284,15 +282,15 @@ impl Books<'_> {
         for account in accounts.margin_accounts.values() {
             let quotes = account.quotes.iter().enumerate().filter(|(_, slot)| slot.expires_at != 0);
             let at = |nonce: u64| usize::try_from(nonce % (MAX_QUOTES as u64)).unwrap_or(usize::MAX);
-            misplaced += i128::from(quotes.filter(|(index, slot)| at(slot.nonce) != *index).count() as u64);
+            misplaced += counted(quotes.filter(|(index, slot)| at(slot.nonce) != *index).count());
             let owes = |slot: &&RiskSlot| slot.claim != 0 || slot.fees != 0 || slot.funding != 0;
             let is_known = |slot: &RiskSlot| !slot.is_empty() && accounts.underlyings.contains_key(&slot.underlying);
-            lost += i128::from(account.risk.iter().filter(owes).filter(|slot| !is_known(slot)).count() as u64);
+            lost += counted(account.risk.iter().filter(owes).filter(|slot| !is_known(slot)).count());
             let open = account.positions.iter().filter(|position| !position.is_empty());
             let unseen = |it: &&PositionSlot| !account.risk.get(usize::from(it.risk_slot)).is_some_and(is_known);
-            lost += i128::from(open.filter(unseen).count() as u64);
+            lost += counted(open.filter(unseen).count());
             let held = account.collateral.iter().filter(|slot| slot.shares != 0);
-            lost += i128::from(held.filter(|slot| !accounts.banks.contains_key(&slot.bank)).count() as u64);
+            lost += counted(held.filter(|slot| !accounts.banks.contains_key(&slot.bank)).count());
         }
         let of = ("all accounts", &self.market.key.clone());
         let quotes = ("quotes remembered where their nonce does not belong", misplaced);

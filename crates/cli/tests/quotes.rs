@@ -94,7 +94,7 @@ fn a_dishonest_quote_is_refused_for_what_is_wrong_with_it() {
             quote.maker = desk.taker.margin_account;
             quote.quotes_since = desk.world.account(&desk.taker).quotes_since;
         }),
-        ("1 legs, 2 were asked for", |_, quote| drop(quote.legs.pop())),
+        ("1 legs, 2 were asked for", |_, quote| quote.legs.truncate(1)),
         ("the quote's leg is SOL-20221206-P-40", |_, quote| quote.legs[1].instrument.kind = InstrumentKind::Put),
         ("no whole number", |_, quote| quote.legs[0].quantity = 400_000_000),
         ("no whole number", |_, quote| quote.legs[0].quantity = -500_000_000),

@@ -337,7 +337,7 @@ fn tokens_are_found_by_symbol_mint_and_address() {
         assert_eq!(one.bank_named(text).unwrap().0, desk.world.usdc_bank, "{text}");
     }
     assert_eq!(one.bank_named("sol").unwrap().0, desk.world.sol_bank);
-    let error = one.bank_named("ETH").unwrap_err().to_string();
+    let error = one.bank_named("ETH").err().unwrap().to_string();
     assert!(error.contains("no token 'ETH'") && error.contains(&desk.world.sol_mint.to_string()), "{error}");
     // Two tokens priced by SOL: neither is SOL, until somebody names their mints.
     let other = desk.world.list_extra_bank().unwrap();

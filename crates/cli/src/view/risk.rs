@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::Result;
 use comfy_table::{Attribute, Cell, Color};
-use margrave::{instructions::Explanation, state::*};
+use margrave::instructions::Explanation;
 use margrave_client::Pubkey;
 use margrave_risk::{Cell as GridCell, PriceMove, VolMove};
 use serde::Serialize;

@@ -9,7 +9,7 @@ use crate::{
 use anchor_lang::Discriminator;
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use margrave::state::{Bank, Proposal, Underlying};
+use margrave::state::{Bank, MarginAccount, Proposal, Underlying};
 use margrave_client::{
     Accounts, Event, Instruction, Pubkey, pda,
     rpc::{Connection, Failure, Format, Priority, Sending, Snapshot},
@@ -17,6 +17,7 @@ use margrave_client::{
 use serde::Serialize;
 use solana_commitment_config::CommitmentConfig;
 use solana_keypair::{Keypair, Signer, read_keypair_file};
+use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
 use std::{
     collections::HashMap,
     io::{IsTerminal, Write, stdout},
@@ -76,6 +77,8 @@ pub struct Options {
 pub enum Reading {
     /// The group's banks and underlyings, and these margin accounts.
     Only(Vec<Pubkey>),
+    /// The same and the margin accounts of one owner.
+    OwnedBy(Pubkey),
     /// Every account of the group.
     Everything,
 }
@@ -200,7 +203,8 @@ impl Chain {
         let progress = self.progress("reading the group");
         let snapshot = match reading {
             Reading::Everything => self.connection.snapshot(&group).await,
-            Reading::Only(accounts) => self.read_only(&group, &accounts).await,
+            Reading::Only(accounts) => self.read_only(&group, &accounts, None).await,
+            Reading::OwnedBy(owner) => self.read_only(&group, &[], Some(&owner)).await,
         };
         let Snapshot { slot, now, accounts, proposals } = snapshot.map_err(|failure| self.explain(failure))?;
         let mut market = Market::new(group, accounts, now, slot)?;
@@ -212,12 +216,23 @@ impl Chain {
         Ok((market, proposals))
     }
 
-    async fn read_only(&self, group: &Pubkey, accounts: &[Pubkey]) -> Result<Snapshot, Failure> {
+    async fn read_only(
+        &self,
+        group: &Pubkey,
+        accounts: &[Pubkey],
+        owner: Option<&Pubkey>,
+    ) -> Result<Snapshot, Failure> {
         let mut snapshot = Snapshot { slot: u64::MAX, ..Snapshot::default() };
         let banks = (Bank::DISCRIMINATOR, std::mem::offset_of!(Bank, group));
         let underlyings = (Underlying::DISCRIMINATOR, std::mem::offset_of!(Underlying, group));
-        for (discriminator, offset) in [banks, underlyings] {
-            let (slot, found) = self.connection.program_accounts(of_group(group, discriminator, offset)).await?;
+        let mut wanted = [banks, underlyings].map(|(kind, at)| vec![is_a(kind), names(at, group)]).to_vec();
+        if let Some(owner) = owner {
+            let (group_at, owner_at) =
+                (std::mem::offset_of!(MarginAccount, group), std::mem::offset_of!(MarginAccount, owner));
+            wanted.push(vec![is_a(MarginAccount::DISCRIMINATOR), names(group_at, group), names(owner_at, owner)]);
+        }
+        for filters in wanted {
+            let (slot, found) = self.connection.program_accounts(filters).await?;
             snapshot.slot = snapshot.slot.min(slot);
             for (key, data) in found {
                 snapshot.insert(key, &data);
@@ -328,7 +343,13 @@ impl Chain {
         sending.format = Format::V0(tables);
         sending.priority = Priority::Fixed(self.options.with_compute_unit_price);
         let progress = self.progress(&format!("simulating: {what}"));
-        let simulation = self.connection.simulate(&sending).await.map_err(|failure| self.explain(failure))?;
+        let mut simulation = self.connection.simulate(&sending).await;
+        if let (Err(Failure::TooLarge { .. }), Some(key)) = (&simulation, self.offered_table().await) {
+            let table = self.connection.lookup_table(&key).await.map_err(|failure| self.explain(failure))?;
+            sending.format = Format::V0(vec![table]);
+            simulation = self.connection.simulate(&sending).await;
+        }
+        let simulation = simulation.map_err(|failure| self.explain(failure))?;
         let mut sent =
             Sent { what: what.to_owned(), signature: None, slot: None, compute_units: simulation.compute_units };
         if !self.options.dry_run {
@@ -339,6 +360,14 @@ impl Chain {
         }
         progress.finish_and_clear();
         Ok((sent, simulation.events))
+    }
+
+    /// A lookup table that the quote server has made of the group's accounts, unless one was named.
+    async fn offered_table(&self) -> Option<Pubkey> {
+        if !self.options.lookup_table.is_empty() {
+            return None;
+        }
+        self.server_info().await?.lookup_table?.parse().ok()
     }
 
     /// A failure with what to do about it.
@@ -372,13 +401,14 @@ impl Chain {
     }
 }
 
-/// Accounts of one type that name the group at an offset of their fields.
-fn of_group(group: &Pubkey, discriminator: &[u8], offset: usize) -> Vec<solana_rpc_client_api::filter::RpcFilterType> {
-    use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
-    vec![
-        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, discriminator.to_vec())),
-        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(8 + offset, group.to_bytes().to_vec())),
-    ]
+/// Accounts of one type.
+fn is_a(discriminator: &[u8]) -> RpcFilterType {
+    RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, discriminator.to_vec()))
+}
+
+/// Accounts with an address at an offset of their fields.
+fn names(offset: usize, key: &Pubkey) -> RpcFilterType {
+    RpcFilterType::Memcmp(Memcmp::new_raw_bytes(8 + offset, key.to_bytes().to_vec()))
 }
 
 /// # Errors

@@ -28,6 +28,8 @@ pub struct QuoteServer {
 pub struct Info {
     pub rpc: Option<String>,
     pub group: Option<String>,
+    /// With the group's accounts, for transactions that are too large without.
+    pub lookup_table: Option<String>,
     #[serde(default)]
     pub banks: Vec<BankInfo>,
 }

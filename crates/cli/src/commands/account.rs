@@ -78,7 +78,8 @@ pub async fn run(chain: &Chain, command: Command) -> Result<()> {
                 (Some(owner), _) => Some(owner),
                 _ => Some(chain.wallet()?.pubkey()),
             };
-            let market = chain.market(group, Reading::Everything).await?;
+            let reading = owner.map_or(Reading::Everything, Reading::OwnedBy);
+            let market = chain.market(group, reading).await?;
             chain.print(&AccountList::of(&market, owner.as_ref()))
         }
         Command::Show { account } => {

@@ -1,6 +1,6 @@
 //! Where an account stands: what it has, what it needs, and what an action would change.
 
-use super::{View, cell_name, facts, number, table};
+use super::{View, cell_name, facts, number, positions::Positions, table};
 use crate::{
     amount::Amount,
     market::{Market, refused, time},
@@ -162,6 +162,9 @@ pub struct AccountView {
     pub slot: u64,
     pub time: i64,
     pub health: Health,
+    /// Size of what all positions stand for, and how many times equity that is; none without equity.
+    pub notional: Amount,
+    pub leverage: Option<Amount>,
     pub balances: Vec<Balance>,
     /// Realised profit not drawn yet, or loss not paid yet, by underlying.
     pub claims: Vec<(String, Amount)>,
@@ -182,7 +185,12 @@ impl AccountView {
             balances.push(balance(market, slot)?);
         }
         let claims = account.risk.iter().filter(|slot| slot.claim != 0);
+        let positions = Positions::of(market, key)?.positions;
+        let notional: i128 = positions.iter().filter_map(|position| position.notional).map(|it| it.base).sum();
+        let equity = i128::from(answer.numbers.equity);
         Ok(Self {
+            notional: Amount::usd(notional),
+            leverage: (equity > 0).then(|| Amount::new(notional * 100 / equity, 2u32)),
             address: key.to_string(),
             owner: account.owner.to_string(),
             number: account.number,
@@ -228,6 +236,8 @@ impl View for AccountView {
             ("Mode, status", format!("{}, {}", self.mode, self.status)),
         ];
         rows.extend(self.health.rows());
+        let leverage = self.leverage.map_or_else(|| "-".to_owned(), |leverage| leverage.grouped(2));
+        rows.push(("Notional $, leverage", format!("{}, {leverage}", self.notional.grouped(2))));
         for (symbol, claim) in &self.claims {
             rows.push(("Unsettled on", format!("{symbol}: {} $", claim.grouped(2))));
         }

@@ -300,6 +300,12 @@ impl Books<'_> {
     }
 }
 
+/// Long sums go on several lines.
+fn side(name: &str, value: i128) -> String {
+    let name = if name.len() > 48 { name.replace(" + ", "\n  + ") } else { name.to_owned() };
+    format!("{name}: {value}")
+}
+
 impl View for Solvency {
     fn text(&self, colour: bool) -> String {
         let mut rows = table(&["Rule", "Of", "Left", "", "Right", "Unit", "Difference", ""]);
@@ -319,9 +325,9 @@ impl View for Solvency {
             rows.add_row(vec![
                 it.id.into(),
                 it.of.clone().into(),
-                format!("{}: {}", it.left_name, it.left).into(),
+                side(&it.left_name, it.left).into(),
                 relation.into(),
-                format!("{}: {}", it.right_name, it.right).into(),
+                side(&it.right_name, it.right).into(),
                 it.unit.into(),
                 number(it.left - it.right),
                 verdict,

@@ -401,3 +401,8 @@ fn address(text: &str) -> Result<Pubkey> {
 pub fn push_account(feed_id: &[u8; 32]) -> Pubkey {
     pyth::push_account(0, feed_id)
 }
+
+/// Where the price receiver of a local network keeps a feed.
+pub fn local_account(feed_id: &[u8; 32]) -> Pubkey {
+    Pubkey::find_program_address(&[feed_id], &pyth::RECEIVER).0
+}

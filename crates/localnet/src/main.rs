@@ -10,7 +10,7 @@ mod wallets;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use maker::Maker;
-use margrave_cli::deploy::{Config, Deployer, Deployment};
+use margrave_cli::deploy::{Config, Deployer, Deployment, local_account};
 use margrave_client::{Pubkey, instruction, pda, pyth, rpc::Connection};
 use prices::{Publisher, Source};
 use solana_keypair::Keypair;
@@ -104,7 +104,7 @@ impl Network {
             config: &config,
             payer: &wallets.admin,
             mints: &mints,
-            price_account: prices::local_account,
+            price_account: local_account,
             say: &say,
         };
         let deployment = deployer.deploy().await?;

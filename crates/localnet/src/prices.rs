@@ -2,9 +2,9 @@
 
 use crate::{Arguments, wallets::Wallets};
 use anyhow::{Context, Result, ensure};
-use margrave_cli::deploy::{Config, feed_id};
+use margrave_cli::deploy::{Config, feed_id, local_account};
 use margrave_client::{
-    Instruction, Pubkey, pyth,
+    Instruction, pyth,
     rpc::{Connection, Sending},
 };
 use margrave_price_receiver::{accounts, instruction};
@@ -68,11 +68,6 @@ pub struct Publisher {
     calm: bool,
     speed: usize,
     stopped: AtomicBool,
-}
-
-/// Where the local receiver keeps a feed.
-pub fn local_account(feed_id: &[u8; 32]) -> Pubkey {
-    Pubkey::find_program_address(&[feed_id], &pyth::RECEIVER).0
 }
 
 impl Publisher {

@@ -92,7 +92,7 @@ impl<C: Chain + 'static> Keeper<C> {
             dry_run = config.dry_run,
             "loaded"
         );
-        let read_everything_at = chain.elapsed();
+        let (read_everything_at, watch) = (chain.elapsed(), Watch::new(config.loop_.revalue_secs));
         Ok(Self {
             chain,
             config,
@@ -100,7 +100,7 @@ impl<C: Chain + 'static> Keeper<C> {
             avoided,
             book,
             prices: Prices::default(),
-            watch: Watch::default(),
+            watch,
             schedule: Schedule::default(),
             actor: Actor::default(),
             backlog: VecDeque::new(),
@@ -137,6 +137,7 @@ impl<C: Chain + 'static> Keeper<C> {
         metrics::took("margrave_keeper_scan_seconds", scan.elapsed());
         metrics::count("margrave_keeper_valuations_total", found.valued);
         metrics::set("margrave_keeper_liquidatable", found.liquidatable);
+        metrics::set("margrave_keeper_watched_closely", found.close);
         for (account, reason) in &found.unknown {
             tracing::warn!(account = %account, reason, "cannot be valued");
         }

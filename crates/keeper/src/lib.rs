@@ -16,4 +16,5 @@ pub mod keeper;
 pub mod metrics;
 pub mod prices;
 pub mod server;
+pub mod slope;
 pub mod watch;

@@ -189,13 +189,6 @@ impl Actor {
         self.resting.insert((job, subject), Rest { until, failures: 0 });
     }
 
-    /// Lets tasks about this address begin again: it has changed.
-    pub fn wake(&mut self, job: Job, subject: &Pubkey) {
-        if self.resting.get(&(job, *subject)).is_some_and(|rest| rest.failures == 0) {
-            self.resting.remove(&(job, *subject));
-        }
-    }
-
     /// The next task that ends; `None` when none is under way.
     pub async fn next(&mut self, limits: &Loop, elapsed: impl Fn() -> Duration) -> Option<Ended> {
         let ended = self.under_way.next().await?;

@@ -15,7 +15,7 @@ use crate::{
     watch::Watch,
 };
 use anyhow::{Context, Result, ensure};
-use margrave::{breaker::Present, portfolio::Directory};
+use margrave::breaker::Present;
 use margrave_client::{Pubkey, keeper, pda};
 use std::{
     collections::{HashMap, VecDeque},
@@ -43,6 +43,8 @@ pub struct Keeper<C> {
     /// Tasks that wait for a place.
     backlog: VecDeque<Task>,
     present: Present,
+    /// The last slot of which changes are known.
+    heard: u64,
     read_everything_at: Duration,
     status: Arc<Status>,
 }
@@ -105,6 +107,7 @@ impl<C: Chain + 'static> Keeper<C> {
             actor: Actor::default(),
             backlog: VecDeque::new(),
             present: Present { now: 0, slot: 0, restart_slot: 0 },
+            heard: 0,
             read_everything_at,
             status,
         })
@@ -213,15 +216,10 @@ impl<C: Chain + 'static> Keeper<C> {
                     self.read_everything_at = self.chain.elapsed();
                     metrics::count("margrave_keeper_resyncs_total", 1);
                 }
-                Err(failure) => {
-                    self.status.unread();
-                    tracing::warn!(reason = %failure, "everything cannot be read again");
-                }
+                Err(failure) => tracing::warn!(reason = %failure, "everything cannot be read again"),
             }
         }
-        if updates.live {
-            self.book.slot = self.book.slot.max(updates.slot.min(self.present.slot));
-        }
+        self.heard = self.heard.max(self.book.slot).max(if updates.live { updates.slot } else { 0 });
     }
 
     /// The chain's clock, the wallet and the published prices, at one slot.
@@ -334,7 +332,7 @@ impl<C: Chain + 'static> Keeper<C> {
         metrics::set("margrave_keeper_accounts", self.book.accounts.margin_accounts.len());
         metrics::set("margrave_keeper_in_flight", self.actor.len());
         metrics::set("margrave_keeper_backlog", self.backlog.len());
-        let lag = self.present.slot.saturating_sub(self.book.slot);
+        let lag = self.present.slot.saturating_sub(self.heard);
         metrics::set("margrave_keeper_slot_lag", i64::try_from(lag).unwrap_or(i64::MAX));
         self.status.is_behind(lag > self.config.loop_.max_slot_lag);
         for sheet in self.book.sheets.values() {

@@ -44,11 +44,6 @@ impl Status {
         self.behind.store(behind, Ordering::Release);
     }
 
-    /// Everything could not be read again.
-    pub fn unread(&self) {
-        self.behind.store(true, Ordering::Release);
-    }
-
     /// Whether the loop goes round; before its first look it has as long as later ones.
     pub fn is_alive(&self) -> bool {
         self.millis().saturating_sub(self.looked_at.load(Ordering::Acquire)) < MOST_MILLIS

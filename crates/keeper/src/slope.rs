@@ -92,7 +92,7 @@ impl Slope {
             let positions: Vec<_> = positions.filter(|it| usize::from(it.risk_slot) == index).collect();
             let own = account.collateral.iter().filter(|it| usize::from(it.risk_slot) == index + 1 && it.shares != 0);
             let own: Vec<_> = own.collect();
-            if (positions.is_empty() && own.is_empty()) || sheet.oracle.price == 0 {
+            if sheet.oracle.price == 0 {
                 continue;
             }
             let terms = Terms::of(sheet, group, ramped);

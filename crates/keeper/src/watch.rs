@@ -258,7 +258,8 @@ impl Watch {
         slope.add_ramp(valuation.maintenance_margin.micros());
         let spare = u128::from(health.max(0).unsigned_abs()).saturating_sub(slope.slack);
         let reach = (spare * ONE).checked_div(slope.steepness).unwrap_or(MOST_MOVE).min(MOST_MOVE);
-        if slope.is_unbounded || (slope.ages && reach < LEAST_MOVE) || (!slope.parts.is_empty() && reach < LEAST_MOVE) {
+        let moves = slope.ages || !slope.parts.is_empty();
+        if slope.is_unbounded || (moves && (spare == 0 || reach < LEAST_MOVE)) {
             return Ok(Verdict::Close);
         }
         let mut entry = Entry { until: i64::MAX, ..Entry::default() };

@@ -38,14 +38,18 @@ pub enum StepKind {
 #[derive(Clone, Debug)]
 pub struct Decision {
     pub kind: StepKind,
+    /// The margin account it is about; of a shared loss the underlying.
+    pub subject: Pubkey,
     pub instruction: Instruction,
-    /// Of a liquidation: what it frees and what the account pays.
+    /// Of a liquidation: what all of the step frees and what the account pays, however much of it the keeper can carry.
     pub expected: Option<Relief>,
+    /// Of a liquidation: what the keeper gains by its part, micro-dollars, rounded down. What it takes over may lose value later.
+    pub gain: Option<i64>,
 }
 
 impl Decision {
-    fn of(kind: StepKind, instruction: Instruction) -> Self {
-        Self { kind, instruction, expected: None }
+    fn of(kind: StepKind, subject: Pubkey, instruction: Instruction) -> Self {
+        Self { kind, subject, instruction, expected: None, gain: None }
     }
 }
 
@@ -67,11 +71,11 @@ pub fn decide(accounts: &Accounts, key: &Pubkey, keeper: &Keeper, now: i64) -> R
         // Who is still counted as bankrupt keeps others from their profit.
         let counted = account.risk.iter().any(|slot| slot.bankrupt != 0)
             || account.collateral.iter().any(|slot| slot.bankrupt != 0);
-        return Ok(counted.then(|| Decision::of(StepKind::Flag, instruction::flag_account((*key, account)))));
+        return Ok(counted.then(|| Decision::of(StepKind::Flag, *key, instruction::flag_account((*key, account)))));
     }
     let bankrupt = before.equity.is_negative();
     if bankrupt != account.is_bankrupt() {
-        return Ok(Some(Decision::of(StepKind::Flag, instruction::flag_account((*key, account)))));
+        return Ok(Some(Decision::of(StepKind::Flag, *key, instruction::flag_account((*key, account)))));
     }
     let case = Case { accounts, account: (*key, account), keeper, now, bankrupt };
     if let Some(decision) = case.liquidation()? {
@@ -99,14 +103,14 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
                 continue;
             }
             let settle = instruction::settle_pnl((*holder, account), *key, quote_bank, false);
-            decisions.push(Decision::of(StepKind::Settle, settle));
+            decisions.push(Decision::of(StepKind::Settle, *holder, settle));
         } else if losses.registering_until != 0
             && now <= losses.registering_until
             && slot.loss_round != losses.round
             && with_realised(account, key, &underlying, now)?.profit(key, &underlying, now)? > 0
         {
             let register = instruction::register_profit(*holder, *key);
-            decisions.push(Decision::of(StepKind::RegisterProfit, register));
+            decisions.push(Decision::of(StepKind::RegisterProfit, *holder, register));
         }
     }
     // Whoever is bankrupt still adds to the loss: a loss that comes while one is shared keeps its bearers from settling.
@@ -114,7 +118,7 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
         && now > losses.registering_until
         && (losses.bankrupts == 0 || now > losses.gated_until)
     {
-        decisions.push(Decision::of(StepKind::ShareLoss, instruction::share_loss(group, *key)));
+        decisions.push(Decision::of(StepKind::ShareLoss, *key, instruction::share_loss(group, *key)));
     }
     Ok(decisions)
 }
@@ -122,9 +126,12 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
 /// A settlement that moves money.
 #[derive(Clone, Debug)]
 pub struct Settlement {
+    pub margin_account: Pubkey,
     pub instruction: Instruction,
     /// Whether a loss is paid into the pool, and no profit drawn from it.
     pub is_payment: bool,
+    /// What is to be paid or drawn if deposit and pool go that far, micro-dollars, above zero.
+    pub amount: u64,
 }
 
 /// Everybody who can pay a loss into an underlying's pool, or draw a profit that nothing holds back.
@@ -145,7 +152,8 @@ pub fn settlements(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<Se
         let is_payment = claim < 0 && has_deposit && may_pay;
         if is_payment || (claim > 0 && is_open) {
             let instruction = instruction::settle_pnl((*holder, account), *key, quote, false);
-            settlements.push(Settlement { instruction, is_payment });
+            let amount = claim.unsigned_abs();
+            settlements.push(Settlement { margin_account: *holder, instruction, is_payment, amount });
         }
     }
     Ok(settlements)
@@ -224,14 +232,15 @@ impl Case<'_> {
         let mut candidates = self.candidates()?;
         while let Some(best) = most_relief(candidates.iter().map(|candidate| candidate.relief)) {
             let Candidate { way, relief, .. } = candidates.swap_remove(best);
-            if let Some(way) = self.carried(way)? {
-                return self.decision(way, relief).map(Some);
+            if let Some(carried) = self.carried(way.clone())? {
+                let gain = self.gain(&way, &carried, relief.cost)?;
+                return self.decision(carried, relief, gain).map(Some);
             }
         }
         Ok(None)
     }
 
-    fn decision(&self, way: Way, relief: Relief) -> Result<Decision> {
+    fn decision(&self, way: Way, relief: Relief, gain: i64) -> Result<Decision> {
         let liquidator = (self.keeper.margin_account, self.accounts.margin_account(&self.keeper.margin_account)?);
         let (kind, instruction) = match way {
             Way::Positions { underlying, legs, units } => {
@@ -246,7 +255,25 @@ impl Case<'_> {
                 (StepKind::Slice, instruction::liquidate_slice(liquidator, self.account, bank, max_share))
             }
         };
-        Ok(Decision { kind, instruction, expected: Some(relief) })
+        Ok(Decision { kind, subject: self.account.0, instruction, expected: Some(relief), gain: Some(gain) })
+    }
+
+    /// What the keeper gains by the part of a step that it carries: what the account pays, less insurance's part of a fee.
+    fn gain(&self, whole: &Way, carried: &Way, cost: Usd) -> Result<i64> {
+        let group = self.accounts.groups.get(&self.account.1.group);
+        let terms = &group.ok_or(margrave::error::MargraveError::GroupMismatch)?.terms;
+        match (whole, carried) {
+            (_, Way::Positions { underlying, legs, units }) => {
+                let step = self.accounts.position_step(&self.account.0, underlying, legs, *units, self.now)?;
+                let fee = step.map_or(0, |step| step.taken.iter().map(|taken| taken.fee).sum::<i64>());
+                Ok(fee - terms.insured_part_up(fee)?)
+            }
+            (Way::Slice { max_share: whole }, Way::Slice { max_share }) => {
+                let part = i128::from(cost.micros()) * i128::from(*max_share) / i128::from((*whole).max(1));
+                Ok(i64::try_from(part).unwrap_or(0))
+            }
+            _ => Ok(cost.micros()),
+        }
     }
 
     fn candidates(&self) -> Result<Vec<Candidate>> {
@@ -433,7 +460,7 @@ impl Case<'_> {
             let unrealised = claim != slot.claim;
             if pays || draws || unrealised {
                 let settle = instruction::settle_pnl((key, account), slot.underlying, quote, false);
-                return Ok(Some(Decision::of(StepKind::Settle, settle)));
+                return Ok(Some(Decision::of(StepKind::Settle, key, settle)));
             }
         }
         let is_closed = account.positions[0].is_empty();
@@ -446,12 +473,12 @@ impl Case<'_> {
         for slot in account.risk.iter().filter(|slot| !slot.is_empty() && slot.claim < 0) {
             if !self.accounts.underlying(&slot.underlying)?.losses.is_sharing() {
                 let cover = instruction::cover_deficit((key, account), slot.underlying, quote);
-                return Ok(Some(Decision::of(StepKind::CoverDeficit, cover)));
+                return Ok(Some(Decision::of(StepKind::CoverDeficit, key, cover)));
             }
         }
         if let Some(slot) = account.collateral.iter().find(|slot| slot.shares < 0) {
             let write_off = instruction::write_off_debt((key, account), slot.bank);
-            return Ok(Some(Decision::of(StepKind::WriteOffDebt, write_off)));
+            return Ok(Some(Decision::of(StepKind::WriteOffDebt, key, write_off)));
         }
         Ok(None)
     }
@@ -479,7 +506,7 @@ impl Case<'_> {
             if ours && self.now >= queue.ready_at {
                 let first = queue.candidates[0].margin_account;
                 let step = instruction::deleverage((key, account), first, underlying_key, quote, instrument);
-                return Ok(Some(Decision::of(StepKind::Deleverage, step)));
+                return Ok(Some(Decision::of(StepKind::Deleverage, key, step)));
             }
             let known = |holder: &Pubkey| ours && queue.candidates.iter().any(|it| it.margin_account == *holder);
             let lowest = if ours { queue.candidates[MAX_CANDIDATES - 1].rank } else { 0 };
@@ -501,7 +528,7 @@ impl Case<'_> {
             }
             if let Some((_, candidate)) = best {
                 let nominate = instruction::nominate_candidate((key, account), candidate, underlying_key, instrument);
-                return Ok(Some(Decision::of(StepKind::Nominate, nominate)));
+                return Ok(Some(Decision::of(StepKind::Nominate, key, nominate)));
             }
         }
         Ok(None)

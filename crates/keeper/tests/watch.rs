@@ -1,0 +1,133 @@
+//! An account that is left alone needs nothing: held against valuing everybody, through calm and wild markets.
+
+#[path = "common/books.rs"]
+mod books;
+
+use books::{Books, PRICE};
+use margrave_client::Pubkey;
+use margrave_keeper::watch::Watch;
+use std::collections::BTreeSet;
+
+/// Everybody below maintenance margin, by valuing everybody.
+fn everybody(books: &Books) -> BTreeSet<Pubkey> {
+    let accounts = &books.book.accounts.margin_accounts;
+    accounts.iter().filter(|(_, account)| books.health(account) < 0).map(|(key, _)| *key).collect()
+}
+
+/// Runs so many looks; returns how many valuations were made and how many would have been without intervals.
+fn compare(seed: u64, accounts: usize, looks: usize, wild: bool) -> (usize, usize) {
+    let mut books = Books::open(seed);
+    books.fill(accounts, 0..200_000);
+    let mut watch = Watch::new(60);
+    let (mut valued, mut all, mut ever) = (0, 0, BTreeSet::new());
+    for look in 0..looks {
+        books.now += books.rng.i64(1..4);
+        for underlying in 0..4 {
+            if books.rng.u8(0..10) < 7 {
+                let most = if wild && books.rng.u8(0..20) == 0 { 40_000 } else { 800 };
+                let step = books.rng.i64(-most..=most);
+                let price = books.price(underlying);
+                let price = price + price / 1_000_000 * step;
+                books.refresh(underlying, price.clamp(PRICE / 3, PRICE * 3));
+            }
+        }
+        if wild {
+            disturb(&mut books);
+        }
+        let group = books.group;
+        let (now, expected) = (books.now, everybody(&books));
+        let found = watch.look(&mut books.book, &group, now).unwrap();
+        assert!(found.unknown.is_empty());
+        let due: BTreeSet<Pubkey> = found.due.iter().map(|(_, key)| *key).collect();
+        for missed in expected.difference(&due) {
+            let health = books.health(&books.book.accounts.margin_accounts[missed]);
+            panic!("seed {seed}, look {look}: {missed} was left alone with {health}");
+        }
+        assert_eq!(due, expected, "seed {seed}, look {look}");
+        (valued, all) = (valued + found.valued, all + books.book.accounts.margin_accounts.len());
+        ever.extend(due);
+    }
+    assert!(!ever.is_empty(), "seed {seed}: nobody ever needed anything");
+    (valued, all)
+}
+
+/// Everything else that valuations depend on changes now and then.
+fn disturb(books: &mut Books) {
+    let some = |books: &mut Books| books.underlyings[books.rng.usize(0..4)];
+    match books.rng.u8(0..40) {
+        // A surface is set.
+        0 => {
+            let key = some(books);
+            let part = books.rng.i64(90..=111);
+            let sheet = books.book.accounts.underlyings.get_mut(&key).unwrap();
+            sheet.strikes.iter_mut().for_each(|strike| strike.vol = strike.vol / 100 * part);
+        }
+        // Depositors bear a loss.
+        1 => {
+            let key = [books.usdc, books.sol_bank][books.rng.usize(0..2)];
+            let bank = books.book.accounts.banks.get_mut(&key).unwrap();
+            let index = u128::from_le_bytes(bank.deposit_index);
+            bank.deposit_index = (index - index / 200).to_le_bytes();
+        }
+        // Terms change: of a bank, an underlying, the group.
+        2 => {
+            let key = books.sol_bank;
+            let haircut = books.rng.u32(40_000..60_000);
+            books.book.accounts.banks.get_mut(&key).unwrap().terms.haircut_maintenance_ppm = haircut;
+        }
+        3 => {
+            let key = some(books);
+            let charge = books.rng.u32(18_000..25_000);
+            books.book.accounts.underlyings.get_mut(&key).unwrap().risk.net_charge_ppm = charge;
+        }
+        4 => {
+            let part = books.rng.u32(780_000..820_000);
+            let group = books.group;
+            books.book.accounts.groups.get_mut(&group).unwrap().terms.maintenance_scan_ppm = part;
+        }
+        // Funding is charged.
+        5 => {
+            let key = some(books);
+            let percent = books.rng.i64(-2..=2);
+            let sheet = books.book.accounts.underlyings.get_mut(&key).unwrap();
+            let index = i128::from_le_bytes(sheet.perp.funding_index);
+            let paid = (i128::from(sheet.oracle.price) << 48) / 1_000 * i128::from(percent);
+            sheet.perp.funding_index = (index + paid).to_le_bytes();
+        }
+        // Somebody trades, somebody comes, somebody goes.
+        6..10 => {
+            let mut keys: Vec<Pubkey> = books.book.accounts.margin_accounts.keys().copied().collect();
+            keys.sort_unstable();
+            let key = keys[books.rng.usize(0..keys.len())];
+            let (other, account) = books.account(0..100_000);
+            books.put(if books.rng.bool() { key } else { other }, &account);
+        }
+        10 => {
+            let mut keys: Vec<Pubkey> = books.book.accounts.margin_accounts.keys().copied().collect();
+            keys.sort_unstable();
+            let key = keys[books.rng.usize(0..keys.len())];
+            books.slot += 1;
+            books.book.refetched(books.slot, vec![(key, None)]);
+        }
+        // Time passes in which nothing is published.
+        11 => books.now += books.rng.i64(60..2_000),
+        _ => {}
+    }
+}
+
+#[test]
+fn in_a_calm_market_few_are_valued_and_nobody_is_missed() {
+    let (mut valued, mut all) = (0, 0);
+    for seed in 0..2 {
+        let (some, every) = compare(seed, 150, 150, false);
+        (valued, all) = (valued + some, all + every);
+    }
+    assert!(valued * 4 < all, "{valued} of {all}");
+}
+
+#[test]
+fn in_a_wild_market_nobody_is_missed() {
+    for seed in 10..16 {
+        compare(seed, 80, 150, true);
+    }
+}

@@ -128,6 +128,7 @@ impl Network {
                 spawn(Command::new(keeper).arg("--config").arg(&file), &arguments.dir.join("keeper.log"))?,
             ));
         }
+        std::fs::write(arguments.dir.join("config.yml"), user_config(&wallets))?;
         let info = services::info(&deployment, &config, &maker, table);
         std::fs::write(arguments.dir.join("info.json"), serde_json::to_vec_pretty(&info)?)?;
         let state = services::State::new(connection, wallets, deployment, maker, publisher.clone(), info);
@@ -141,10 +142,13 @@ impl Network {
         println!(
             "\nA market runs on this machine (started in {seconds} s; logs in {}).\n\n  \
              RPC        {}\n  websocket  {}\n  services   http://127.0.0.1:{SERVICES_PORT}/info\n  \
-             keeper     http://127.0.0.1:{METRICS_PORT}/metrics\n\nCtrl-C stops all of it.",
+             keeper     http://127.0.0.1:{METRICS_PORT}/metrics\n  \
+             wallet     {}\n\nIn another shell: target/debug/margrave -C {} faucet\nCtrl-C stops all of it.",
             self.dir.display(),
             validator::RPC,
             validator::WEBSOCKET,
+            self.dir.join("keys/user.json").display(),
+            self.dir.join("config.yml").display(),
         );
     }
 
@@ -211,6 +215,16 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Child> {
     let command =
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0).kill_on_drop(true);
     command.spawn().with_context(|| format!("{} does not start", program.display()))
+}
+
+/// For command lines that read the Solana command line's configuration.
+fn user_config(wallets: &Wallets) -> String {
+    format!(
+        "json_rpc_url: {}\nwebsocket_url: {}\nkeypair_path: {}\ncommitment: confirmed\n",
+        validator::RPC,
+        validator::WEBSOCKET,
+        wallets.path("user").display(),
+    )
 }
 
 fn keeper_config(wallets: &Wallets, deployment: &Deployment) -> String {

@@ -35,6 +35,8 @@ pub struct Wallets {
     pub maker: Keypair,
     pub keeper: Keypair,
     pub publisher: Keypair,
+    /// Of whoever tries the network from a shell; empty until the faucet is asked.
+    pub user: Keypair,
 }
 
 impl Wallets {
@@ -46,6 +48,7 @@ impl Wallets {
             maker: key("maker")?,
             keeper: key("keeper")?,
             publisher: key("publisher")?,
+            user: key("user")?,
             dir: std::path::absolute(dir)?,
         })
     }

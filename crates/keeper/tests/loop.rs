@@ -238,7 +238,9 @@ fn all_due_work_is_done_within_a_minute_of_bad_network() {
     pass(&market.world, 30, 262_000_000_000);
     // The price has to land before anything is due by the chain's own numbers.
     for _ in 0..10 {
-        keepers.iter_mut().for_each(|keeper| drop(block_on(step(keeper))));
+        for keeper in &mut keepers {
+            block_on(step(keeper));
+        }
         pass(&market.world, 1, 262_000_000_000);
     }
     let seconds = market.settle(&mut keepers, 262_000_000_000, 60);

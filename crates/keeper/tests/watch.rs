@@ -24,7 +24,8 @@ fn compare(seed: u64, accounts: usize, looks: usize, wild: bool) -> (usize, usiz
         books.now += books.rng.i64(1..4);
         for underlying in 0..4 {
             if books.rng.u8(0..10) < 7 {
-                let most = if wild && books.rng.u8(0..20) == 0 { 40_000 } else { 800 };
+                let jumps = wild && books.rng.u8(0..20) == 0;
+                let most = if jumps { 40_000 } else { 800 };
                 let step = books.rng.i64(-most..=most);
                 let price = books.price(underlying);
                 let price = price + price / 1_000_000 * step;
@@ -100,7 +101,8 @@ fn disturb(books: &mut Books) {
             keys.sort_unstable();
             let key = keys[books.rng.usize(0..keys.len())];
             let (other, account) = books.account(0..100_000);
-            books.put(if books.rng.bool() { key } else { other }, &account);
+            let key = if books.rng.bool() { key } else { other };
+            books.put(key, &account);
         }
         10 => {
             let mut keys: Vec<Pubkey> = books.book.accounts.margin_accounts.keys().copied().collect();

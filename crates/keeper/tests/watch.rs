@@ -17,7 +17,7 @@ fn everybody(books: &Books) -> BTreeSet<Pubkey> {
 /// Runs so many looks; returns how many valuations were made and how many would have been without intervals.
 fn compare(seed: u64, accounts: usize, looks: usize, wild: bool) -> (usize, usize) {
     let mut books = Books::open(seed);
-    books.fill(accounts, 0..200_000);
+    books.fill(accounts, 0..150_000);
     let mut watch = Watch::new(60);
     let (mut valued, mut all, mut ever) = (0, 0, BTreeSet::new());
     for look in 0..looks {
@@ -25,7 +25,7 @@ fn compare(seed: u64, accounts: usize, looks: usize, wild: bool) -> (usize, usiz
         for underlying in 0..4 {
             if books.rng.u8(0..10) < 7 {
                 let jumps = wild && books.rng.u8(0..20) == 0;
-                let most = if jumps { 40_000 } else { 800 };
+                let most = if jumps { 40_000 } else { 1_200 };
                 let step = books.rng.i64(-most..=most);
                 let price = books.price(underlying);
                 let price = price + price / 1_000_000 * step;

@@ -323,9 +323,10 @@ fn a_deficit_that_is_not_there_is_not_covered() {
     world.refuses(NothingToRepay, |world| world.cover_deficit(&alice, eth));
 }
 
-/// I-27: candidates stand opposite, with a profit; the first by rank is the first to be deleveraged; a queue is of one position.
+/// I-27: candidates stand opposite; the first by rank is the first to be deleveraged, and whoever has no profit is last; a queue is of
+/// one position.
 #[test]
-fn the_queue_is_of_profitable_positions_opposite_to_one_bankrupt_one() {
+fn the_queue_is_of_positions_opposite_to_one_bankrupt_one() {
     let mut world = World::with_market(PRICE).unwrap();
     let maker = world.funded("maker", 100_000 * DOLLAR, 0);
     let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
@@ -351,15 +352,17 @@ fn the_queue_is_of_profitable_positions_opposite_to_one_bankrupt_one() {
     later(&mut world, 120);
     world.refuses(NotFirstInQueue, |world| world.deleverage(&alice, &maker, sol, perp));
     world.refuses(NotACandidate, |world| world.nominate(&alice, &keeper, sol, perp));
-    world.refuses(NotACandidate, |world| world.nominate(&alice, &late, sol, perp));
     world.refuses(NotACandidate, |world| world.nominate(&alice, &bob, sol, perp));
     world.refuses(SelfDealing, |world| world.nominate(&alice, &alice, sol, perp));
+    world.nominate(&alice, &late, sol, perp).unwrap();
     world.nominate(&alice, &maker, sol, perp).unwrap();
     world.nominate(&alice, &bear, sol, perp).unwrap();
     world.refuses(NoticeRunning, |world| world.nominate(&bob, &maker, sol, perp));
     world.refuses(NoticeRunning, |world| world.deleverage(&alice, &bear, sol, perp));
     later(&mut world, 30);
-    world.refuses(NotFirstInQueue, |world| world.deleverage(&alice, &maker, sol, perp));
+    for later in [&maker, &late] {
+        world.refuses(NotFirstInQueue, |world| world.deleverage(&alice, later, sol, perp));
+    }
     world.refuses(NotFirstInQueue, |world| world.deleverage(&bob, &bear, sol, perp));
     world.deleverage(&alice, &bear, sol, perp).unwrap();
     world.deleverage(&alice, &maker, sol, perp).unwrap();
@@ -367,6 +370,34 @@ fn the_queue_is_of_profitable_positions_opposite_to_one_bankrupt_one() {
     // Alice's position is gone: the queue is free for bob's.
     world.refuses(NotFirstInQueue, |world| world.deleverage(&bob, &maker, sol, perp));
     world.nominate(&bob, &maker, sol, perp).unwrap();
+}
+
+/// I-27: where nobody opposite has gained, the position is closed at the mark and nobody bears a thing by it.
+#[test]
+fn a_position_that_nobody_has_gained_by_is_closed_at_the_mark() {
+    let Ruin { mut world, alice, maker, .. } = Ruin::at(LOW);
+    let late = world.funded("late", 200_000 * DOLLAR, 0);
+    // The winner has left with his profit; who stands opposite now came at the low.
+    world.trade(&late, &maker, -500 * SOL_LONG, LOW).unwrap();
+    let (sol, perp) = (world.sol, Instrument::PERP);
+    world.settle_pnl(&alice, sol, false).unwrap();
+    world.flag(&alice).unwrap();
+    for _ in 0..2 {
+        world.set_time(world.now() + 120);
+        world.set_price(LOW).unwrap();
+        let _ = world.nominate(&alice, &late, sol, perp);
+    }
+    let equity = |world: &World| world.accounts().value(&late.margin_account, world.now()).unwrap().equity;
+    let before = equity(&world);
+    let receipt = world.deleverage(&alice, &late, sol, perp).unwrap();
+    let concession = receipt.events().into_iter().find_map(|event| match event {
+        Event::Deleveraged(event) => Some((event.quantity, event.concession)),
+        _ => None,
+    });
+    assert_eq!(concession, Some((500 * SOL_LONG, 0)));
+    assert_eq!(equity(&world), before);
+    assert!(world.account(&alice).positions[0].is_empty() && world.account(&late).positions[0].is_empty());
+    check_books(&world).unwrap();
 }
 
 /// I-26: a loser bears nothing twice, and nobody registers when no round goes on.

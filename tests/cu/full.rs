@@ -60,9 +60,9 @@ const EIGHT_EXPIRIES: Shape = Shape {
 
 pub fn measure(table: &mut Table) -> Result<()> {
     let mut market = Market::of(&SMALL)?;
-    table.add(&format!("trade, one leg, both hold {}", SMALL.name), 67_000, market.trade_one())?;
+    table.add(&format!("trade, one leg, both hold {}", SMALL.name), 60_000, market.trade_one())?;
     for (shape, trade, withdraw, refresh) in
-        [(&EIGHT_EXPIRIES, 145_000, 83_000, 9_000), (&FULL, 158_000, 90_000, 10_000)]
+        [(&EIGHT_EXPIRIES, 135_000, 75_000, 8_500), (&FULL, 146_000, 81_000, 10_000)]
     {
         let mut market = Market::of(shape)?;
         table.add(&format!("trade, one leg, both hold {}", shape.name), trade, market.trade_one())?;
@@ -70,9 +70,9 @@ pub fn measure(table: &mut Table) -> Result<()> {
         table.add(&format!("refresh_price, {} expiries", shape.expiries.len()), refresh, market.refresh())?;
     }
     let mut market = Market::of(&Shape { name: "small", options: 0, tokens: 0, ..SMALL })?;
-    table.add("fill_quote, four legs of options, both hold 4 perps", 70_000, market.fill_four())?;
-    table.add("settle_pnl, a loss", 9_000, market.settle(true))?;
-    table.add("settle_pnl, a profit", 9_000, market.settle(false))
+    table.add("fill_quote, four legs of options, both hold 4 perps", 62_000, market.fill_four())?;
+    table.add("settle_pnl, a loss", 7_500, market.settle(true))?;
+    table.add("settle_pnl, a profit", 7_000, market.settle(false))
 }
 
 impl Market {

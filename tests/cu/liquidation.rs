@@ -21,11 +21,11 @@ pub fn measure(table: &mut Table) -> Result<()> {
             let outcome = act(&mut market)?;
             table.add(&format!("{what}, both hold {name}"), ceiling, outcome)
         };
-        step("flag_account", 95_000, &|market| Ok(market.flag()))?;
-        step("liquidate, one position", 190_000, &|market| market.take(1))?;
-        step("liquidate, two positions", 215_000, &|market| market.take(2))?;
-        step("liquidate_slice", 285_000, &|market| Ok(market.slice()))?;
-        step("begin_bracket and end_bracket", 185_000, &|market| Ok(market.bracket()))?;
+        step("flag_account", 76_000, &|market| Ok(market.flag()))?;
+        step("liquidate, one position", 178_000, &|market| market.take(1))?;
+        step("liquidate, two positions", 198_000, &|market| market.take(2))?;
+        step("liquidate_slice", 263_000, &|market| Ok(market.slice()))?;
+        step("begin_bracket and end_bracket", 164_000, &|market| Ok(market.bracket()))?;
     }
     Ok(())
 }

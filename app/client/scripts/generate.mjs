@@ -83,8 +83,12 @@ export const MARGRAVE_EVENTS: readonly Row[] = [${rows.join("\n")}];\n`;
 
 /** Error numbers with their names and sentences: the renderer's own messages are left out of production builds. */
 function errorTable() {
-  const rows = idl.errors.map(({ code, name, msg }) => `${code}: { name: "${name}", sentence: ${JSON.stringify(msg)} },`);
-  return `// Generated from idl/margrave.json by scripts/generate.mjs.
+  const { errors, topics } = JSON.parse(readFileSync(join(client, "../../idl/remedies.json"), "utf8"));
+  const rows = idl.errors.map(({ code, name, msg }) => {
+    const remedy = errors[name] ?? topics[Math.floor(code / 100) * 100];
+    return `${code}: { name: "${name}", sentence: ${JSON.stringify(msg)}, remedy: ${JSON.stringify(remedy)} },`;
+  });
+  return `// Generated from idl/margrave.json and idl/remedies.json by scripts/generate.mjs.
 export const MARGRAVE_ERRORS = { ${rows.join("\n")} } as const;\n`;
 }
 

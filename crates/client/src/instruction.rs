@@ -16,9 +16,14 @@ use margrave::{
 };
 
 fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData, rest: Vec<AccountMeta>) -> Instruction {
-    let mut metas = accounts.to_account_metas(None);
-    metas.extend(rest);
-    Instruction { program_id: margrave::ID, accounts: metas, data: data.data() }
+    let mut instruction = instruction_of(margrave::ID, accounts, data);
+    instruction.accounts.extend(rest);
+    instruction
+}
+
+/// An instruction of any Anchor program.
+pub fn instruction_of(program_id: Pubkey, accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction { program_id, accounts: accounts.to_account_metas(None), data: data.data() }
 }
 
 /// An account of the program by its address.
@@ -76,7 +81,8 @@ fn trade_accounts(
     (metas, sheets)
 }
 
-fn event_authority() -> Pubkey {
+/// Who signs the events that the program sends to itself.
+pub fn event_authority() -> Pubkey {
     EVENT_AUTHORITY_AND_BUMP.0
 }
 

@@ -93,9 +93,15 @@ pub fn share_losses(accounts: &Accounts, key: &Pubkey, now: i64) -> Result<Vec<D
     let losses = &underlying.losses;
     let group = underlying.group;
     let quote_bank = quote_bank(accounts, &group)?;
+    let bank = accounts.bank(&quote_bank)?;
     let mut decisions = Vec::new();
     for (holder, account, slot) in holders(accounts, key) {
         if losses.is_sharing() && slot.registered != 0 && slot.loss_round == losses.round {
+            // While a bank's loss is open only a bankrupt account's deposit leaves it for a pool.
+            let claim = borne(accounts, account, key, &underlying, now)?;
+            if claim < 0 && !account.is_bankrupt() && bank.require_no_deficit(now).is_err() {
+                continue;
+            }
             let settle = instruction::settle_pnl((*holder, account), *key, quote_bank, false);
             decisions.push(Decision::of(StepKind::Settle, *holder, settle));
         } else if losses.registering_until != 0
@@ -180,6 +186,16 @@ fn with_realised(
 fn realised(account: &MarginAccount, key: &Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
     let account = with_realised(account, key, underlying, now)?;
     Ok(account.risk_in(key).map_or(0, |index| account.risk[index].claim))
+}
+
+/// The same with its part of a loss that is being shared.
+fn borne(accounts: &Accounts, account: &MarginAccount, key: &Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
+    let mut account = with_realised(account, key, underlying, now)?;
+    let Some(index) = account.risk_in(key) else { return Ok(0) };
+    let group = accounts.groups.get(&account.group).ok_or(margrave::error::MargraveError::GroupMismatch)?;
+    let mut sheet = Box::new(*underlying);
+    sheet.bear_loss(&mut account.risk[index], &group.terms, now)?;
+    Ok(account.risk[index].claim)
 }
 
 fn quote_bank(accounts: &Accounts, group: &Pubkey) -> Result<Pubkey> {
@@ -342,12 +358,15 @@ impl Case<'_> {
                 most = most.min(free);
             }
             let step = self.accounts.collateral_step(&self.account.0, [&asset, &debt], most, self.now)?;
-            let Some(step) = step.filter(|step| step.after.maintenance_health() > step.before.maintenance_health())
-            else {
-                continue;
-            };
+            let Some(step) = step else { continue };
+            let relief = step.after.liquidation_end_health() - step.before.liquidation_end_health();
             // Less than a cent may be rounding, which falls the other way in shares.
-            if step.after.liquidation_end_health() - step.before.liquidation_end_health() < dollars(LEAST_RELIEF) {
+            let helps =
+                step.after.maintenance_health() > step.before.maintenance_health() && relief >= dollars(LEAST_RELIEF);
+            // A bankrupt account is wound up whether that helps it or not: hedged with its own tokens, it never does. What helps
+            // comes first.
+            let winds_up = self.bankrupt && step.exchange.repaid > 1 && step.exchange.seized > 1;
+            if !helps && !winds_up {
                 continue;
             }
             let (before, after) = (step.before.equity, step.after.equity);
@@ -355,7 +374,7 @@ impl Case<'_> {
                 // The bound, not the size: the chain counts in whole cents.
                 way: Way::Collateral { asset, debt, max_repay: most },
                 relief: Relief {
-                    relief: step.after.liquidation_end_health() - step.before.liquidation_end_health(),
+                    relief: if helps { relief } else { dollars(1) },
                     // A haircut that is gone is no gain of the account's.
                     cost: if after < before { before - after } else { Usd::ZERO },
                 },
@@ -503,7 +522,7 @@ impl Case<'_> {
                 let profit = copy.bearable(&underlying_key, &instrument, &underlying, self.now)?;
                 let equity = self.accounts.value_to_liquidate(holder, self.now)?.equity.micros();
                 let rank = rank_of(profit, equity);
-                if profit > 0 && rank > lowest && best.is_none_or(|(rank_of_best, _)| rank > rank_of_best) {
+                if rank > lowest && best.is_none_or(|(rank_of_best, _)| rank > rank_of_best) {
                     best = Some((rank, (*holder, other)));
                 }
             }

@@ -20,15 +20,18 @@ mod event;
 pub mod instruction;
 pub mod keeper;
 pub mod pda;
+pub mod pyth;
 mod quote;
 mod refusal;
 #[cfg(feature = "rpc")]
 pub mod rpc;
+mod surface;
 
 pub use accounts::{Accounts, CollateralQuote, Slice, Step};
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use event::{Event, event_in, events_in};
+pub use instruction::instruction_of;
 pub use margrave::instructions::Hypothesis;
 pub use margrave::{
     liquidation::{LiquidationLeg, Taken},
@@ -40,3 +43,5 @@ pub use margrave::{
 };
 pub use quote::SignedQuote;
 pub use refusal::Refusal;
+pub use solana_instructions_sysvar::ID as INSTRUCTIONS_SYSVAR;
+pub use surface::smile;

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # use margrave_client::{Pubkey, rpc::{Connection, Failure, Sending}};
 //! # use solana_signer::Signer;
-//! # async fn run(wallet: &dyn Signer, group: Pubkey) -> Result<(), Failure> {
+//! # async fn run(wallet: &(dyn Signer + Sync), group: Pubkey) -> Result<(), Failure> {
 //! use margrave_client::instruction;
 //!
 //! let connection = Connection::new("http://127.0.0.1:8899");
@@ -130,24 +130,27 @@ pub enum Format {
     V1,
 }
 
+/// Somebody who signs, in any task.
+pub type Key<'a> = &'a (dyn Signer + Sync);
+
 /// A transaction to be sent.
 pub struct Sending<'a> {
     pub instructions: Vec<Instruction>,
-    pub payer: &'a dyn Signer,
+    pub payer: Key<'a>,
     /// Besides the payer.
-    pub signers: Vec<&'a dyn Signer>,
+    pub signers: Vec<Key<'a>>,
     pub format: Format,
     pub priority: Priority,
 }
 
 impl<'a> Sending<'a> {
     /// Version 0 without tables, paid for and signed by `payer`, without a priority fee.
-    pub fn new(payer: &'a dyn Signer, instructions: Vec<Instruction>) -> Self {
+    pub fn new(payer: Key<'a>, instructions: Vec<Instruction>) -> Self {
         let format = Format::V0(Vec::new());
         Self { instructions, payer, signers: Vec::new(), format, priority: Priority::Fixed(0) }
     }
 
-    pub fn signed_by(mut self, signers: &[&'a dyn Signer]) -> Self {
+    pub fn signed_by(mut self, signers: &[Key<'a>]) -> Self {
         self.signers = signers.to_vec();
         self
     }
@@ -318,7 +321,7 @@ impl Connection {
     }
 
     /// A new lookup table of these addresses, owned and paid for by `authority`. It works from the next slot on.
-    pub async fn create_lookup_table(&self, authority: &dyn Signer, addresses: &[Pubkey]) -> Result<Pubkey, Failure> {
+    pub async fn create_lookup_table(&self, authority: Key<'_>, addresses: &[Pubkey]) -> Result<Pubkey, Failure> {
         let owner = authority.pubkey();
         let slot = self.rpc.get_slot_with_commitment(CommitmentConfig::finalized()).await?;
         let (create, table) = create_lookup_table(owner, owner, slot);

@@ -24,47 +24,20 @@ impl Weight {
     }
 }
 
-/// An amount with 33 bits of it left, rounded down, so that its product with a time value of at most one fits.
+/// An amount with 33 bits of it left, rounded down, so that its product with a time value of at most one fits: as many of its bits are
+/// dropped as `SHIFT` is below 30. Sums are made by code for one shift each, since a register that holds it is one of ten.
 #[derive(Clone, Copy)]
-pub(crate) struct Scaled {
-    amount: i64,
-    /// From the product with a number in 2^-30 to micro-dollars.
-    shift: Shift,
-}
+pub(crate) struct Scaled<const SHIFT: u32>(i64);
 
-/// A number of bits that the compiler knows to be below 64.
-#[derive(Clone, Copy)]
-#[repr(u64)]
-pub(crate) enum Shift {
-    By14 = 14,
-    By18 = 18,
-    By22 = 22,
-    By26 = 26,
-    By30 = 30,
-}
-
-impl Scaled {
-    pub(crate) const fn of(amount: Usd) -> Self {
-        // Four bits at a time: the size is at most 2^48, and leading_zeros is forty instructions on the VM.
-        let size = amount.micros().unsigned_abs();
-        let shift = if size >> 33 == 0 {
-            Shift::By30
-        } else if size >> 37 == 0 {
-            Shift::By26
-        } else if size >> 41 == 0 {
-            Shift::By22
-        } else if size >> 45 == 0 {
-            Shift::By18
-        } else {
-            Shift::By14
-        };
-        Self { amount: amount.micros() >> (30 - shift as u64), shift }
+impl<const SHIFT: u32> Scaled<SHIFT> {
+    const fn of(amount: Usd) -> Self {
+        Self(amount.micros() >> (30 - SHIFT))
     }
 
     /// Micro-dollars, rounded down, of a time value in 2^-62.
     #[inline(always)]
-    pub(crate) const fn times_down(self, time_value: u64) -> i64 {
-        (time_value >> 32).cast_signed().wrapping_mul(self.amount) >> self.shift as u64
+    const fn times_down(self, time_value: u64) -> i64 {
+        (time_value >> 32).cast_signed().wrapping_mul(self.0) >> SHIFT
     }
 }
 
@@ -111,7 +84,7 @@ impl<const VOLS: usize> Place<VOLS> {
 
     /// Adds the options' time value here at a volatility, rounded down.
     #[inline(always)]
-    fn add<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
+    fn add<const VOL: usize, const SHIFT: u32>(&mut self, vol: TotalVol, options: Scaled<SHIFT>) {
         if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
             self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value));
         }
@@ -160,40 +133,57 @@ impl Sheet {
     /// Adds the options' time value at the core nodes at one volatility. A function of its own, since on the VM a call brings
     /// registers, and without a loop, since a loop needs two of them.
     #[inline(never)]
-    pub(crate) fn sweep_core<const VOL: usize>(&mut self, vol: TotalVol, options: Scaled) {
-        each!(node of 0 1 2 3 4 5 6: self.core[node].add::<VOL>(vol, options));
+    fn sweep_core<const VOL: usize, const SHIFT: u32>(&mut self, vol: TotalVol, options: Scaled<SHIFT>) {
+        each!(node of 0 1 2 3 4 5 6: self.core[node].add::<VOL, SHIFT>(vol, options));
     }
 
     /// The same where volatility rises: at the core nodes, the edges and the tails.
     #[inline(never)]
-    pub(crate) fn sweep_up(&mut self, vol: TotalVol, options: Scaled) {
-        each!(node of 0 1 2 3 4 5 6: self.core[node].add::<UP>(vol, options));
-        each!(node of 0 1 2 3 4 5 6 7: self.outer[node].add::<0>(vol, options));
+    fn sweep_up<const SHIFT: u32>(&mut self, vol: TotalVol, options: Scaled<SHIFT>) {
+        each!(node of 0 1 2 3 4 5 6: self.core[node].add::<UP, SHIFT>(vol, options));
+        each!(node of 0 1 2 3 4 5 6 7: self.outer[node].add::<0, SHIFT>(vol, options));
     }
 
-    /// The options' time value at the unchanged price.
+    /// The same at the unchanged price with the smile lifted and dropped. Rotated one way and the other it is the same two, by the
+    /// strike's side.
     #[inline(never)]
-    pub(crate) fn turn(&self, vol: TotalVol, options: Scaled) -> i64 {
-        let place = &self.core[UNCHANGED_NODE];
-        time_value(place.lo, place.hi, place.distance, vol).map_or(0, |value| options.times_down(value))
-    }
-
-    /// Adds the time value of a strike's options in every cell.
-    pub(crate) fn add_time_value(&mut self, sd: i64, options: Usd, expiry: &Expiry, log: i64) {
-        self.notional += options.abs().micros() + MOST_ADDED;
-        let options = Scaled::of(options);
-        self.sweep_core::<DOWN>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
-        self.sweep_core::<SAME>(TotalVol::of(sd), options);
-        self.sweep_up(TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor)), options);
-
-        // The wings lifted and dropped; the smile rotated one way and the other is the same two, by the strike's side.
-        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
-        let turned = |factor: i64| self.turn(TotalVol::of(shocked(sd, factor >> 2)), options);
-        let (lifted, dropped) = (turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean));
-        let (one, other) = if log < 0 { (lifted, dropped) } else { (dropped, lifted) };
+    fn turn<const SHIFT: u32>(&mut self, lifted: TotalVol, dropped: TotalVol, options: Scaled<SHIFT>, falling: bool) {
+        let Place { lo, hi, distance, .. } = self.core[UNCHANGED_NODE];
+        let value = |vol: TotalVol| time_value(lo, hi, distance, vol).map_or(0, |value| options.times_down(value));
+        let (lifted, dropped) = (value(lifted), value(dropped));
+        let (one, other) = if falling { (lifted, dropped) } else { (dropped, lifted) };
         for (sum, value) in self.turned.iter_mut().zip([one, lifted, other, dropped]) {
             *sum = sum.wrapping_add(value);
         }
+    }
+
+    /// Adds the time value of a strike's options in every cell.
+    #[inline(always)]
+    pub(crate) fn add_time_value(&mut self, sd: i64, options: Usd, expiry: &Expiry, log: i64) {
+        let size = options.abs().micros();
+        self.notional += size + MOST_ADDED;
+        // Four bits at a time: the size is at most 2^48, and leading_zeros is forty instructions on the VM.
+        if size >> 33 == 0 {
+            self.add_scaled(sd, Scaled::<30>::of(options), expiry, log);
+        } else if size >> 37 == 0 {
+            self.add_scaled(sd, Scaled::<26>::of(options), expiry, log);
+        } else if size >> 41 == 0 {
+            self.add_scaled(sd, Scaled::<22>::of(options), expiry, log);
+        } else if size >> 45 == 0 {
+            self.add_scaled(sd, Scaled::<18>::of(options), expiry, log);
+        } else {
+            self.add_scaled(sd, Scaled::<14>::of(options), expiry, log);
+        }
+    }
+
+    #[inline(never)]
+    fn add_scaled<const SHIFT: u32>(&mut self, sd: i64, options: Scaled<SHIFT>, expiry: &Expiry, log: i64) {
+        self.sweep_core::<DOWN, SHIFT>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
+        self.sweep_core::<SAME, SHIFT>(TotalVol::of(sd), options);
+        self.sweep_up(TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor)), options);
+        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
+        let turned = |factor: i64| TotalVol::of(shocked(sd, factor >> 2));
+        self.turn(turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean), options, log < 0);
     }
 }
 

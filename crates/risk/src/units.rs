@@ -184,7 +184,8 @@ impl Price {
         let upper =
             (top << 32).wrapping_add(ph.wrapping_mul(al)).wrapping_add(pl.wrapping_mul(ah)).wrapping_add(low >> 32);
         let first = upper / fives;
-        let second = (upper.wrapping_sub(first.wrapping_mul(fives)) << 32 | low & 0xffff_ffff) / fives;
+        let digits = upper.wrapping_sub(first.wrapping_mul(fives)) << 32 | low & 0xffff_ffff;
+        let second = digits / fives;
         // At most 13 twos, so the value is at least 2^51 then.
         if first >> 32 != 0 {
             return BEYOND;
@@ -196,8 +197,8 @@ impl Price {
         if quantity.0 >= 0 {
             return size.cast_signed();
         }
-        // What is left of the product is below the divisor, so its lowest 64 bits say whether something is.
-        signed(size, price.wrapping_mul(atoms) != size.wrapping_mul(fives << twos))
+        let rest = digits.wrapping_sub(second.wrapping_mul(fives)) | second & ((1 << twos) - 1);
+        signed(size, rest != 0)
     }
 
     /// [`Price::floor`] for units of ten decimals and more: divides by the twos first, as the fives are above 2^32.
@@ -348,8 +349,13 @@ impl Ratio {
     ///
     /// # Errors
     /// [`RiskError::RatioOutOfRange`] at 8 or more.
+    #[allow(clippy::manual_div_ceil)]
     pub const fn from_ppm_up(ppm: u32) -> Result<Self, RiskError> {
-        Self::from_bits((((ppm as u64) << Self::BITS).div_ceil(1_000_000)).cast_signed())
+        if ppm >= 8_000_000 {
+            return Err(RiskError::RatioOutOfRange);
+        }
+        // Not div_ceil, which multiplies again to find the rest; an underlying has nine of these.
+        Ok(Self(((((ppm as u64) << Self::BITS) + 999_999) / 1_000_000).cast_signed()))
     }
 
     /// A ratio given in millionths, rounded down.

@@ -798,9 +798,8 @@ fn receipt(meta: TransactionMetadata) -> Receipt {
 
 /// A smile that is the same volatility at every strike, for an expiry so many seconds away.
 pub fn flat_surface(vol_percent: i64, seconds: i64) -> Surface {
-    // a = vol^2 T in 2^-48.
-    let variance = i128::from(vol_percent * vol_percent) * i128::from(seconds) * (1 << 48) / (10_000 * 31_536_000);
-    Surface { carry: 0, smile: [i64::try_from(variance).expect("a sane volatility"), 0, 0, 0, 1 << 40] }
+    let vol = u32::try_from(vol_percent * 10_000).expect("a sane volatility");
+    margrave_client::smile(vol, 0, 0, 0, seconds).expect("a sane volatility")
 }
 
 fn bytemuck_copy<T: anchor_lang::ZeroCopy>(bytes: &[u8]) -> Box<T> {

@@ -45,7 +45,11 @@ pub struct Present {
 
 impl Present {
     pub fn get() -> Result<Self> {
-        let clock = Clock::get()?;
+        Self::at(&Clock::get()?)
+    }
+
+    /// With the clock at hand.
+    pub fn at(clock: &Clock) -> Result<Self> {
         let restart_slot = LastRestartSlot::get()?.last_restart_slot;
         Ok(Self { now: clock.unix_timestamp, slot: clock.slot, restart_slot })
     }

@@ -22,6 +22,7 @@ pub mod slice;
 pub mod snapshot;
 pub mod state;
 pub mod surface;
+pub mod token;
 pub mod trading;
 pub mod vault;
 

@@ -197,11 +197,14 @@ fn count(bankrupts: &mut u32, gated_until: &mut i64, more: bool, now: i64) -> Re
 }
 
 /// How much an account's profit counts among those that may be deleveraged: as a part of its equity, in millionths. Two accounts that
-/// share a portfolio have each the rank of the whole.
+/// share a portfolio have each the rank of the whole. Whoever has no profit comes last.
 pub fn rank_of(profit: i64, equity: i64) -> u64 {
     let part = u128::from(profit.max(0).unsigned_abs()) * u128::from(PPM) / u128::from(equity.max(1).unsigned_abs());
-    u64::try_from(part).unwrap_or(u64::MAX)
+    u64::try_from(part).unwrap_or(u64::MAX).max(LAST_RANK)
 }
+
+/// Of those who are closed at the mark and bear nothing.
+pub const LAST_RANK: u64 = 1;
 
 /// What an option position is worth at its mark, signed, micro-dollars; nothing where it does not trade any more.
 pub fn option_value(slot: &PositionSlot, key: Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {
@@ -213,9 +216,9 @@ pub fn option_value(slot: &PositionSlot, key: Pubkey, underlying: &Underlying, n
     }
 }
 
-/// How much of a position of `wanted` is closed against one of `offered` whose holder has a `profit`.
-pub fn closable(wanted: i64, offered: i64, profit: i64) -> i64 {
-    if wanted.signum() != -offered.signum() || profit <= 0 {
+/// How much of a position of `wanted` is closed against one of `offered`.
+pub fn closable(wanted: i64, offered: i64) -> i64 {
+    if wanted.signum() != -offered.signum() {
         return 0;
     }
     i64::try_from(wanted.unsigned_abs().min(offered.unsigned_abs())).unwrap_or(0)
@@ -246,7 +249,7 @@ impl MarginAccount {
         Ok(())
     }
 
-    /// What the other side of a bankrupt position has gained on the underlying and could bear.
+    /// What the other side of a bankrupt position has gained on the underlying and could bear; zero without a gain.
     pub fn bearable(&self, key: &Pubkey, instrument: &Instrument, underlying: &Underlying, now: i64) -> Result<i64> {
         let Some(index) = self.risk_in(key) else { return Ok(0) };
         let profit = self.profit_on(index, *key, underlying, now)?;

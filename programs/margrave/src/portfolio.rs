@@ -35,6 +35,18 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
     }
 
     fn find(&self, key: &Pubkey) -> Option<&'a AccountInfo<'info>> {
+        let next = self.next.get();
+        match self.remaining.get(next) {
+            Some(info) if same_key(info.key, key) => {
+                self.next.set(next + 1);
+                Some(info)
+            }
+            _ => self.search(key),
+        }
+    }
+
+    #[inline(never)]
+    fn search(&self, key: &Pubkey) -> Option<&'a AccountInfo<'info>> {
         let (before, after) = self.remaining.split_at(self.next.get().min(self.remaining.len()));
         let matches = |info: &AccountInfo| same_key(info.key, key);
         let index = match after.iter().position(matches) {
@@ -101,6 +113,10 @@ pub struct Arranged {
     cash: Usd,
     /// Whether a token is owed.
     owes: bool,
+    /// Whether the account that the known markets have their haircut of borrows.
+    last_borrowed: bool,
+    /// The collateral slots up to the last one that is used.
+    held: usize,
     options: OptionTerms,
     levels: margrave_risk::Levels,
     /// Every underlying that was read so far, of all accounts: one instruction sees one price of each (I-21).
@@ -158,6 +174,8 @@ impl Arranged {
             mode: RiskMode::Portfolio,
             cash: Usd::ZERO,
             owes: false,
+            last_borrowed: false,
+            held: 0,
             options: group.options.terms()?,
             levels: group.levels()?,
             markets: Vec::with_capacity(2 * MAX_UNDERLYINGS),
@@ -187,6 +205,7 @@ impl Arranged {
         if self.mode == RiskMode::Isolated && account.positions[0].is_empty() {
             self.mode = RiskMode::Cross;
         }
+        self.held = account.collateral.iter().rposition(|slot| !slot.is_empty()).map_or(0, |last| last + 1);
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
         self.lines.clear();
         self.dated.clear();
@@ -195,7 +214,7 @@ impl Arranged {
         self.collateral.clear();
         self.balances.clear();
 
-        for slot in account.collateral.iter().filter(|slot| slot.risk_slot == 0 && !slot.is_empty()) {
+        for slot in account.collateral[..self.held].iter().filter(|slot| slot.risk_slot == 0 && !slot.is_empty()) {
             let bank = directory.bank(&slot.bank)?;
             let shares = slot.shares.unsigned_abs();
             // Money beyond what the engine can value counts as the most it can; a debt must not.
@@ -232,10 +251,12 @@ impl Arranged {
     /// Unsettled profit is somebody's promise: nothing is lent on it, or its owner could take out what no loser has paid (P-23).
     fn haircut_profit(&mut self) {
         let borrows = self.owes || self.cash.is_negative();
-        for line in &self.lines {
-            let known = &mut self.markets[line.market];
-            known.market.profit.initial = if borrows { Ratio::ONE } else { known.profit_haircut };
+        if borrows || self.last_borrowed {
+            for known in &mut self.markets {
+                known.market.profit.initial = if borrows { Ratio::ONE } else { known.profit_haircut };
+            }
         }
+        self.last_borrowed = borrows;
     }
 
     fn group_id(&self, line: usize) -> u8 {
@@ -256,8 +277,6 @@ impl Arranged {
         now: i64,
     ) -> Result<()> {
         let own = |balance: &&CollateralSlot| usize::from(balance.risk_slot) == index + 1 && !balance.is_empty();
-        let place =
-            |balance: &CollateralSlot| account.collateral.iter().position(|other| core::ptr::eq(other, balance));
         if !underlying.oracle.is_good_for(action, now) {
             let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
             if !positions.is_empty() || owes {
@@ -282,19 +301,20 @@ impl Arranged {
 
         let first_collateral = self.collateral.len();
         let asked = self.markets[known].asked_ppm;
-        for balance in account.collateral.iter().filter(own) {
+        for (place, balance) in account.collateral[..self.held].iter().enumerate().filter(|(_, balance)| own(balance)) {
             let bank = directory.bank(&balance.bank)?;
             let unit = Decimals::new(bank.decimals).or_refuse()?;
             let shares = balance.shares.unsigned_abs();
-            self.balances.push((place(balance).unwrap_or(0), price, unit));
-            self.collateral.push(if balance.shares < 0 {
+            push(&mut self.balances, || (place, price, unit))?;
+            let counted = if balance.shares < 0 {
                 let atoms = i64::try_from(bank.debt_up_at(shares, now)?).map_err(|_| MargraveError::ValueOutOfRange)?;
                 let value = price.value_up(Quantity::new(atoms), unit).or_refuse()?;
                 Collateral { value: -value, haircuts: bank.surcharges()? }
             } else {
                 let value = price.collateral_value_down(bank.atoms_down(shares)?, unit);
                 Collateral { value, haircuts: bank.haircuts(asked)? }
-            });
+            };
+            push(&mut self.collateral, || counted)?;
         }
 
         let (first_linear, first_dated) = (self.linear.len(), self.dated.len());
@@ -310,7 +330,7 @@ impl Arranged {
                 funding_due_up(perp.quantity, perp.funding_index, underlying.perp.funding_index, underlying.decimals)?;
             let quote = perp.quote.checked_add(claim).and_then(|quote| quote.checked_sub(due));
             let quote = Usd::new(quote.ok_or(MargraveError::ValueOutOfRange)?).or_refuse()?;
-            self.linear.push(LinearPosition { quantity: perp.quantity(), quote });
+            push(&mut self.linear, || LinearPosition { quantity: perp.quantity(), quote })?;
             claim = 0;
         }
         if claim != 0 {
@@ -345,11 +365,12 @@ impl Arranged {
         if underlying.losses.is_open(now) {
             market.profit.initial = Ratio::ONE;
         }
-        let gap_ppm = ((u128::from(market.stable_gap.bits().unsigned_abs()) * u128::from(PPM)) >> 30) + 1;
+        // At most one, so the product is at most 2^50.
+        let gap_ppm = ((market.stable_gap.bits().unsigned_abs() * u64::from(PPM)) >> 30) + 1;
         self.markets.push(Box::new(KnownMarket {
             key: *key,
             profit_haircut: market.profit.initial,
-            asked_ppm: underlying.largest_requirement_ppm() + u64::try_from(gap_ppm).unwrap_or(u64::MAX),
+            asked_ppm: underlying.largest_requirement_ppm() + gap_ppm,
             market,
             nodes: underlying.grid_nodes(),
             publish_time: underlying.oracle.publish_time,
@@ -364,7 +385,8 @@ impl Arranged {
         let is_future = |position: &&PositionSlot| position.kind == InstrumentKind::Future as u8;
         let (futures, mut options) = positions.split_at(positions.iter().take_while(is_future).count());
         for future in futures {
-            self.linear.push(LinearPosition { quantity: future.quantity(), quote: future.quote()? });
+            let quote = future.quote()?;
+            push(&mut self.linear, || LinearPosition { quantity: future.quantity(), quote })?;
         }
         while let [option, rest @ ..] = options {
             let (mut calls, mut puts) = (Quantity::ZERO, Quantity::ZERO);
@@ -385,22 +407,20 @@ impl Arranged {
             };
             let strike = underlying.strikes.get(usize::from(option.strike));
             let strike = strike.ok_or(MargraveError::InvariantViolated)?;
-            self.strikes.push(Strike::at(&strike.strike_price(), strike.vol()?, calls, puts));
+            let vol = strike.vol()?;
+            push(&mut self.strikes, || Strike::at(&strike.strike_price(), vol, calls, puts))?;
         }
         let slot = underlying.expiries.get(usize::from(index)).ok_or(MargraveError::InvariantViolated)?;
-        self.dated.push(DatedLine {
-            index,
-            expiry: slot.expiry(),
-            futures: first_linear..self.linear.len(),
-            strikes: first_strike..self.strikes.len(),
-        });
-        Ok(())
+        let (futures, strikes) = (first_linear..self.linear.len(), first_strike..self.strikes.len());
+        push(&mut self.dated, || DatedLine { index, expiry: slot.expiry(), futures, strikes })
     }
 
     /// Gives the engine's portfolio to `ask`. Its lists are on the stack: what the heap has given it does not take back, and one
     /// instruction asks up to four times.
     fn with_portfolio<T>(&self, ask: impl FnOnce(&Portfolio) -> core::result::Result<T, RiskError>) -> Result<T> {
-        let dated: ArrayVec<Dated, MAX_POSITIONS> = self.dated.iter().map(|line| self.dated_of(line)).collect();
+        // Filled in place: a list that is collected is moved with all its empty places, 460 compute units for the two of them.
+        let mut dated = ArrayVec::<Dated, MAX_POSITIONS>::new();
+        dated.extend(self.dated.iter().map(|line| self.dated_of(line)));
         self.with_holdings(&dated, ask)
     }
 
@@ -410,8 +430,8 @@ impl Arranged {
         dated: &[Dated],
         ask: impl FnOnce(&Portfolio) -> core::result::Result<T, RiskError>,
     ) -> Result<T> {
-        let holdings: ArrayVec<Holdings, MAX_UNDERLYINGS> =
-            self.lines.iter().map(|line| self.holdings_of(line, dated)).collect();
+        let mut holdings = ArrayVec::<Holdings, MAX_UNDERLYINGS>::new();
+        holdings.extend(self.lines.iter().map(|line| self.holdings_of(line, dated)));
         ask(&self.portfolio(&holdings)).or_refuse()
     }
 
@@ -587,6 +607,15 @@ impl Arranged {
     pub fn levels(&self) -> &margrave_risk::Levels {
         &self.levels
     }
+}
+
+/// Adds to a list that has room for the fullest account. As it never grows nothing is made before it is known to fit, and the compiler
+/// has not to keep all its words while a longer list might be asked for.
+#[inline(always)]
+fn push<T>(list: &mut Vec<T>, item: impl FnOnce() -> T) -> Result<()> {
+    require!(list.len() < list.capacity(), MargraveError::InvariantViolated);
+    list.push(item());
+    Ok(())
 }
 
 /// A frame of its own: what is split off does not fit beside the lists.

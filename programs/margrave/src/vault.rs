@@ -1,6 +1,11 @@
 //! Tokens in and out of a bank's vault, and which tokens may be in one.
 
-use crate::{constants::*, error::*, state::Bank};
+use crate::{
+    constants::*,
+    error::*,
+    state::Bank,
+    token::{Mint, TokenAccount},
+};
 use anchor_lang::prelude::*;
 use anchor_spl::{
     token_2022::{
@@ -10,7 +15,7 @@ use anchor_spl::{
             state::Mint as MintState,
         },
     },
-    token_interface::{self, Mint, TokenAccount, TokenInterface, TransferChecked},
+    token_interface::{self, TokenInterface, TransferChecked},
 };
 
 /// Extensions of a Token-2022 mint that change nothing for a holder, or only what arrives. Everything else is refused: hooks

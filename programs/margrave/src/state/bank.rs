@@ -57,6 +57,7 @@ pub struct Bank {
 #[zero_copy]
 #[repr(C)]
 #[derive(BorshSerialize, BorshDeserialize, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
 pub struct BankTerms {
     /// Most that the bank takes as deposits.
     pub deposit_cap: u64,

@@ -55,6 +55,7 @@ pub struct Roles {
 #[zero_copy]
 #[repr(C)]
 #[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
 pub struct GroupTerms {
     /// Net outflow of all tokens together per day, micro-dollars at the banks' reference prices.
     pub outflow_cap: u64,
@@ -84,6 +85,7 @@ pub struct GroupTerms {
     pub deleverage_notice_secs: u32,
     pub loss_notice_secs: u32,
     /// The underlying that prices the quote token; all zeros: none.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub peg_underlying: Pubkey,
 }
 
@@ -91,6 +93,7 @@ pub struct GroupTerms {
 #[zero_copy]
 #[repr(C)]
 #[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
 pub struct OptionParameters {
     pub vol_up_ppm: u32,
     pub vol_down_ppm: u32,

@@ -1,4 +1,4 @@
-use super::same_key;
+use super::{same_key, word};
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{CELLS, CompressedArray, Mode as RiskMode, Quantity, Usd, Valuation};
@@ -250,18 +250,26 @@ impl PositionSlot {
         Usd::new(self.quote).or_refuse()
     }
 
-    /// Positions stand in this order: by risk slot, the perp first, then by expiry, the future first, then by strike.
+    /// Positions stand in this order: by risk slot, the perp first, then by expiry, the future first, then by strike. What has no
+    /// expiry or strike counts as the first one: its kind is before the others'.
     fn order(risk_slot: u8, kind: u8, expiry: u8, strike: u16) -> u64 {
         let dated = kind != InstrumentKind::Perp as u8;
         let option = dated && kind != InstrumentKind::Future as u8;
         u64::from(risk_slot) << 40
-            | ((u64::from(expiry) + 1) * u64::from(dated)) << 24
-            | ((u64::from(strike) + 1) * u64::from(option)) << 4
+            | (u64::from(expiry) * u64::from(dated)) << 32
+            | (u64::from(strike) * u64::from(option)) << 16
             | u64::from(kind)
     }
 
     fn rank(&self) -> u64 {
-        if self.is_empty() { u64::MAX } else { Self::order(self.risk_slot, self.kind, self.expiry, self.strike) }
+        if self.is_empty() { u64::MAX } else { self.order_held() }
+    }
+
+    /// The order of a position that is held, whose expiry and strike are zero where it has none: its first word, with the risk slot
+    /// moved to the front.
+    fn order_held(&self) -> u64 {
+        let word = word(&bytemuck::bytes_of(self)[..8]);
+        (word >> 8 & 0xff) << 40 | word & 0xff_ffff_00ff
     }
 
     /// Adds `quantity` against `quote` and returns the change of the long side.
@@ -409,13 +417,20 @@ impl MarginAccount {
     }
 
     /// Ends a change: closed positions become claims, and slots that hold nothing any more are emptied.
+    // The rest is gone through from where the first closed one was.
+    #[allow(clippy::mut_range_bound)]
     pub fn compact(&mut self) -> Result<()> {
         for slot in self.collateral.iter_mut().filter(|slot| slot.is_empty()) {
             *slot = bytemuck::Zeroable::zeroed();
         }
-        let mut used = [false; MAX_UNDERLYINGS];
+        let mut used = 0;
+        // Nearly always none is closed.
         let mut kept = 0;
-        for index in 0..MAX_POSITIONS {
+        for slot in self.positions.iter().take_while(|slot| slot.quantity != 0) {
+            used |= bit(slot.risk_slot);
+            kept += 1;
+        }
+        for index in kept..MAX_POSITIONS {
             let slot = &self.positions[index];
             if slot.is_empty() {
                 break;
@@ -426,7 +441,7 @@ impl MarginAccount {
                 self.positions[index] = bytemuck::Zeroable::zeroed();
                 continue;
             }
-            used[risk_slot] = true;
+            used |= bit(slot.risk_slot);
             if kept != index {
                 self.positions.copy_within(index..=index, kept);
                 self.positions[index] = bytemuck::Zeroable::zeroed();
@@ -434,11 +449,11 @@ impl MarginAccount {
             kept += 1;
         }
         for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
-            used[usize::from(slot.risk_slot) - 1] = true;
+            used |= bit(slot.risk_slot - 1);
         }
-        for (slot, used) in self.risk.iter_mut().zip(used).filter(|(slot, _)| !slot.is_empty()) {
+        for (slot, index) in self.risk.iter_mut().zip(0..).filter(|(slot, _)| !slot.is_empty()) {
             let owes_nothing = slot.claim == 0 && slot.fees == 0 && slot.funding == 0;
-            if !used && owes_nothing && slot.registered == 0 && slot.bankrupt == 0 {
+            if used & bit(index) == 0 && owes_nothing && slot.registered == 0 && slot.bankrupt == 0 {
                 *slot = bytemuck::Zeroable::zeroed();
             }
         }
@@ -522,19 +537,23 @@ impl MarginAccount {
         require!(self.version == VERSION && self.mode <= 2, MargraveError::InvariantViolated);
         require!(self.bracket.open == 0, MargraveError::BracketOpen);
         let live = self.risk.iter().enumerate().fold(0u32, |live, (index, slot)| live | u32::from(slot.used) << index);
-        let is_live = |index: u8| live.checked_shr(index.into()).unwrap_or(0) & 1 == 1;
         for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
-            require!(is_live(slot.risk_slot - 1), MargraveError::InvariantViolated);
+            require!(live & bit(slot.risk_slot - 1) != 0, MargraveError::InvariantViolated);
         }
         let mut before = 0;
         for slot in self.positions.iter().take_while(|slot| !slot.is_empty()) {
-            let rank = slot.rank();
-            let in_order = rank > before && slot.quantity != 0 && is_live(slot.risk_slot);
+            let rank = slot.order_held();
+            let in_order = rank > before && slot.quantity != 0 && live & bit(slot.risk_slot) != 0;
             require!(in_order, MargraveError::InvariantViolated);
             before = rank;
         }
         Ok(())
     }
+}
+
+/// The bit of a risk slot; none for what is no place in the list.
+fn bit(risk_slot: u8) -> u32 {
+    1u32.checked_shl(risk_slot.into()).unwrap_or(0)
 }
 
 const _: () = {

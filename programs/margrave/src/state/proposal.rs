@@ -20,7 +20,7 @@ pub struct Proposal {
 }
 
 /// Every change of a parameter there is.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Roles(Roles),
     Group(GroupTerms),

@@ -65,8 +65,10 @@ pub struct Oracle {
 #[zero_copy]
 #[repr(C)]
 #[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
 pub struct OracleTerms {
     /// The Pyth feed; for a legacy account its address.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub feed_id: [u8; 32],
     /// [`OracleKind`] as a number.
     pub kind: u32,
@@ -96,6 +98,7 @@ pub enum OracleKind {
 #[zero_copy]
 #[repr(C)]
 #[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
 pub struct RiskTerms {
     /// Gross value that the market takes without moving, micro-dollars; zero: no size charge.
     pub size_depth: u64,
@@ -150,6 +153,7 @@ pub struct RiskTerms {
 #[zero_copy]
 #[repr(C)]
 #[derive(BorshSerialize, BorshDeserialize, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(deny_unknown_fields))]
 pub struct MarketTerms {
     /// Smallest change of a position, in the underlying's smallest units; zero: nothing trades.
     pub lot: u64,
@@ -173,6 +177,7 @@ pub struct MarketTerms {
     pub max_option_deviation_ppm: u32,
     /// Highest funding rate in eight hours, of the price.
     pub funding_cap_ppm: u32,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub padding: u32,
     /// Traded value that moves the premium half-way to a trade's price, micro-dollars.
     pub funding_depth: u64,

@@ -1,6 +1,6 @@
-use crate::{error::*, events::*, state::*, vault::pay_out};
+use crate::{error::*, events::*, state::*, token::*, vault::pay_out};
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::TokenInterface;
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -16,11 +16,16 @@ pub struct CollectFees<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub outflow_limit: AccountLoader<'info, OutflowLimit>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
     pub mint: InterfaceAccount<'info, Mint>,
-    #[account(mut, constraint = destination.mint == mint.key() @ MargraveError::MintMismatch)]
+    #[account(
+        mut,
+        dup,
+        constraint = destination.key() != vault.key() @ error::ErrorCode::ConstraintDuplicateMutableAccount,
+        constraint = destination.mint == mint.key() @ MargraveError::MintMismatch,
+    )]
     pub destination: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
 }

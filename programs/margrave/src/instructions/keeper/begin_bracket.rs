@@ -1,12 +1,12 @@
 use crate::{
-    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*,
+    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, token::*,
     vault::pay_out,
 };
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
 };
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::TokenInterface;
 use solana_instructions_sysvar::{load_current_index_checked, load_instruction_at_checked};
 
 #[event_cpi]
@@ -26,11 +26,16 @@ pub struct BeginBracket<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub outflow_limit: AccountLoader<'info, OutflowLimit>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
     pub mint: InterfaceAccount<'info, Mint>,
-    #[account(mut, constraint = destination.mint == mint.key() @ MargraveError::MintMismatch)]
+    #[account(
+        mut,
+        dup,
+        constraint = destination.key() != vault.key() @ error::ErrorCode::ConstraintDuplicateMutableAccount,
+        constraint = destination.mint == mint.key() @ MargraveError::MintMismatch,
+    )]
     pub destination: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
     /// CHECK: the instructions sysvar by its address.

@@ -66,7 +66,7 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     let uncovered = deficit.unsigned_abs().saturating_sub(insured);
     let (wanted, offered) =
         (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));
-    let size = closable(wanted, offered, profit);
+    let size = closable(wanted, offered);
     let (mut quantity, mut price_paid, mut concession) = (0, 0, 0);
     if size > 0 {
         let share = u128::from(uncovered) * u128::from(size.unsigned_abs());
@@ -86,16 +86,18 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
         underlying.change_interest(&instrument, given + received)?;
     }
     let left = bankrupt.position_of(&key, &instrument).unwrap_or(0);
-    // Whoever has nothing left that could be closed makes room for the next.
-    let is_used_up = {
-        let offered = account.position_of(&key, &instrument).unwrap_or(0);
-        let profit = account.bearable(&key, &instrument, &underlying, now)?;
-        left != 0 && closable(left, offered, profit) == 0
-    };
     if left == 0 {
         underlying.losses.queue = bytemuck::Zeroable::zeroed();
-    } else if is_used_up {
-        underlying.losses.queue.remove_first();
+    } else {
+        // Whoever has nothing left to be closed makes room, and whoever has borne all its profit lets those go first that have some.
+        let offered = account.position_of(&key, &instrument).unwrap_or(0);
+        let profit = account.bearable(&key, &instrument, &underlying, now)?;
+        let queue = &mut underlying.losses.queue;
+        let rank = if profit > 0 { queue.candidates[0].rank } else { LAST_RANK };
+        queue.remove_first();
+        if closable(left, offered) != 0 {
+            queue.insert(Candidate { margin_account: accounts.margin_account.key(), rank })?;
+        }
     }
     underlying.invariant()?;
     drop(underlying); // the valuation reads it

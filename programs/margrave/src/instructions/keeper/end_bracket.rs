@@ -1,9 +1,9 @@
-use crate::{breaker::Present, error::*, events::*, oracle::Action, portfolio::*, state::*, vault::*};
+use crate::{breaker::Present, error::*, events::*, oracle::Action, portfolio::*, state::*, token::*, vault::*};
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
 };
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::TokenInterface;
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -24,11 +24,11 @@ pub struct EndBracket<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub outflow_limit: AccountLoader<'info, OutflowLimit>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
     pub mint: InterfaceAccount<'info, Mint>,
-    #[account(mut)]
+    #[account(mut, dup, constraint = source.key() != vault.key() @ error::ErrorCode::ConstraintDuplicateMutableAccount)]
     pub source: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
     // remaining - the account's other banks and its underlyings

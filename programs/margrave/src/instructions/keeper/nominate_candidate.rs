@@ -18,8 +18,9 @@ pub struct NominateCandidate<'info> {
     // remaining - the banks and other underlyings of both accounts
 }
 
-/// Puts an account with a profit on the underlying and a position opposite to a bankrupt one's into the queue of those that may be
-/// deleveraged, by rank: its profit there as a part of its equity. Anyone; the queue opens when liquidators have had their time, and
+/// Puts an account with a position opposite to a bankrupt one's into the queue of those that may be deleveraged, by rank: its profit
+/// on the underlying as a part of its equity. Whoever has none comes last and is closed at the mark: else a position that nobody has
+/// gained by could never be closed. Anyone; the queue opens when liquidators have had their time, and
 /// the first of it may be deleveraged after a notice in which others may be named.
 pub fn nominate_candidate<'info>(ctx: Context<'info, NominateCandidate<'info>>, instrument: Instrument) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
@@ -43,7 +44,6 @@ pub fn nominate_candidate<'info>(ctx: Context<'info, NominateCandidate<'info>>, 
         }
     } // release the underlying: the valuation reads it
     let profit = account.bearable(&key, &instrument, &*accounts.underlying.load()?, now)?;
-    require!(profit > 0, MargraveError::NotACandidate);
     let valuation = {
         account.count_change()?;
         revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?

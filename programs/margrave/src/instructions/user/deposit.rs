@@ -1,6 +1,6 @@
-use crate::{error::*, events::*, state::*, vault::*};
+use crate::{error::*, events::*, state::*, token::*, vault::*};
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::TokenInterface;
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -23,12 +23,12 @@ pub struct Deposit<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub outflow_limit: AccountLoader<'info, OutflowLimit>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
     pub mint: InterfaceAccount<'info, Mint>,
     /// Where the tokens come from; the token program checks that the owner may move them.
-    #[account(mut)]
+    #[account(mut, dup, constraint = source.key() != vault.key() @ error::ErrorCode::ConstraintDuplicateMutableAccount)]
     pub source: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
 }

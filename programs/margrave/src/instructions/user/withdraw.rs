@@ -1,6 +1,6 @@
-use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, state::*, vault::pay_out};
+use crate::{breaker::*, error::*, events::*, oracle::Action, portfolio::*, state::*, token::*, vault::pay_out};
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::TokenInterface;
 
 #[event_cpi]
 #[derive(Accounts)]
@@ -22,12 +22,17 @@ pub struct Withdraw<'info> {
     pub bank: AccountLoader<'info, Bank>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub outflow_limit: AccountLoader<'info, OutflowLimit>,
-    #[account(mut)]
+    #[account(mut, dup)]
     pub vault: InterfaceAccount<'info, TokenAccount>,
     // mint - checked by the bank
     pub mint: InterfaceAccount<'info, Mint>,
     /// Where the tokens go: the owner's choice, any account of this mint.
-    #[account(mut, constraint = destination.mint == mint.key() @ MargraveError::MintMismatch)]
+    #[account(
+        mut,
+        dup,
+        constraint = destination.key() != vault.key() @ error::ErrorCode::ConstraintDuplicateMutableAccount,
+        constraint = destination.mint == mint.key() @ MargraveError::MintMismatch,
+    )]
     pub destination: InterfaceAccount<'info, TokenAccount>,
     pub token_program: Interface<'info, TokenInterface>,
     // remaining - the account's other banks and its underlyings, unless it is flat
@@ -40,7 +45,8 @@ pub struct Withdraw<'info> {
 /// stays within the outflow limits (I-31).
 pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow: bool) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
-    let now = Clock::get()?.unix_timestamp;
+    let clock = Clock::get()?;
+    let now = clock.unix_timestamp;
     let accounts = &mut *ctx.accounts;
     let key = accounts.bank.key();
 
@@ -77,7 +83,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         let named = [accounts.bank.as_ref()];
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
         let lending = if lent { Lending::Allowed } else { Lending::Refused };
-        require_not_stopped(&account, &directory, &Present::get()?, lending)?;
+        require_not_stopped(&account, &directory, &Present::at(&clock)?, lending)?;
         let mut arranged = Arranged::new(&group)?;
         require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
         if lent {

@@ -1,6 +1,5 @@
-use crate::{error::*, state::*};
+use crate::{error::*, state::*, token::*};
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::TokenAccount;
 
 #[derive(Accounts)]
 pub struct CheckSolvency<'info> {

@@ -42,6 +42,10 @@ impl Job {
         Self::Proposals,
     ];
 
+    const fn lane(self) -> Lane {
+        if matches!(self, Self::Prices) { Lane::Prices } else { Lane::Rest }
+    }
+
     /// As in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,6 +61,13 @@ impl Job {
             Self::Proposals => "proposals",
         }
     }
+}
+
+/// Tasks of one lane about one address follow one another. A price is in nobody's way: whoever comes second changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Lane {
+    Prices,
+    Rest,
 }
 
 /// One transaction that should be made now.
@@ -151,7 +162,7 @@ pub struct Ended {
 #[derive(Default)]
 pub struct Actor {
     under_way: FuturesUnordered<LocalBoxFuture<'static, Ended>>,
-    busy: HashSet<Pubkey>,
+    busy: HashSet<(Pubkey, Lane)>,
     resting: HashMap<(Job, Pubkey), Rest>,
 }
 
@@ -182,12 +193,12 @@ impl Actor {
     /// Whether a task of this kind about this address may begin.
     pub fn is_free(&self, job: Job, subject: &Pubkey, elapsed: Duration) -> bool {
         let rests = self.resting.get(&(job, *subject)).is_some_and(|rest| rest.until > elapsed);
-        !rests && !self.busy.contains(subject)
+        !rests && !self.busy.contains(&(*subject, job.lane()))
     }
 
     /// Begins a task. The caller has asked whether it may.
     pub fn begin<C: Chain + 'static>(&mut self, chain: &Rc<C>, task: Task, gate: Gate, dry_run: bool) {
-        self.busy.insert(task.subject);
+        self.busy.insert((task.subject, task.job.lane()));
         self.under_way.push(perform(Rc::clone(chain), task, gate, dry_run).boxed_local());
     }
 
@@ -212,7 +223,7 @@ impl Actor {
 
     fn note(&mut self, ended: &Ended, limits: &Loop, elapsed: Duration) {
         let key = (ended.task.job, ended.task.subject);
-        self.busy.remove(&ended.task.subject);
+        self.busy.remove(&(ended.task.subject, ended.task.job.lane()));
         if matches!(ended.ending, Ending::Done { .. }) {
             self.resting.remove(&key);
             return;

@@ -17,7 +17,6 @@ const PRICE: i64 = 350_000_000_000;
 struct Market {
     world: Rc<RefCell<World>>,
     longs: Vec<Trader>,
-    maker: Trader,
     keepers: Vec<Trader>,
 }
 
@@ -32,7 +31,7 @@ impl Market {
         for (index, long) in (0i64..).zip(&longs) {
             world.trade(long, &maker, (500 - index) * SOL, PRICE).unwrap();
         }
-        Self { world: Rc::new(RefCell::new(world)), longs, maker, keepers }
+        Self { world: Rc::new(RefCell::new(world)), longs, keepers }
     }
 
     fn chain(&self, keeper: usize, live: bool) -> Rc<SimChain> {
@@ -87,7 +86,9 @@ fn a_crash_is_weathered_without_anybody_s_help() {
     for live in [true, false] {
         let market = Market::open(6, 1);
         let mut keeper = keeper_on(&market.chain(0, live), &market.config());
-        assert_eq!(block_on(step(&mut keeper)), 0, "there is nothing to do");
+        // Everybody pays the fees of his trade into the pool, and then there is nothing to do.
+        assert_eq!(block_on(step(&mut keeper)), 7);
+        assert_eq!(block_on(step(&mut keeper)), 0);
         // The price is published and nobody puts it on chain.
         pass(&market.world, 30, 270_000_000_000);
         assert_eq!(market.world.borrow().underlying().oracle.price, PRICE);
@@ -111,7 +112,9 @@ fn a_crash_is_weathered_without_anybody_s_help() {
 #[test]
 fn bankruptcies_are_resolved_and_winners_bear_the_rest() {
     let market = Market::open(4, 1);
-    let mut keepers = [keeper_on(&market.chain(0, true), &market.config())];
+    let mut config = market.config();
+    config.jobs.sweep = true;
+    let mut keepers = [keeper_on(&market.chain(0, true), &config)];
     // 13 dollars on 500 SOL are more than the 5,000 that each has.
     pass(&market.world, 60, 220_000_000_000);
     block_on(step(&mut keepers[0]));
@@ -128,8 +131,8 @@ fn bankruptcies_are_resolved_and_winners_bear_the_rest() {
         block_on(step(&mut keepers[0]));
         pass(&market.world, 1, 220_000_000_000);
     }
-    assert_eq!(market.world.borrow().underlying().pool.balance, 0, "the pool is drawn");
-    let _ = &market.maker;
+    let pool = market.world.borrow().underlying().pool;
+    assert_eq!((pool.balance, pool.unsettled_fees), (0, 0), "fees are swept, and the rest is drawn");
 }
 
 #[test]
@@ -239,7 +242,9 @@ fn all_due_work_is_done_within_a_minute_of_bad_network() {
     pass(&market.world, 30, 262_000_000_000);
     // The price has to land before anything is due by the chain's own numbers.
     for _ in 0..10 {
-        keepers.iter_mut().for_each(|keeper| drop(block_on(step(keeper))));
+        for keeper in &mut keepers {
+            block_on(step(keeper));
+        }
         pass(&market.world, 1, 262_000_000_000);
     }
     let seconds = market.settle(&mut keepers, 262_000_000_000, 60);

@@ -287,9 +287,8 @@ impl Chain {
         for keys in keys.chunks(100) {
             let found = self.connection.rpc().get_multiple_accounts(keys).await?;
             for (key, account) in keys.iter().zip(found) {
-                // Both token programs keep the amount behind mint and owner.
-                let amount = account.as_ref().and_then(|account| account.data.get(64..72)?.try_into().ok());
-                vaults.insert(*key, amount.map(u64::from_le_bytes).with_context(|| format!("the vault {key}"))?);
+                let amount = account.as_ref().and_then(|account| tokens_in(&account.data));
+                vaults.insert(*key, amount.with_context(|| format!("the vault {key} cannot be read"))?);
             }
         }
         Ok(vaults)
@@ -374,6 +373,9 @@ impl Chain {
     fn explain(&self, failure: Failure) -> anyhow::Error {
         match failure {
             Failure::Rpc(error) => anyhow!("{error}").context(format!("no good answer from {}", self.url)),
+            Failure::Failed { ref error, .. } if error.contains("debit an account") || error.contains("funds for") => {
+                anyhow!(failure).context("the wallet has no SOL to pay with (on a local network: margrave faucet)")
+            }
             other => anyhow!(other),
         }
     }
@@ -399,6 +401,11 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// Tokens in a token account: both token programs keep the amount behind mint and owner.
+pub fn tokens_in(data: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(data.get(64..72)?.try_into().ok()?))
 }
 
 /// Accounts of one type.

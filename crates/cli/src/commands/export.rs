@@ -8,7 +8,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use margrave_client::{Event, Leg, Pubkey};
-use solana_rpc_client_api::response::RpcConfirmedTransactionStatusWithSignature;
+use solana_commitment_config::CommitmentConfig;
+use solana_rpc_client_api::{request::RpcRequest, response::RpcConfirmedTransactionStatusWithSignature};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -189,7 +190,15 @@ pub fn risk(market: &Market, keys: &[Pubkey]) -> Result<Vec<Vec<String>>> {
 async fn fills(chain: &Chain, market: &Market, keys: &[Pubkey], limit: usize) -> Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for key in keys {
-        let found = chain.connection.rpc().get_signatures_for_address(key).await?;
+        let rpc = chain.connection.rpc();
+        // Nodes list no transaction before it is confirmed.
+        let commitment = match rpc.commitment() {
+            commitment if commitment.is_processed() => CommitmentConfig::confirmed(),
+            commitment => commitment,
+        };
+        let params = serde_json::json!([key.to_string(), commitment]);
+        let found: Vec<RpcConfirmedTransactionStatusWithSignature> =
+            rpc.send(RpcRequest::GetSignaturesForAddress, params).await?;
         let progress = chain.progress("reading transactions");
         let done = found.iter().filter(|it| it.err.is_none()).take(limit);
         for (index, status) in done.enumerate() {

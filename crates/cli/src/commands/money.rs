@@ -1,9 +1,9 @@
 use crate::{
     amount::{Amount, parse_positive},
-    chain::{Chain, Reading},
+    chain::{Chain, Reading, tokens_in},
     usage,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use margrave::state::Bank;
 use margrave_client::{Instruction, Pubkey, instruction};
 use solana_keypair::Signer;
@@ -56,8 +56,17 @@ pub async fn deposit(chain: &Chain, arguments: &Deposit) -> Result<()> {
     let owner = chain.wallet()?.pubkey();
     let program = token_program(chain, bank).await?;
     let source = arguments.from.unwrap_or_else(|| associated(&owner, bank, &program));
+    let held = chain.connection.rpc().get_account_with_commitment(&source, chain.connection.rpc().commitment()).await?;
+    let held = held.value.and_then(|account| tokens_in(&account.data)).unwrap_or(0);
+    let token = market.token(bank);
+    ensure!(
+        held >= amount,
+        "{source} has {} {token}, {} are to be deposited",
+        Amount::new(held, bank.decimals),
+        Amount::new(amount, bank.decimals)
+    );
     let deposit = instruction::deposit(owner, key, (bank_key, bank), source, program, amount);
-    let what = format!("deposit {} {} into {key}", Amount::new(amount, bank.decimals), market.token(bank));
+    let what = format!("deposit {} {} into {key}", Amount::new(amount, bank.decimals), token);
     chain.print(&chain.send(&what, vec![deposit], &[]).await?)
 }
 

@@ -69,6 +69,7 @@ impl View for AccountList {
         let mut rows = table(&["No", "Address", "Mode", "Status", "Positions", "Equity $", "IM $", "MM $", "As of"]);
         for line in &self.accounts {
             let stale = if line.is_stale { " (changed since)" } else { "" };
+            let as_of = if line.valued_at == 0 { "never valued".to_owned() } else { time(line.valued_at) + stale };
             rows.add_row(vec![
                 number(line.number),
                 line.address.clone().into(),
@@ -78,7 +79,7 @@ impl View for AccountList {
                 number(line.equity.grouped(2)),
                 number(line.initial_margin.grouped(2)),
                 number(line.maintenance_margin.grouped(2)),
-                format!("{}{stale}", time(line.valued_at)).into(),
+                as_of.into(),
             ]);
         }
         rows.to_string()

@@ -10,7 +10,7 @@ pub mod risk;
 pub mod solvency;
 
 use crate::amount::Amount;
-use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use margrave_risk::{Cell as GridCell, PriceMove, VolMove};
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub trait View: Serialize {
 /// A table with a header; columns whose cells are numbers are to the right.
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).force_no_tty();
+    table.load_style(UTF8_BORDERS_ONLY).force_no_tty();
     if !header.is_empty() {
         table.set_header(header.to_vec());
     }

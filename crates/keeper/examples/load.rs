@@ -27,7 +27,8 @@ fn main() {
     let accounts = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(ACCOUNTS);
     let mut books = Books::open(1);
     books.fill(accounts, 20_000..300_000);
-    let all: Vec<(Pubkey, MarginAccount)> = books.book.accounts.margin_accounts.iter().map(|it| (*it.0, *it.1)).collect();
+    let all: Vec<(Pubkey, MarginAccount)> =
+        books.book.accounts.margin_accounts.iter().map(|it| (*it.0, *it.1)).collect();
     let held = |account: &MarginAccount| account.positions.iter().take_while(|it| !it.is_empty()).count();
     let options = |account: &MarginAccount| account.positions.iter().filter(|it| it.kind > 2).count();
     let total: usize = all.iter().map(|(_, account)| held(account)).sum();
@@ -160,5 +161,8 @@ fn millions(books: &Books, all: &[(Pubkey, MarginAccount)]) {
 
 fn report(what: &str, took: Duration, count: usize, distinct: usize) {
     let each = took / u32::try_from(count).unwrap();
-    println!("{what}: a million in {:.2} s, {each:.2?} each ({distinct} distinct accounts again and again)", each.as_secs_f64() * 1e6);
+    println!(
+        "{what}: a million in {:.2} s, {each:.2?} each ({distinct} distinct accounts again and again)",
+        each.as_secs_f64() * 1e6
+    );
 }

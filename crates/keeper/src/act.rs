@@ -116,10 +116,17 @@ impl Gate {
 /// What became of a task.
 #[derive(Debug)]
 pub enum Ending {
-    Done { signature: String, units: u64 },
+    Done {
+        signature: String,
+        units: u64,
+    },
     /// It would have succeeded, and nothing is sent.
-    Simulated { units: u64 },
-    Unprofitable { units: u64 },
+    Simulated {
+        units: u64,
+    },
+    Unprofitable {
+        units: u64,
+    },
     Failed(Failure),
 }
 

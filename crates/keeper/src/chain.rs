@@ -125,9 +125,10 @@ impl Chain for Cluster {
         for chunk in keys.chunks(READ_CHUNK) {
             let answer = rpc.get_multiple_accounts_with_commitment(chunk, rpc.commitment()).await?;
             read.slot = read.slot.min(answer.context.slot);
-            let fetched = answer.value.into_iter().map(|account| {
-                account.map(|it| Fetched { owner: it.owner, lamports: it.lamports, data: it.data })
-            });
+            let fetched = answer
+                .value
+                .into_iter()
+                .map(|account| account.map(|it| Fetched { owner: it.owner, lamports: it.lamports, data: it.data }));
             read.accounts.extend(fetched);
         }
         Ok(read)

@@ -286,7 +286,10 @@ impl Config {
         // What a valuation may change by itself is bounded for this long: see `book`.
         ensure!(revalue_secs <= 60, "[loop] revalue_secs is more than 60");
         ensure!(max_in_flight > 0, "[loop] max_in_flight is zero");
-        ensure!(backoff_ms > 0 && backoff_ms <= backoff_most_ms, "[loop] backoff_ms is not within 1 and backoff_most_ms");
+        ensure!(
+            backoff_ms > 0 && backoff_ms <= backoff_most_ms,
+            "[loop] backoff_ms is not within 1 and backoff_most_ms"
+        );
         ensure!(self.priority.percentile <= 100, "[priority] percentile is more than 100");
         Ok(())
     }
@@ -375,7 +378,8 @@ mod tests {
             ws_url: Some(String::new()),
             lookup_table: Some(Address(PUSH_ORACLE)),
             ..Config::default()
-        }).unwrap();
+        })
+        .unwrap();
         for line in text.lines().filter(|line| !line.is_empty()) {
             let key = line.split('=').next().unwrap_or_default().trim();
             assert!(EXAMPLE.contains(key), "keeper.example.toml does not mention {key}");

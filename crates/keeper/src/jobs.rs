@@ -131,10 +131,9 @@ impl View<'_> {
         let open = |sheet: &Underlying| sheet.losses.registering_until != 0 || sheet.losses.is_sharing();
         for (key, _) in self.underlyings().into_iter().filter(|(_, sheet)| self.config.jobs.losses && open(sheet)) {
             match share_losses(&self.book.accounts, key, self.now) {
-                Ok(decisions) => tasks.extend(decisions.into_iter().map(|decision| Task {
-                    job: Job::Losses,
-                    ..self.of_decision(decision)
-                })),
+                Ok(decisions) => tasks.extend(
+                    decisions.into_iter().map(|decision| Task { job: Job::Losses, ..self.of_decision(decision) }),
+                ),
                 Err(error) => tracing::warn!(underlying = %key, reason = crate::prices::name_of(&error), "losses"),
             }
         }
@@ -176,8 +175,11 @@ impl View<'_> {
     fn expiries(&self, schedule: &mut Schedule, elapsed: Duration, tasks: &mut Vec<Task>) {
         for (key, sheet) in self.underlyings().into_iter().filter(|_| self.config.jobs.expiry) {
             let past = |slot: &ExpirySlot| !slot.is_free() && slot.is_settled() && slot.time <= self.now;
-            let past: Vec<(u8, u64)> =
-                (0u8..).zip(&sheet.expiries).filter(|(_, slot)| past(slot)).map(|(at, slot)| (at, slot.interest)).collect();
+            let past: Vec<(u8, u64)> = (0u8..)
+                .zip(&sheet.expiries)
+                .filter(|(_, slot)| past(slot))
+                .map(|(at, slot)| (at, slot.interest))
+                .collect();
             if past.is_empty() || !schedule.is_time(Job::Expiry, *key, LOOK_SECS, elapsed) {
                 continue;
             }

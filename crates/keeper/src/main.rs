@@ -93,8 +93,8 @@ fn log(config: &Config) -> Result<()> {
 
 async fn run(args: &Args, config: Config) -> Result<()> {
     let path = config.keypair_path();
-    let wallet = solana_keypair::read_keypair_file(&path)
-        .map_err(|error| anyhow!("keypair {}: {error}", path.display()))?;
+    let wallet =
+        solana_keypair::read_keypair_file(&path).map_err(|error| anyhow!("keypair {}: {error}", path.display()))?;
     let commitment: CommitmentConfig = config.commitment.parse().context("commitment")?;
     let websocket = config.websocket().filter(|_| !args.once && !args.create_table);
     let group = config.group.0;

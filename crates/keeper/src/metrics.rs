@@ -41,7 +41,11 @@ fn describe() {
     describe_gauge!("margrave_keeper_wallet_lamports", "What the wallet has for fees");
     describe_gauge!("margrave_keeper_equity_micros", "Equity of the keeper's margin account");
     describe_gauge!("margrave_keeper_free_micros", "What of it can carry further positions: initial health");
-    describe_gauge!("margrave_keeper_last_look_timestamp_seconds", Unit::Seconds, "When the last look ended, unix time");
+    describe_gauge!(
+        "margrave_keeper_last_look_timestamp_seconds",
+        Unit::Seconds,
+        "When the last look ended, unix time"
+    );
     describe_histogram!("margrave_keeper_look_seconds", Unit::Seconds, "Time from the start of a look to its end");
     describe_histogram!("margrave_keeper_scan_seconds", Unit::Seconds, "Time to value the accounts that had to be");
     describe_counter!("margrave_keeper_valuations_total", "Valuations of margin accounts");
@@ -65,8 +69,7 @@ pub fn ended(Ended { task, ending, .. }: &Ended) {
     match ending {
         Ending::Done { signature, units } => {
             counter!("margrave_keeper_successes_total", "job" => job).increment(1);
-            counter!("margrave_keeper_profit_micros_total")
-                .increment(u64::try_from(profit.unwrap_or(0)).unwrap_or(0));
+            counter!("margrave_keeper_profit_micros_total").increment(u64::try_from(profit.unwrap_or(0)).unwrap_or(0));
             tracing::info!(job, step, account = subject, health, profit, signature, units, "done");
         }
         Ending::Simulated { units } => {

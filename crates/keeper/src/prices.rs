@@ -51,9 +51,7 @@ impl Prices {
             let outcome = match published.get(&source) {
                 Some(account) => {
                     let update = priced(&terms, sheet, source, account);
-                    let accepted = update.and_then(|update| {
-                        next.refresh(&update, &terms.options.terms()?, present)
-                    });
+                    let accepted = update.and_then(|update| next.refresh(&update, &terms.options.terms()?, present));
                     accepted.map_err(|error| name_of(&error))
                 }
                 None => Err("missing".to_owned()),
@@ -91,8 +89,7 @@ impl Prices {
                 return false;
             };
             let apart = u128::from(sheet.oracle.price.abs_diff(next.oracle.price)) * 1_000_000;
-            let has_moved =
-                apart > u128::from(sheet.oracle.price.unsigned_abs()) * u128::from(jobs.price_ppm);
+            let has_moved = apart > u128::from(sheet.oracle.price.unsigned_abs()) * u128::from(jobs.price_ppm);
             sheet.oracle.price == 0 || has_moved || now - sheet.oracle.publish_time >= jobs.price_secs
         };
         let due = self.pending.iter().filter(|(key, _)| is_due(key));

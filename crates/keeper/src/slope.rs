@@ -78,9 +78,10 @@ impl Slope {
         let missing = || anchor_lang::error::Error::from(margrave::error::MargraveError::UnderlyingMissing);
         let group = book.accounts.groups.get(&account.group).ok_or_else(missing)?;
         let mut slope = Self { slack: ROUNDING, ..Self::default() };
-        let ramped = account.risk.iter().filter(|slot| !slot.is_empty()).any(|slot| {
-            book.accounts.underlyings.get(&slot.underlying).is_none_or(|sheet| sheet.range.ramp < 1 << 30)
-        });
+        let ramped =
+            account.risk.iter().filter(|slot| !slot.is_empty()).any(|slot| {
+                book.accounts.underlyings.get(&slot.underlying).is_none_or(|sheet| sheet.range.ramp < 1 << 30)
+            });
         for slot in account.collateral.iter().filter(|slot| slot.risk_slot == 0 && slot.shares < 0) {
             let bank = book.accounts.banks.get(&slot.bank).ok_or_else(missing)?;
             slope.slack += u128::from(bank.debt_up_at(slot.shares.unsigned_abs(), until)?) * INTEREST / ONE;

@@ -110,9 +110,8 @@ impl SheetState {
 
     /// Whether valuations made under `self` are still bounded now.
     fn covers(&self, now: &Self) -> bool {
-        let near = |a: i64, b: i64| {
-            u128::from(a.abs_diff(b)) * ONE <= u128::from(a.max(0).unsigned_abs()) * RANGE_TOLERANCE
-        };
+        let near =
+            |a: i64, b: i64| u128::from(a.abs_diff(b)) * ONE <= u128::from(a.max(0).unsigned_abs()) * RANGE_TOLERANCE;
         // The index is dollars for each unit in 2^-48.
         let funded = (now.funding - self.funding).unsigned_abs() >> 48;
         let most = u128::from(self.price.max(0).unsigned_abs()) * FUNDING_TOLERANCE / ONE;

@@ -154,7 +154,8 @@ fn a_second_keeper_changes_nothing_but_who_is_paid() {
     let taken: i64 = market.keepers.iter().map(|keeper| market.account(keeper).positions[0].quantity).sum();
     let opened: i64 = (0..8).map(|index| (500 - index) * SOL).sum();
     assert_eq!(sizes + taken, opened, "every unit that left one is with another");
-    let (sent, landed): (u64, u64) = chains.iter().map(|it| (it.sent.get(), it.landed.get())).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    let (sent, landed): (u64, u64) =
+        chains.iter().map(|it| (it.sent.get(), it.landed.get())).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     // What is simulated first is hardly ever refused on chain.
     assert!(landed * 10 >= sent * 7, "{landed} of {sent}");
 }

@@ -44,7 +44,8 @@ struct Position {
 
 fn normal(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-    let poly = t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+    let poly =
+        t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
     let tail = (-0.5 * x * x).exp() * 0.398_942_280_401_432_7 * poly;
     if x >= 0.0 { 1.0 - tail } else { tail }
 }
@@ -104,7 +105,10 @@ impl Book {
                 for held in account.positions.iter().filter(|it| !it.is_empty() && usize::from(it.risk_slot) == index) {
                     let quantity = held.quantity as f64 / 1e9;
                     let terms = sheet.expiries[usize::from(held.expiry)].expiry();
-                    let (forward, years) = (terms.terms().forward.raw() as f64 / 1e10, terms.terms().years.bits() as f64 / f64::powi(2.0, 40));
+                    let (forward, years) = (
+                        terms.terms().forward.raw() as f64 / 1e10,
+                        terms.terms().years.bits() as f64 / f64::powi(2.0, 40),
+                    );
                     match held.kind().unwrap() {
                         InstrumentKind::Perp => part.linear.push(quantity),
                         InstrumentKind::Future => part.futures.push((quantity, forward, years)),
@@ -225,7 +229,9 @@ fn charges(part: &Part, spot: f64, relief: bool) -> f64 {
         let fixed = shorts + std::mem::take(&mut futures);
         items.push(if relief { 0.0f64.clamp(fixed + down, fixed + up) } else { fixed });
         let sum: f64 = options.iter().map(|it| it.quantity).sum();
-        naked += 0.003 * spot * if relief { (-sum).max(0.0) } else { options.iter().map(|it| (-it.quantity).max(0.0)).sum() };
+        naked += 0.003
+            * spot
+            * if relief { (-sum).max(0.0) } else { options.iter().map(|it| (-it.quantity).max(0.0)).sum() };
         let change = |vol| -> f64 {
             let of = |it: &Position| {
                 let (moved, still) = (it.value(it.forward, it.shocked(vol)).1, it.value(it.forward, it.vol).1);

@@ -6,5 +6,10 @@ export default defineConfig({
   worker: { format: "es" },
   build: { target: "es2023", sourcemap: true, manifest: true },
   preview: { port: 4173, strictPort: true },
-  test: { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"], setupFiles: ["test/setup.ts"], testTimeout: 20_000 },
+  test: {
+    environment: "./test/environment.ts",
+    include: ["test/**/*.test.{ts,tsx}"],
+    setupFiles: ["test/setup.ts"],
+    testTimeout: 20_000,
+  },
 });

@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
+import "@fontsource-variable/inter/wght.css";
 import "./styles.css";
 
 const client = new QueryClient({ defaultOptions: { queries: { refetchOnWindowFocus: false, retryDelay: 800 } } });

@@ -5,10 +5,11 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { getBase58Decoder, getBase58Encoder } from "@solana/kit";
 
-export const world = JSON.parse(readFileSync(new URL("../../client/fixtures/world.json", import.meta.url), "utf8"));
+export const world = JSON.parse(readFileSync(resolve(import.meta.dirname, "../../client/fixtures/world.json"), "utf8"));
 const CLOCK = "SysvarC1ock11111111111111111111111111111111";
 const base58 = bytes => getBase58Decoder().decode(bytes);
 

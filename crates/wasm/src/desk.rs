@@ -4,7 +4,7 @@
 use anchor_lang::{prelude::*, solana_program::instruction::Instruction as Call};
 use bytemuck::Zeroable;
 use margrave::{
-    error::{MargraveError, OrRefuse},
+    error::MargraveError,
     instructions::{Explanation, SlotGreeks, explanation_of},
     portfolio::Directory,
     snapshot::funding_due_up,

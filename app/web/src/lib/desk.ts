@@ -9,6 +9,7 @@ import {
 } from "@margrave/client";
 import wasmUrl from "@margrave/client/margrave.wasm?url";
 import type { Address } from "@solana/kit";
+import { price } from "./format";
 import type { World } from "./market";
 
 /** Asks about a world; what the engine does not have yet goes first. Questions are answered in their order. */
@@ -130,4 +131,15 @@ export async function largest(most: bigint, passes: (lots: bigint) => Promise<bo
     else bad = middle;
   }
   return good;
+}
+
+/** None, one, two or more prices at which liquidation begins; said as it is. */
+export function sentenceOf({ liquidations, points }: Curve): string {
+  const range = points.length > 1 ? ` between ${price(points[0]!.price)} and ${price(points.at(-1)!.price)}` : "";
+  if (liquidations.length === 0) {
+    const under = points.some(({ numbers }) => numbers && numbers.equity < numbers.maintenanceMargin);
+    return under ? `Below maintenance margin at every price${range}.` : `No liquidation price${range}.`;
+  }
+  const named = liquidations.map(({ price: at, below }) => `${below ? "at or below" : "at or above"} ${price(at)}`);
+  return `Liquidation ${named.join(", and ")}.`;
 }

@@ -16,7 +16,13 @@ import { atomsOf, bankOf, tokenOf, underlyingOf, type Stored, type World } from 
 import type { Bank } from "@margrave/client";
 
 /** One risk slot: its underlying, its cells and sensitivities. */
-export type SlotReport = { slot: number; underlying: Stored<Underlying>; explanation: Explanation };
+export type SlotReport = {
+  slot: number;
+  underlying: Stored<Underlying>;
+  explanation: Explanation;
+  /** Its own worst scenario, by the engine. */
+  worstCell: number;
+};
 
 export type HeldPosition = {
   slot: PositionSlot;
@@ -46,8 +52,9 @@ export async function reportOf(
   supposed?: Supposition,
 ): Promise<AccountReport> {
   const key = account.address;
-  const changes = (supposed?.legs?.length ?? 0) + (supposed?.balances?.length ?? 0) > 0;
-  const held = changes ? await engine.revalue(key, now, supposed).catch(() => account.data) : account.data;
+  // Refused when a price is stale: what is stored then shows what is held.
+  const valued = async () => engine.revalue(key, now, supposed);
+  const held = await valued().catch(() => account.data);
   const used = held.risk.flatMap((slot, index) => (slot.used ? [{ index, sheet: underlyingOf(world, slot.underlying) }] : []));
   const [whole, reports, ...explanations] = await Promise.all([
     engine.explain(key, NO_SLOT, now, supposed),
@@ -55,7 +62,7 @@ export async function reportOf(
     ...used.map(({ index }) => engine.explain(key, index, now, supposed)),
   ]);
   const slots = used.flatMap(({ index, sheet }, place) =>
-    sheet ? [{ slot: index, underlying: sheet, explanation: explanations[place]! }] : [],
+    sheet ? [{ slot: index, underlying: sheet, explanation: explanations[place]!, worstCell: held.risk[index]!.worstCell }] : [],
   );
   const open = held.positions.filter(position => positionKind(position) !== undefined);
   const positions = open.flatMap((slot, index) => {

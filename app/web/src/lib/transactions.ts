@@ -6,6 +6,7 @@ import {
   getBase58Encoder,
   getBase64EncodedWireTransaction,
   getSignatureFromTransaction,
+  setTransactionMessageFeePayerSigner,
   signTransactionMessageWithSigners,
   type Address,
   type Blockhash,
@@ -87,7 +88,7 @@ export async function simulate(
   };
 }
 
-/** Simulates, has the wallet sign, sends and waits until the transaction is confirmed. The payer signs one of the instructions. */
+/** Simulates, has the wallet sign, sends and waits until the transaction is confirmed. */
 export async function send(
   connection: Connection,
   payer: TransactionSigner,
@@ -104,7 +105,9 @@ export async function send(
   const limit = Math.min(MOST_UNITS, Math.ceil(Number(units) * 1.1) + 5_000);
   const { value: lifetime } = await rpc.getLatestBlockhash({ commitment: "confirmed" }).send();
   onPhase?.("signing");
-  const message = assembleMessage({ payer: payer.address, instructions: [unitLimit(limit), ...instructions], lifetime, tables });
+  const unsigned = assembleMessage({ payer: payer.address, instructions: [unitLimit(limit), ...instructions], lifetime, tables });
+  // Not every instruction needs the payer's signature; the transaction does.
+  const message = setTransactionMessageFeePayerSigner(payer, unsigned);
   const signed = await signTransactionMessageWithSigners(message);
   const signature = getSignatureFromTransaction(signed);
   onSignature?.(signature);

@@ -8,7 +8,8 @@ import { cellName } from "../lib/cells";
 import { settleInstruction } from "../lib/actions";
 import { dollars, duration, moment, partPpm, ppm, ppmOfBits, price, quantity, ratio } from "../lib/format";
 import { qualityOf, symbolOf, underlyingOf, type Stored } from "../lib/market";
-import { balancesOf, reportOf, shownGreeks, type AccountReport } from "../lib/report";
+import { balancesOf, reportOf, shownGreeks, type AccountReport, type HeldPosition } from "../lib/report";
+import { setTicket } from "../lib/ticket";
 import { useActivities, useEngine, useNow, useViewed, useWorld, useWorldState } from "../lib/state";
 import { useWallet } from "../lib/wallet";
 
@@ -106,6 +107,11 @@ function Summary({ report, account }: { report: AccountReport; account: Stored<M
 
 function Positions({ report }: { report: AccountReport }) {
   const { positions, slots } = report;
+  const { isOwn } = useViewed();
+  const close = ({ underlying, instrument, slot }: HeldPosition) => {
+    setTicket([{ underlying: underlying.address, instrument, quantity: -slot.quantity }]);
+    location.hash = "#/trade";
+  };
   const rows = () =>
     positions.map(({ slot, underlying, name, report }) => ({
       instrument: name,
@@ -166,10 +172,12 @@ function Positions({ report }: { report: AccountReport }) {
                 <th scope="col">
                   Margin alone<small>initial, $</small>
                 </th>
+                {isOwn && <th scope="col">Action</th>}
               </tr>
             </thead>
             <tbody>
-              {positions.map(({ slot, underlying, name, report }) => {
+              {positions.map(position => {
+                const { slot, underlying, name, report } = position;
                 const greeks = shownGreeks(report.greeks);
                 const decimals = underlying.data.decimals;
                 const notional = (slot.quantity * underlying.data.oracle.price) / 10n ** BigInt(4 + decimals);
@@ -192,6 +200,13 @@ function Positions({ report }: { report: AccountReport }) {
                     <td>{dollars(greeks.vega)}</td>
                     <td>{dollars(greeks.theta)}</td>
                     <td>{dollars(report.initialMargin, { rounding: "up" })}</td>
+                    {isOwn && (
+                      <td>
+                        <button className="small" aria-label={`Close ${name}`} onClick={() => close(position)}>
+                          Close
+                        </button>
+                      </td>
+                    )}
                   </tr>
                 );
               })}
@@ -208,6 +223,7 @@ function Positions({ report }: { report: AccountReport }) {
                     <td>{dollars(greeks.vega)}</td>
                     <td>{dollars(greeks.theta)}</td>
                     <td className="muted">netted</td>
+                    {isOwn && <td />}
                   </tr>
                 );
               })}

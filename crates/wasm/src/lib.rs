@@ -7,8 +7,11 @@ use anchor_lang::{AnchorSerialize, Discriminator, error::Error};
 use borsh::BorshDeserialize;
 use margrave::state::MarginAccount;
 use margrave_cli::eval;
-use margrave_client::{Accounts, Hypothesis, Leg, Pubkey};
+use margrave_client::{Accounts, Hypothesis, Instrument, Leg, Pubkey};
 use std::{cell::RefCell, mem::size_of};
+
+mod desk;
+pub use desk::{Move, PositionReport, StepPlan};
 
 /// What can be asked. Times are unix seconds.
 #[derive(BorshDeserialize)]
@@ -27,6 +30,14 @@ pub enum Request {
     Takeover { key: Pubkey, now: i64, underlying: Pubkey },
     /// A line of `margrave eval`: 0 price, 1 math, 2 svi, 3 margin.
     Eval { kind: u8, line: String },
+    /// What an instrument is worth by its sheet, 10^-10 dollars per whole unit.
+    Mark { underlying: Pubkey, instrument: Instrument, now: i64 },
+    /// Each position by itself, in the account's order: see [`PositionReport`].
+    Positions { key: Pubkey, now: i64 },
+    /// The next step that `liquidator` would take on an account, as a keeper decides it: a [`StepPlan`], if any.
+    Plan { key: Pubkey, liquidator: Pubkey, now: i64 },
+    /// The answer to `question`, another request, as if the account had traded at unix time `now`, and then the market had moved.
+    Suppose { key: Pubkey, now: i64, legs: Vec<(Pubkey, Leg)>, balances: Vec<(Pubkey, i64)>, moves: Vec<Move>, question: Vec<u8> },
 }
 
 /// A refusal: the program's error number, or zero for what is not the program's, and its sentence.
@@ -78,6 +89,13 @@ pub fn answer(accounts: &mut Accounts, request: &[u8]) -> Result<Vec<u8>, Refusa
             data.extend_from_slice(MarginAccount::DISCRIMINATOR);
             data.extend_from_slice(bytemuck::bytes_of(&*account));
             Ok(data)
+        }
+        Request::Mark { underlying, instrument, now } => written(&desk::mark(accounts, &underlying, &instrument, now)?),
+        Request::Positions { key, now } => written(&desk::position_reports(accounts, &key, now)?),
+        Request::Plan { key, liquidator, now } => written(&desk::plan(accounts, &key, &liquidator, now)?),
+        Request::Suppose { key, now, legs, balances, moves, question } => {
+            let mut supposed = desk::supposed(accounts, &key, &Hypothesis { legs, balances }, &moves, now)?;
+            answer(&mut supposed, &question)
         }
         Request::Takeover { key, now, underlying } => written(&accounts.takeover(&key, &underlying, now)?),
         Request::Eval { kind, line } => {

@@ -3,7 +3,8 @@
  */
 import { Engine, EngineRefusal } from "./engine.js";
 
-type Methods = "put" | "clear" | "preview" | "explain" | "revalue" | "takeover" | "eval";
+const METHODS = ["put", "clear", "preview", "explain", "revalue", "takeover", "eval", "mark", "positions", "plan"] as const;
+type Methods = (typeof METHODS)[number];
 
 /** {@link Engine} with answers that come later, in the order of the questions. */
 export type EngineClient = {
@@ -65,13 +66,5 @@ export async function connectEngine(port: Port, wasm: string | ArrayBuffer): Pro
         port.postMessage({ id: last, method, input } satisfies Question);
       });
   await ask("load")(wasm);
-  return {
-    put: ask("put"),
-    clear: ask("clear"),
-    preview: ask("preview"),
-    explain: ask("explain"),
-    revalue: ask("revalue"),
-    takeover: ask("takeover"),
-    eval: ask("eval"),
-  };
+  return Object.fromEntries(METHODS.map(method => [method, ask(method)])) as unknown as EngineClient;
 }

@@ -1,0 +1,1 @@
+export declare const BROWSER: { executablePath: string; args: string[] };

@@ -1,0 +1,334 @@
+import type { EngineClient, MarginAccount, MarketMove, Supposition } from "@margrave/client";
+import type { Address } from "@solana/kit";
+import { lazy, Suspense, useDeferredValue, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { AccountHead, WithAccount } from "../components/account";
+import { HeatMap } from "../components/heat-map";
+import { LegEditor, LegList, type DraftLeg } from "../components/leg-editor";
+import { Waterfall } from "../components/waterfall";
+import { Change, Chip, Empty, ErrorNotice, Field, Loading, Panel, Segments, Skeleton } from "../components/ui";
+import { healthCurve, sentenceOf } from "../lib/desk";
+import { percentOf } from "../lib/cells";
+import { dollars, price } from "../lib/format";
+import { symbolOf, underlyingOf, type Stored, type World } from "../lib/market";
+import { reportOf, type AccountReport } from "../lib/report";
+import { useEngine, useWorld } from "../lib/state";
+
+const HealthChart = lazy(() => import("../components/health-chart"));
+
+/** What is supposed: moves in hundredths, days, and legs traded at their marks before. */
+type WhatIf = { spot: Record<Address, number>; volatility: number; days: number; legs: DraftLeg[] };
+const NOTHING: WhatIf = { spot: {}, volatility: 0, days: 0, legs: [] };
+const DAY = 86_400n;
+
+export default function Risk() {
+  return <WithAccount title="Risk">{account => <OfAccount account={account} />}</WithAccount>;
+}
+
+function isNothing({ spot, volatility, days, legs }: WhatIf): boolean {
+  return Object.values(spot).every(move => move === 0) && volatility === 0 && days === 0 && legs.length === 0;
+}
+
+/** What the engine is told of it. */
+async function suppositionOf(
+  engine: EngineClient,
+  world: World,
+  account: Stored<MarginAccount>,
+  what: WhatIf,
+  now: bigint,
+): Promise<Supposition> {
+  const used = account.data.risk.filter(slot => slot.used).map(slot => slot.underlying);
+  const keys = [...new Set([...used, ...what.legs.map(leg => leg.underlying)])];
+  const moves = keys.flatMap((underlying): MarketMove[] => {
+    const sheet = underlyingOf(world, underlying);
+    if (!sheet) return [];
+    const moved = (sheet.data.oracle.price * BigInt(100 + (what.spot[underlying] ?? 0))) / 100n;
+    return [
+      {
+        underlying,
+        price: moved > 0n ? moved : 1n,
+        volatilityPpm: BigInt(what.volatility) * 10_000n,
+        seconds: BigInt(what.days) * DAY,
+      },
+    ];
+  });
+  const legs = await Promise.all(
+    what.legs.map(async leg => ({
+      underlying: leg.underlying,
+      leg: {
+        underlying: underlyingOf(world, leg.underlying)!.data.index,
+        instrument: leg.instrument,
+        quantity: leg.quantity,
+        price: await engine.mark(leg.underlying, leg.instrument, now),
+      },
+    })),
+  );
+  return { now, moves, legs };
+}
+
+function OfAccount({ account }: { account: Stored<MarginAccount> }) {
+  const [what, setWhat] = useState<WhatIf>(NOTHING);
+  const deferred = useDeferredValue(what);
+  const supposes = !isNothing(deferred);
+  const base = useEngine(["report", account.address], (engine, world, now) => reportOf(engine, world, account, now));
+  const supposed = useEngine(
+    ["supposed", account.address, deferred],
+    supposes
+      ? async (engine, world, now) => {
+          const supposition = await suppositionOf(engine, world, account, deferred, now);
+          return reportOf(engine, world, account, now + BigInt(deferred.days) * DAY, supposition);
+        }
+      : undefined,
+  );
+  useUpdateMeasure(base.data);
+  const shown = supposes ? (supposed.data ?? base.data) : base.data;
+  return (
+    <>
+      <AccountHead title="Risk" end={supposes && <Chip tone="warn">Supposed, not real</Chip>} />
+      {base.error && !base.data && <ErrorNotice error={base.error} onRetry={() => void base.refetch()} />}
+      {!base.data && !base.error && <Loading what="scenarios" />}
+      {base.data && shown && (
+        <div className="cols main-side">
+          <div className="stack">
+            {supposes && supposed.error && <ErrorNotice error={supposed.error} />}
+            <Scenarios report={shown} />
+            <div className="cols two">
+              <Waterfall explanation={shown.whole} note={supposes ? "as supposed" : "adds up to the micro-dollar"} />
+              <HealthOverPrice account={account} report={shown} what={deferred} />
+            </div>
+          </div>
+          <WhatIfPanel
+            account={account}
+            what={what}
+            onChange={setWhat}
+            base={base.data}
+            supposed={supposes ? supposed.data : undefined}
+          />
+        </div>
+      )}
+    </>
+  );
+}
+
+/** From the node's report of a change to numbers on the screen, for measurements. */
+function useUpdateMeasure(report: AccountReport | undefined) {
+  useLayoutEffect(() => {
+    if (report && performance.getEntriesByName("margrave:report").length > 0) {
+      performance.measure("margrave:heat-map", "margrave:report");
+      performance.clearMarks("margrave:report");
+    }
+  }, [report]);
+}
+
+function Scenarios({ report }: { report: AccountReport }) {
+  const [slot, setSlot] = useState<number>();
+  if (report.slots.length === 0) {
+    return (
+      <Panel title="31 scenarios">
+        <Empty title="No exposure">
+          <p>
+            Without positions or collateral that moves there is nothing to stress. Add a hypothetical leg to see what it would
+            bring.
+          </p>
+        </Empty>
+      </Panel>
+    );
+  }
+  const chosen =
+    report.slots.find(each => each.slot === slot) ??
+    report.slots.find(each => each.slot === report.whole.numbers.worstSlot) ??
+    report.slots[0]!;
+  return (
+    <>
+      {report.slots.length > 1 && (
+        <Segments
+          label="Underlying"
+          value={String(chosen.slot)}
+          onChange={value => setSlot(Number(value))}
+          options={report.slots.map(each => ({ value: String(each.slot), label: symbolOf(each.underlying) }))}
+        />
+      )}
+      <HeatMap report={report} slot={chosen} />
+    </>
+  );
+}
+
+function HealthOverPrice({ account, report, what }: { account: Stored<MarginAccount>; report: AccountReport; what: WhatIf }) {
+  const world = useWorld();
+  const [key, setKey] = useState<Address>();
+  const [box, width] = useWidth();
+  const sheet = report.slots.find(each => each.underlying.address === key)?.underlying ?? report.slots[0]?.underlying;
+  const today = sheet && underlyingOf(world, sheet.address)!.data.oracle.price;
+  const curve = useEngine(
+    ["curve", account.address, sheet?.address, what],
+    sheet && today
+      ? async (engine, fresh, now) => {
+          const around = isNothing(what) ? { now } : await suppositionOf(engine, fresh, account, what, now);
+          return healthCurve(engine, account.address, { underlying: sheet.address, price: today }, now, around);
+        }
+      : undefined,
+  );
+  const symbol = sheet ? symbolOf(sheet) : "";
+  return (
+    <Panel
+      title="Health and price"
+      note="all else equal"
+      end={
+        report.slots.length > 1 && (
+          <select
+            aria-label="Underlying of the curve"
+            style={{ width: "auto" }}
+            value={sheet?.address}
+            onChange={event => setKey(event.target.value as Address)}
+          >
+            {report.slots.map(each => (
+              <option key={each.slot} value={each.underlying.address}>
+                {symbolOf(each.underlying)}
+              </option>
+            ))}
+          </select>
+        )
+      }
+    >
+      <div ref={box}>
+        {!sheet && <p className="muted">No price moves this account.</p>}
+        {curve.error && !curve.data && <ErrorNotice error={curve.error} />}
+        {sheet && today && curve.data ? (
+          <>
+            <p data-testid="liquidation-points">
+              <strong>
+                {symbol}: {sentenceOf(curve.data)}
+              </strong>
+            </p>
+            <Suspense fallback={<Skeleton height={290} />}>
+              <HealthChart curve={curve.data} now={today} symbol={symbol} width={width} />
+            </Suspense>
+          </>
+        ) : (
+          sheet && !curve.error && <Skeleton height={310} />
+        )}
+      </div>
+    </Panel>
+  );
+}
+
+function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
+  const box = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(560);
+  useEffect(() => {
+    const element = box.current;
+    if (!element || typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.max(300, Math.round(entry.contentRect.width))));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [box, width];
+}
+
+function WhatIfPanel(props: {
+  account: Stored<MarginAccount>;
+  what: WhatIf;
+  onChange: (what: WhatIf) => void;
+  base: AccountReport;
+  supposed: AccountReport | undefined;
+}) {
+  const { account, what, onChange, base, supposed } = props;
+  const world = useWorld();
+  const used = account.data.risk.filter(slot => slot.used).map(slot => slot.underlying);
+  const keys = [...new Set([...used, ...what.legs.map(leg => leg.underlying)])];
+  const sheets = keys.flatMap(key => underlyingOf(world, key) ?? []);
+  const before = base.whole.numbers;
+  const after = supposed?.whole.numbers ?? before;
+  const row = (label: string, from: bigint, to: bigint, rounding?: "up") => (
+    <>
+      <dt>{label}</dt>
+      <dd className={to < 0n ? "bad" : ""}>
+        <Change before={dollars(from, { rounding: rounding ?? "down" })} after={dollars(to, { rounding: rounding ?? "down" })} />
+      </dd>
+    </>
+  );
+  return (
+    <div className="stack">
+      <Panel
+        title="What if"
+        end={
+          <button className="quiet small" disabled={isNothing(what)} onClick={() => onChange(NOTHING)}>
+            Reset
+          </button>
+        }
+      >
+        <div className="form">
+          {sheets.map(sheet => {
+            const move = what.spot[sheet.address] ?? 0;
+            const moved = (sheet.data.oracle.price * BigInt(100 + move)) / 100n;
+            return (
+              <Slider
+                key={sheet.address}
+                label={`${symbolOf(sheet)} price`}
+                end={`${percentOf(BigInt(move) * 10_000n)} · ${price(moved)}`}
+                min={-90}
+                max={200}
+                value={move}
+                onChange={value => onChange({ ...what, spot: { ...what.spot, [sheet.address]: value } })}
+              />
+            );
+          })}
+          <Slider
+            label="Volatility"
+            end={`${percentOf(BigInt(what.volatility) * 10_000n)} of itself`}
+            min={-60}
+            max={100}
+            value={what.volatility}
+            onChange={volatility => onChange({ ...what, volatility })}
+          />
+          <Slider
+            label="Time"
+            end={`${what.days} days on`}
+            min={0}
+            max={90}
+            value={what.days}
+            onChange={days => onChange({ ...what, days })}
+          />
+          <dl className="facts" data-testid="what-if">
+            {row("Equity", before.equity, after.equity)}
+            {row("Initial margin", before.initialMargin, after.initialMargin, "up")}
+            {row("Maintenance margin", before.maintenanceMargin, after.maintenanceMargin, "up")}
+            {row("Free collateral", before.equity - before.initialMargin, after.equity - after.initialMargin)}
+            {row("Health", before.equity - before.maintenanceMargin, after.equity - after.maintenanceMargin)}
+          </dl>
+          <p className="muted">Scan ranges, carries and funding stay as they are. A real move would also raise the scan range.</p>
+        </div>
+      </Panel>
+      <Panel title="Hypothetical legs" note="at their marks, with fees">
+        <div className="stack">
+          <LegList legs={what.legs} onChange={legs => onChange({ ...what, legs })} />
+          <LegEditor legs={what.legs} onChange={legs => onChange({ ...what, legs })} />
+        </div>
+      </Panel>
+    </div>
+  );
+}
+
+function Slider(props: {
+  label: string;
+  end: string;
+  min: number;
+  max: number;
+  value: number;
+  onChange: (value: number) => void;
+}) {
+  return (
+    <Field label={props.label} end={props.end}>
+      {id => (
+        <input
+          id={id}
+          type="range"
+          min={props.min}
+          max={props.max}
+          value={props.value}
+          aria-valuetext={props.end}
+          onChange={event => props.onChange(Number(event.target.value))}
+        />
+      )}
+    </Field>
+  );
+}

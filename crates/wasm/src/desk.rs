@@ -88,8 +88,7 @@ fn report(accounts: &Accounts, account: &MarginAccount, position: &PositionSlot,
         }
     }
     let group = accounts.groups.get(&account.group).ok_or_else(|| error!(MargraveError::GroupMismatch))?;
-    let Explanation { numbers, greeks, cells, .. } =
-        explanation_of(&alone, group, accounts, position.risk_slot, now)?;
+    let Explanation { numbers, greeks, cells, .. } = explanation_of(&alone, group, accounts, position.risk_slot, now)?;
 
     let key = account.risk[usize::from(position.risk_slot)].underlying;
     let underlying = accounts.underlying(&key)?;
@@ -130,13 +129,7 @@ fn report(accounts: &Accounts, account: &MarginAccount, position: &PositionSlot,
 
 /// Copies of the accounts in which `key` has traded, and the market has moved since. A premium goes into or out of the balance of the quote
 /// token, whole shares of it.
-pub fn supposed(
-    accounts: &Accounts,
-    key: &Pubkey,
-    change: &Hypothesis,
-    moves: &[Move],
-    now: i64,
-) -> Result<Accounts> {
+pub fn supposed(accounts: &Accounts, key: &Pubkey, change: &Hypothesis, moves: &[Move], now: i64) -> Result<Accounts> {
     let mut supposed = accounts.clone();
     let account = supposed.margin_accounts.get_mut(key).ok_or_else(|| error!(MargraveError::WrongAccountType))?;
     let group = accounts.groups.get(&account.group).ok_or_else(|| error!(MargraveError::GroupMismatch))?;

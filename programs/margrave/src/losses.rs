@@ -200,11 +200,9 @@ fn count(bankrupts: &mut u32, gated_until: &mut i64, more: bool, now: i64) -> Re
 /// share a portfolio have each the rank of the whole. Whoever has no profit comes last.
 pub fn rank_of(profit: i64, equity: i64) -> u64 {
     let part = u128::from(profit.max(0).unsigned_abs()) * u128::from(PPM) / u128::from(equity.max(1).unsigned_abs());
-    u64::try_from(part).unwrap_or(u64::MAX).max(LAST_RANK)
+    // Zero is no candidate.
+    u64::try_from(part).unwrap_or(u64::MAX).max(1)
 }
-
-/// Of those who are closed at the mark and bear nothing.
-pub const LAST_RANK: u64 = 1;
 
 /// What an option position is worth at its mark, signed, micro-dollars; nothing where it does not trade any more.
 pub fn option_value(slot: &PositionSlot, key: Pubkey, underlying: &Underlying, now: i64) -> Result<i64> {

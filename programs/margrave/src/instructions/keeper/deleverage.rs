@@ -89,15 +89,8 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     if left == 0 {
         underlying.losses.queue = bytemuck::Zeroable::zeroed();
     } else {
-        // Whoever has nothing left to be closed makes room, and whoever has borne all its profit lets those go first that have some.
-        let offered = account.position_of(&key, &instrument).unwrap_or(0);
-        let profit = account.bearable(&key, &instrument, &underlying, now)?;
-        let queue = &mut underlying.losses.queue;
-        let rank = if profit > 0 { queue.candidates[0].rank } else { LAST_RANK };
-        queue.remove_first();
-        if closable(left, offered) != 0 {
-            queue.insert(Candidate { margin_account: accounts.margin_account.key(), rank })?;
-        }
+        // Nothing of its position is left, or never was: the next one's turn.
+        underlying.losses.queue.remove_first();
     }
     underlying.invariant()?;
     drop(underlying); // the valuation reads it

@@ -2,7 +2,7 @@
 
 use crate::{amount::Amount, usage};
 use anyhow::{Context, Result, anyhow, bail};
-use margrave::{portfolio::Directory, state::*};
+use margrave::state::*;
 use margrave_client::{Accounts, Instrument, InstrumentKind, Pubkey, Refusal};
 use std::collections::BTreeMap;
 
@@ -326,9 +326,4 @@ pub fn maintenance_health_at(alone: &mut Market, account: &Pubkey, underlying: &
     }
     let valuation = alone.accounts.value_to_liquidate(account, alone.now).map_err(refused)?;
     Ok(valuation.maintenance_health().micros())
-}
-
-/// The program's own look-ups, for functions of the program that take them.
-pub fn directory(market: &Market) -> &impl Directory {
-    &market.accounts
 }

@@ -34,7 +34,7 @@ enum What {
     Positions,
     /// The risk arrays, a line per scenario.
     Risk,
-    /// Trades, quotes taken and liquidations, a line per leg.
+    /// Trades, quotes taken and liquidations, a line per leg; a slice is a share of ALL for so many dollars.
     Fills,
 }
 
@@ -261,6 +261,19 @@ fn fills_in(
             });
             taken.map(|leg| line("liquidation", &other, leg)).collect()
         }
+        Event::SliceLiquidated(it) => {
+            let (from, to) = (it.liquidatee.margin_account, it.liquidator.margin_account);
+            if *key != from && *key != to {
+                return Vec::new();
+            }
+            let (sign, other) = if *key == from { (-1, to) } else { (1, from) };
+            let share = i128::from(it.share) * sign;
+            let mut row = line("slice", &other, Filled::nothing());
+            // Of everything: a share, in 2^-30, for so many dollars.
+            (row[6], row[7], row[8]) = ("ALL".to_owned(), Amount::ratio(share).to_string(), share.to_string());
+            row[9] = Amount::usd(it.price_paid).to_string();
+            vec![row]
+        }
         Event::Deleveraged(it) => {
             if *key != it.bankrupt && *key != it.margin_account {
                 return Vec::new();
@@ -289,6 +302,12 @@ struct Filled {
 }
 
 impl Filled {
+    /// For what is of no single instrument.
+    fn nothing() -> Self {
+        let (underlying, instrument) = (Pubkey::default(), margrave_client::Instrument::PERP);
+        Self { underlying, instrument, quantity: 0, price: None, fee: None }
+    }
+
     fn of_leg(market: &Market, leg: &Leg, sign: i128) -> Self {
         let by_index = market.accounts.underlyings.iter().find(|(_, sheet)| sheet.index == leg.underlying);
         Self {

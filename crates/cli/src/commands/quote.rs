@@ -5,7 +5,7 @@ use crate::{
     usage,
     view::{View, account::PreviewView, facts},
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use margrave::constants::MAX_QUOTE_SECS;
 use margrave_client::{
     Hypothesis, Leg, Pubkey, Quote as MakersQuote, SignedQuote,
@@ -157,9 +157,9 @@ pub async fn fill(chain: &Chain, arguments: &Fill) -> Result<()> {
     let writable = has_options(&signed.quote.legs);
     let quote_bank = market.group().quote_bank;
     let fill = instruction::fill_quote(parties, quote_bank, underlyings, 0, *units, writable);
-    let what = format!("fill {} units of quote {}", units, signed.quote.nonce);
+    let what = format!("fill quote {} ({units} of its {} units)", signed.quote.nonce, signed.quote.units);
     let sent = chain.send(&what, vec![signed.instruction(), fill], &[]).await;
-    let sent = sent.with_context(|| preview.text(false))?;
+    let sent = sent.map_err(|error| anyhow!("{error:#}\n{}", preview.text(false)))?;
     chain.print(&Filled { quote, preview, sent })
 }
 

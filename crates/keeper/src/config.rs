@@ -7,14 +7,12 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
-use margrave_client::{Pubkey, pda, rpc::Priority};
+use margrave_client::{Pubkey, pda, pyth, rpc::Priority};
 use serde::{Deserialize, Serialize, de::Error as _};
 use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, str::FromStr};
 
 /// Variables of the environment; two underscores lead into a table: `MARGRAVE_KEEPER_JOBS__SWEEP=true`.
 const PREFIX: &str = "MARGRAVE_KEEPER_";
-/// The program that keeps Pyth's sponsored feeds at addresses that follow from shard and feed.
-const PUSH_ORACLE: Pubkey = Pubkey::from_str_const("pythWSnswVUd12oZpeFP8e9CVaEqJg25g1Vtc2biRsT");
 
 /// Everything a keeper can be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,7 +312,7 @@ impl Config {
         };
         match self.price.iter().find(named) {
             Some(source) => source.account.0,
-            None => Pubkey::find_program_address(&[&0u16.to_le_bytes(), feed], &PUSH_ORACLE).0,
+            None => pyth::push_account(0, feed),
         }
     }
 
@@ -376,7 +374,7 @@ mod tests {
     fn the_example_names_every_key() {
         let text = toml::to_string(&Config {
             ws_url: Some(String::new()),
-            lookup_table: Some(Address(PUSH_ORACLE)),
+            lookup_table: Some(Address(pyth::RECEIVER)),
             ..Config::default()
         })
         .unwrap();
@@ -413,17 +411,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sponsored_feed_of_sol_is_where_pyth_says() {
-        let feed = "ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d";
-        let mut bytes = [0; 32];
-        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-            *byte = u8::from_str_radix(&feed[at..at + 2], 16).unwrap();
+    fn a_price_is_where_the_file_says_or_in_the_sponsored_feed() {
+        let (key, feed) = (Pubkey::new_from_array([7; 32]), [0xab; 32]);
+        for named in ["SOL".to_owned(), key.to_string(), "ab".repeat(32), format!("0x{}", "AB".repeat(32))] {
+            let source = PriceSource { underlying: named, account: Address(pyth::RECEIVER) };
+            let config = Config { price: vec![source], ..Config::default() };
+            assert_eq!(config.price_account(&key, "SOL", &feed), pyth::RECEIVER);
+            assert_eq!(config.price_account(&Pubkey::default(), "BTC", &[1; 32]), pyth::push_account(0, &[1; 32]));
         }
-        let mut config = Config::default();
-        let key = Pubkey::default();
-        let derived = config.price_account(&key, "SOL", &bytes);
-        assert_eq!(derived.to_string(), "7UVimffxr9ow1uXYxsr4LHAcV58mLzhmwaeKvJ1pjLiE");
-        config.price.push(PriceSource { underlying: feed.to_owned(), account: Address(PUSH_ORACLE) });
-        assert_eq!(config.price_account(&key, "SOL", &bytes), PUSH_ORACLE);
     }
 }

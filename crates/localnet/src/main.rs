@@ -13,6 +13,7 @@ use maker::Maker;
 use margrave_cli::deploy::{Config, Deployer, Deployment, local_account};
 use margrave_client::{Pubkey, instruction, pda, pyth, rpc::Connection};
 use prices::{Publisher, Source};
+use solana_commitment_config::CommitmentConfig;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 use std::{
@@ -90,7 +91,8 @@ impl Network {
 
         say("starting the validator");
         let mut children = vec![("validator", validator::start(arguments, &wallets.admin.pubkey())?)];
-        let connection = Arc::new(Connection::new(validator::RPC));
+        // One node has no forks, and confirms nothing in its first 32 slots.
+        let connection = Arc::new(Connection::with_commitment(validator::RPC, CommitmentConfig::processed()));
         validator::wait(&connection, &mut children[0].1, &arguments.dir).await?;
 
         say("making tokens and prices");
@@ -263,6 +265,10 @@ async fn lookup_table(
     addresses.extend(deployment.banks.iter().flat_map(|bank| [bank.bank, bank.mint, pda::vault(&bank.bank)]));
     addresses.extend(deployment.underlyings.iter().flat_map(|listed| [listed.address, listed.price_account]));
     addresses.extend(maker.accounts());
+    // A table is derived from a finalised slot.
+    while connection.rpc().get_slot_with_commitment(CommitmentConfig::finalized()).await? == 0 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     Ok(connection.create_lookup_table(&wallets.admin, &addresses).await?)
 }
 

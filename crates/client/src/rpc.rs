@@ -520,3 +520,65 @@ fn refused_before(error: ClientError) -> Failure {
     }
     error.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anchor_lang::solana_program::instruction::AccountMeta;
+    use solana_keypair::Keypair;
+
+    fn instruction_with(accounts: usize) -> Instruction {
+        let metas = (0..accounts).map(|_| AccountMeta::new_readonly(Pubkey::new_unique(), false)).collect();
+        Instruction { program_id: margrave::ID, accounts: metas, data: vec![1, 2, 3] }
+    }
+
+    /// A fill names its quote's instruction by its place: nothing may come before it.
+    #[test]
+    fn limits_come_after_the_instructions_they_are_for() {
+        let payer = Keypair::new();
+        let sending = Sending::new(&payer, vec![instruction_with(2), instruction_with(1)]);
+        let transaction = sending.build(Hash::default(), 77_000, 5).unwrap();
+        let VersionedMessage::V0(message) = &transaction.message else { panic!("version 0") };
+        let programs: Vec<_> =
+            message.instructions.iter().map(|one| message.account_keys[usize::from(one.program_id_index)]).collect();
+        assert_eq!(programs[..2], [margrave::ID, margrave::ID]);
+        assert_eq!(message.instructions[2].data, ComputeBudgetInstruction::set_compute_unit_limit(77_000).data);
+        assert_eq!(message.instructions[3].data, ComputeBudgetInstruction::set_compute_unit_price(5).data);
+    }
+
+    /// What does not fit says by how much; a lookup table makes room, and so does version 1.
+    #[test]
+    fn a_transaction_that_is_too_long_is_refused_with_its_length() {
+        let payer = Keypair::new();
+        let many = instruction_with(40);
+        let addresses = many.accounts.iter().map(|meta| meta.pubkey).collect();
+        let sending = Sending::new(&payer, vec![many]);
+        let Err(Failure::TooLarge { bytes }) = sending.build(Hash::default(), 1, 0) else { panic!("it does not fit") };
+        assert!(bytes > 40 * 32);
+        let v1 = Sending { format: Format::V1, ..Sending::new(&payer, sending.instructions.clone()) };
+        assert!(v1.build(Hash::default(), 1, 0).is_ok());
+        let table = AddressLookupTableAccount { key: Pubkey::new_unique(), addresses };
+        assert!(sending.with_tables(vec![table]).build(Hash::default(), 1, 0).is_ok());
+    }
+
+    /// Whoever must sign and is not there is noticed before anything is sent.
+    #[test]
+    fn a_missing_signature_is_noticed() {
+        let (payer, other) = (Keypair::new(), Keypair::new());
+        let mut instruction = instruction_with(0);
+        instruction.accounts.push(AccountMeta::new(other.pubkey(), true));
+        let sending = Sending::new(&payer, vec![instruction]);
+        assert!(matches!(sending.build(Hash::default(), 1, 0), Err(Failure::NotBuilt(_))));
+        // Somebody who signs twice signs once.
+        let sending = sending.signed_by(&[&other, &payer, &other]);
+        assert_eq!(sending.build(Hash::default(), 1, 0).unwrap().signatures.len(), 2);
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_other_failures_by_the_log() {
+        let log = vec![format!("Program {} failed: custom program error: 0x1770", margrave::ID)];
+        let failure = Failure::of("InstructionError".to_owned(), log);
+        assert_eq!(failure.refusal().unwrap().name, "SignerIsNotOwner");
+        assert!(Failure::of("InsufficientFundsForFee".to_owned(), vec![]).refusal().is_none());
+    }
+}

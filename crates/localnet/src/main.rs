@@ -91,7 +91,7 @@ impl Network {
 
         say("starting the validator");
         let mut children = vec![("validator", validator::start(arguments, &wallets.admin.pubkey())?)];
-        // One node has no forks, and confirms nothing in its first 32 slots.
+        // One node has no forks. A new one takes no transaction before its 32nd slot, whatever is asked of it.
         let connection = Arc::new(Connection::with_commitment(validator::RPC, CommitmentConfig::processed()));
         validator::wait(&connection, &mut children[0].1, &arguments.dir).await?;
 

@@ -35,20 +35,19 @@ pub struct Wallets {
     pub maker: Keypair,
     pub keeper: Keypair,
     pub publisher: Keypair,
-    /// Of whoever tries the network from a shell; empty until the faucet is asked.
-    pub user: Keypair,
 }
 
 impl Wallets {
     pub fn open(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let key = |name: &str| keypair_at(&dir.join(format!("{name}.json")));
+        // Of whoever tries the network from a shell; empty until the faucet is asked.
+        key("user")?;
         Ok(Self {
             admin: key("admin")?,
             maker: key("maker")?,
             keeper: key("keeper")?,
             publisher: key("publisher")?,
-            user: key("user")?,
             dir: std::path::absolute(dir)?,
         })
     }

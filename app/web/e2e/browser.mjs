@@ -9,5 +9,6 @@ export const BROWSER = {
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    ...(process.env["CHROMIUM_ARGS"]?.split(" ") ?? []),
   ],
 };

@@ -24,9 +24,13 @@ export async function open(page: Page, name: (typeof PAGES)[number]): Promise<vo
 export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(SHOTS, { recursive: true });
   for (const width of [1440, 390]) {
-    await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-    await page.waitForTimeout(600);
-    await page.screenshot({ path: resolve(SHOTS, `${name}-${width}.png`), fullPage: true });
+    await page.setViewportSize({ width, height: 900 });
+    await page.waitForTimeout(400);
+    // As tall as the page, so that what sticks to an edge is at the edge.
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width, height: Math.max(900, height) });
+    await page.waitForTimeout(400);
+    await page.screenshot({ path: resolve(SHOTS, `${name}-${width}.png`) });
     const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(excess, `${name} at ${width} px is too wide`).toBeLessThanOrEqual(0);
   }
@@ -49,12 +53,9 @@ export async function accessible(page: Page, name: string): Promise<void> {
   expect(told, `serious violations on ${name}`).toEqual([]);
 }
 
-/** Waits for a transaction that the page reports; fails with what the page says when it failed. */
-export async function done(page: Page, title: RegExp): Promise<void> {
-  const entry = page
-    .locator(".activity")
-    .filter({ has: page.locator("header", { hasText: title }) })
-    .last();
+/** Waits for a transaction whose title begins so; fails with what the page says when it failed. */
+export async function done(page: Page, title: string): Promise<void> {
+  const entry = page.locator(`.activity[data-title^="${title}"]`).last();
   await expect(entry).toHaveAttribute("data-phase", /done|failed/, { timeout: 60_000 });
   if ((await entry.getAttribute("data-phase")) === "failed") throw new Error(await entry.innerText());
   await entry.getByRole("button", { name: /^Dismiss/ }).click();

@@ -16,6 +16,7 @@ export default defineConfig({
     colorScheme: "dark",
     launchOptions: BROWSER,
     trace: "retain-on-failure",
+    actionTimeout: 30_000,
   },
   webServer: {
     command: "npx vite preview --port 4173",

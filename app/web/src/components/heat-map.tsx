@@ -27,10 +27,13 @@ export function HeatMap({ report, slot }: { report: AccountReport; slot: SlotRep
       <button
         style={value === 0n ? undefined : { background: `rgb(var(${tone}) / ${(0.12 + 0.78 * Math.sqrt(strength)).toFixed(3)})` }}
         aria-pressed={cell.index === shown}
-        aria-label={`${cell.name}: ${dollars(value)}${isWorst ? ", the worst" : ""}`}
         title={`${cell.name}: ${dollars(value)}`}
         onClick={() => setChosen(known => (known === cell.index ? undefined : cell.index))}
       >
+        <span className="visually-hidden">
+          {cell.name}
+          {isWorst ? ", the worst" : ""}:{" "}
+        </span>
         {label}
         {shortDollars(value)}
       </button>

@@ -23,21 +23,24 @@ export function legSize(world: World, leg: DraftLeg): string {
 
 const MOST_LEGS = 8;
 
+/** What the form begins with. */
+export type Preset = { underlying: Address; instrument: Instrument };
+
 export function LegEditor({
   legs,
   onChange,
-  action = "Add leg",
+  preset,
 }: {
   legs: readonly DraftLeg[];
   onChange: (legs: DraftLeg[]) => void;
-  action?: string;
+  preset?: Preset;
 }) {
   const world = useWorld();
   const now = nowOf(world);
-  const [key, setKey] = useState<Address>();
-  const [kind, setKind] = useState<InstrumentKind>(InstrumentKind.Perp);
-  const [expiry, setExpiry] = useState<number>();
-  const [strike, setStrike] = useState<number>();
+  const [key, setKey] = useState(preset?.underlying);
+  const [kind, setKind] = useState<InstrumentKind>(preset?.instrument.kind ?? InstrumentKind.Perp);
+  const [expiry, setExpiry] = useState(preset?.instrument.expiry);
+  const [strike, setStrike] = useState(preset?.instrument.strike);
   const [side, setSide] = useState<"buy" | "sell">("buy");
   const [text, setText] = useState("");
 
@@ -182,7 +185,7 @@ export function LegEditor({
         </Field>
       </div>
       <button type="submit" disabled={!amount || !instrument || problem !== undefined}>
-        {action}
+        Add leg
       </button>
     </form>
   );

@@ -17,10 +17,11 @@ export function Status() {
         ? ["good", `slot ${world.slot}`]
         : ["warn", `polling, slot ${world.slot}`];
   return (
-    <button className="quiet" onClick={openSettings} aria-label={`Cluster ${endpoint.label}, ${text}. Settings`}>
+    <button className="quiet" onClick={openSettings}>
       <span className={`dot ${tone}`} />
       {endpoint.label}
       <span className="wide-only muted">{text}</span>
+      <span className="visually-hidden">, settings</span>
     </button>
   );
 }
@@ -30,12 +31,10 @@ export function WalletButton() {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <button
-        className={wallet ? "" : "primary"}
-        onClick={() => setOpen(true)}
-        aria-label={wallet ? `Wallet ${wallet.address}` : "Connect a wallet"}
-      >
+      <button className={wallet ? "" : "primary"} onClick={() => setOpen(true)}>
+        {wallet && <span className="visually-hidden">Wallet </span>}
         {wallet ? short(wallet.address) : "Connect"}
+        {!wallet && <span className="visually-hidden"> a wallet</span>}
       </button>
       <Dialog title={wallet ? "Wallet" : "Connect a wallet"} open={open} onClose={() => setOpen(false)}>
         {open && (wallet ? <Connected onClose={() => setOpen(false)} /> : <Choose onClose={() => setOpen(false)} />)}

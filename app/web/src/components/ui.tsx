@@ -55,7 +55,7 @@ export function Stat(props: { label: string; value: ReactNode; note?: ReactNode;
 /** A table that scrolls by itself, reachable by keyboard when it does. */
 export function Scroll({ label, children }: { label: string; children: ReactNode }) {
   return (
-    <div className="scroll" role="region" aria-label={label} tabIndex={0}>
+    <div className="scroll" role="region" aria-label={`${label}, table`} tabIndex={0}>
       {children}
     </div>
   );

@@ -1,6 +1,6 @@
 /** Parameters in words: the unit of each is in its name, as in the program. */
 import type { Change } from "@margrave/client";
-import { formatAmount } from "@margrave/client";
+import { formatAmount, NO_ADDRESS } from "@margrave/client";
 import { dollars, duration, grouped, ppm, short } from "./format";
 import { bankOf, symbolOf, tokenOf, underlyingOf, type World } from "./market";
 
@@ -51,7 +51,13 @@ export function valueText(name: string, value: unknown, decimals: number | undef
     return grouped(integer.toString());
   }
   if (value instanceof Uint8Array) return Array.from(value, byte => byte.toString(16).padStart(2, "0")).join("");
-  if (Array.isArray(value)) return value.map(String).map(short).join(", ");
+  if (Array.isArray(value))
+    return value
+      .filter(each => each !== NO_ADDRESS)
+      .map(String)
+      .map(short)
+      .join(", ");
+  if (value === NO_ADDRESS) return "none";
   return String(value);
 }
 

@@ -8,8 +8,9 @@ import {
 } from "@margrave/client";
 import type { Address } from "@solana/kit";
 import { useEffect, useRef, useState } from "react";
+import { Chain } from "../components/chain";
 import { AccountHead, WithAccount } from "../components/account";
-import { LegEditor, LegList, legName, legSize, type DraftLeg } from "../components/leg-editor";
+import { LegEditor, LegList, legName, legSize, type DraftLeg, type Preset } from "../components/leg-editor";
 import { AddressLink, Change, Chip, Empty, ErrorNotice, Notice, Panel, Scroll } from "../components/ui";
 import { refreshInstructions } from "../lib/actions";
 import { cellName } from "../lib/cells";
@@ -115,6 +116,11 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   const [asking, setAsking] = useState(false);
   const [refused, setRefused] = useState<unknown>();
   const [receipt, setReceipt] = useState<Receipt>();
+  const [preset, setPreset] = useState<Preset & { turn: number }>();
+  const choose = (underlying: Address, instrument: Preset["instrument"]) => {
+    setPreset(known => ({ underlying, instrument, turn: (known?.turn ?? 0) + 1 }));
+    scrollTo({ top: 0, behavior: "smooth" });
+  };
   const change = (next: DraftLeg[]) => (setTicket(next), setOffer(undefined), setRefused(undefined), setReceipt(undefined));
 
   const outlook = useEngine(
@@ -176,7 +182,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
         <div className="stack">
           <Panel title="Ticket" note="up to eight legs, all or nothing, from your side">
             <div className="cols two">
-              <LegEditor legs={legs} onChange={change} />
+              <LegEditor key={preset?.turn} legs={legs} onChange={change} preset={preset} />
               <div className="stack">
                 {legs.length === 0 ? (
                   <Empty title="No legs yet">
@@ -218,6 +224,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
             />
           )}
           {receipt && <ReceiptPanel receipt={receipt} />}
+          <Chain onChoose={choose} />
           <MarketStrip />
         </div>
         <OutlookPanel outlook={outlook.data} error={outlook.error} firm={offer !== undefined} hasLegs={legs.length > 0} />

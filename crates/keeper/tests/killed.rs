@@ -74,8 +74,8 @@ fn market() -> Result<(World, Vec<Trader>, Trader)> {
 /// Everything that exists, as the validator reads it.
 fn genesis(world: &World, wallets: &[Pubkey], dir: &Path) -> Result<()> {
     fs::create_dir_all(dir)?;
-    let owned = [margrave::ID, TOKEN_PROGRAM].iter().flat_map(|owner| world.svm.get_program_accounts(owner));
-    let mut all: Vec<_> = owned.collect();
+    let mut all = world.svm.get_program_accounts(&margrave::ID);
+    all.extend(world.svm.get_program_accounts(&TOKEN_PROGRAM));
     all.extend(wallets.iter().filter_map(|key| Some((*key, world.svm.get_account(key)?))));
     all.push((price_account(), world.svm.get_account(&world.price_update).context("a price")?));
     for (key, account) in all {

@@ -210,7 +210,7 @@ impl Default for Loop {
             resync_secs: 60,
             poll_secs: 2,
             revalue_secs: 60,
-            max_in_flight: 8,
+            max_in_flight: 32,
             backoff_ms: 1_000,
             backoff_most_ms: 60_000,
             max_slot_lag: 50,

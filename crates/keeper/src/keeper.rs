@@ -45,6 +45,8 @@ pub struct Keeper<C> {
     present: Present,
     /// The last slot of which changes are known.
     heard: u64,
+    /// Whether there was more to begin than room.
+    left_over: bool,
     read_everything_at: Duration,
     status: Arc<Status>,
 }
@@ -108,6 +110,7 @@ impl<C: Chain + 'static> Keeper<C> {
             backlog: VecDeque::new(),
             present: Present { now: 0, slot: 0, restart_slot: 0 },
             heard: 0,
+            left_over: false,
             read_everything_at,
             status,
         })
@@ -167,6 +170,11 @@ impl<C: Chain + 'static> Keeper<C> {
     pub async fn drain(&mut self) {
         self.backlog.clear();
         while self.next_ended().await {}
+    }
+
+    /// Whether the last look left something for want of room, and there is room again.
+    pub fn has_room(&self) -> bool {
+        self.left_over && self.actor.room(&self.config.loop_) * 2 >= self.config.loop_.max_in_flight
     }
 
     /// Whether nothing is under way.
@@ -314,6 +322,7 @@ impl<C: Chain + 'static> Keeper<C> {
             }
         }
         self.backlog.extend(later);
+        self.left_over = actor.room(limits) == 0;
         begun
     }
 

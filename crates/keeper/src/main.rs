@@ -145,7 +145,7 @@ async fn run(args: &Args, config: Config) -> Result<()> {
             tokio::select! {
                 () = &mut wait => break,
                 () = stop.cancelled() => break,
-                more = keeper.next_ended(), if !keeper.is_idle() => { let _ = more; }
+                _ = keeper.next_ended(), if !keeper.is_idle() => if keeper.has_room() { break },
             }
         }
     }

@@ -15,8 +15,7 @@ use anyhow::{Context, Result, ensure};
 use base64::prelude::*;
 use common::config;
 use margrave_client::{
-    Instruction, Pubkey,
-    pyth,
+    Instruction, Pubkey, pyth,
     rpc::{Connection, Sending, Snapshot},
 };
 use margrave_keeper::config::{Address, Config};
@@ -74,8 +73,8 @@ fn market() -> Result<(World, Vec<Trader>, Trader)> {
 /// Everything that exists, as the validator reads it.
 fn genesis(world: &World, wallets: &[Pubkey], dir: &Path) -> Result<()> {
     fs::create_dir_all(dir)?;
-    let owned = [margrave::ID, TOKEN_PROGRAM].iter().flat_map(|owner| world.svm.get_program_accounts(owner));
-    let mut all: Vec<_> = owned.collect();
+    let mut all = world.svm.get_program_accounts(&margrave::ID);
+    all.extend(world.svm.get_program_accounts(&TOKEN_PROGRAM));
     all.extend(wallets.iter().filter_map(|key| Some((*key, world.svm.get_account(key)?))));
     all.push((price_account(), world.svm.get_account(&world.price_update).context("a price")?));
     for (key, account) in all {
@@ -102,7 +101,16 @@ fn post(price: i64) -> Instruction {
 async fn start_validator(world: &World, dir: &Path) -> Result<Process> {
     let programs = variable("MARGRAVE_PROGRAMS")?;
     let mut command = Command::new(variable("MARGRAVE_VALIDATOR")?);
-    command.args(["--reset", "--quiet", "--bind-address", "127.0.0.1", "--rpc-port", "18899", "--faucet-port", "19900"]);
+    command.args([
+        "--reset",
+        "--quiet",
+        "--bind-address",
+        "127.0.0.1",
+        "--rpc-port",
+        "18899",
+        "--faucet-port",
+        "19900",
+    ]);
     command.args(["--dynamic-port-range", "18100-18160", "--gossip-port", "18099", "--limit-ledger-size", "50000"]);
     command.arg("--ledger").arg(dir.join("ledger")).arg("--account-dir").arg(dir.join("accounts"));
     command.args(["--mint", &world.admin.pubkey().to_string()]);
@@ -185,7 +193,8 @@ async fn a_killed_keeper_leaves_nothing_half_done() -> Result<()> {
     let (mut world, longs, keeper) = market()?;
     genesis(&world, &[world.admin.pubkey(), keeper.key()], &dir.join("accounts"))?;
     fs::write(dir.join("wallet.json"), serde_json::to_string(&keeper.keypair.to_bytes().to_vec())?)?;
-    let mut config = Config { rpc_url: RPC.to_owned(), ws_url: None, keypair: dir.join("wallet.json"), ..config(&world) };
+    let mut config =
+        Config { rpc_url: RPC.to_owned(), ws_url: None, keypair: dir.join("wallet.json"), ..config(&world) };
     config.price[0].account = Address(price_account());
     config.listen = METRICS.parse()?;
     (config.priority.percentile, config.jobs.price_secs) = (0, 2);
@@ -211,7 +220,11 @@ async fn a_killed_keeper_leaves_nothing_half_done() -> Result<()> {
     }
     let before = require_books(&mut world, &connection).await?;
     let taken = |snapshot: &Snapshot| snapshot.accounts.margin_accounts[&keeper.margin_account].positions[0].quantity;
-    println!("killed {KILLS} times: {} SOL were taken over by then, {} accounts are due", taken(&before) / SOL, due(&before).len());
+    println!(
+        "killed {KILLS} times: {} SOL were taken over by then, {} accounts are due",
+        taken(&before) / SOL,
+        due(&before).len()
+    );
     ensure!(taken(&before) > 0, "nothing was done before a kill");
 
     // Whatever is due is done within a minute of the last kill.
@@ -228,7 +241,8 @@ async fn a_killed_keeper_leaves_nothing_half_done() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
     println!("all due work was done {:.1} s after the last start", started.elapsed().as_secs_f64());
-    let held: i64 = longs.iter().map(|long| after.accounts.margin_accounts[&long.margin_account].positions[0].quantity).sum();
+    let held: i64 =
+        longs.iter().map(|long| after.accounts.margin_accounts[&long.margin_account].positions[0].quantity).sum();
     assert_eq!(held + taken(&after), (0..LONGS).map(|index| (200 + 7 * index) * SOL).sum::<i64>(), "I-02");
 
     tokio::time::sleep(Duration::from_secs(3)).await;

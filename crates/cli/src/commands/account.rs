@@ -3,7 +3,7 @@ use crate::{
     usage,
     view::account::{AccountList, AccountView},
 };
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use margrave::state::Mode;
 use margrave_client::{Pubkey, instruction, pda};
 use solana_keypair::Signer;
@@ -64,6 +64,9 @@ pub async fn run(chain: &Chain, command: Command) -> Result<()> {
                 (None, None) => 0,
             };
             let address = pda::margin_account(&group, &owner, number);
+            let rpc = chain.connection.rpc();
+            let found = rpc.get_account_with_commitment(&address, rpc.commitment()).await?.value;
+            ensure!(found.is_none(), "margin account {number}, {address}, is open already: open another number");
             let open = instruction::open_margin_account(owner, owner, group, number);
             chain.print(&chain.send(&format!("open margin account {number}, {address}"), vec![open], &[]).await?)
         }

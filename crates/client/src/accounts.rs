@@ -7,6 +7,7 @@ use margrave::{
     liquidation::*,
     oracle::Action,
     portfolio::*,
+    slice::{part_of, part_of_position},
     state::*,
 };
 use margrave_risk::{Ratio, Usd, Valuation, quote_slice};
@@ -207,12 +208,41 @@ impl Accounts {
         let equity = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?;
         let whole = equity.mul_up(price);
         let share = quote_slice(&before, whole).min(max_share);
-        Ok(Some(Slice {
-            share,
-            price_paid: whole.mul_up(share).micros(),
-            equity: equity.mul_down(share).micros(),
-            before,
-        }))
+        let price_paid = whole.mul_up(share).micros();
+        let after = self.without(&account, share, price_paid, now)?;
+        Ok(Some(Slice { share, price_paid, equity: equity.mul_down(share).micros(), before, after }))
+    }
+
+    /// What is left of an account after a part of it was sold; banks round each balance by an atom that is not seen here.
+    fn without(&self, account: &MarginAccount, share: Ratio, paid: i64, now: i64) -> Result<Valuation> {
+        let mut account = Box::new(*account);
+        for at in 0..account.positions.len() {
+            let slot = account.positions[at];
+            if slot.is_empty() {
+                break;
+            }
+            let key = account.risk[usize::from(slot.risk_slot)].underlying;
+            let underlying = self.underlying(&key)?;
+            let (quantity, quote) = part_of_position(&slot, share, &underlying)?;
+            if slot.kind()? == InstrumentKind::Perp {
+                account.change_perp_at(at, &underlying, -quantity, -quote)?;
+            } else {
+                account.positions[at].change(-quantity, -quote)?;
+            }
+        }
+        for slot in &mut account.risk {
+            slot.add_claim(-part_of(slot.claim, share))?;
+        }
+        let quote_bank = self.group_of(&account)?.quote_bank;
+        for slot in account.collateral.iter_mut().filter(|slot| !slot.is_empty()) {
+            slot.shares -= part_of(slot.shares, share);
+        }
+        let mut bank = *self.bank(&quote_bank)?;
+        let shares = bank.credit(account.shares_in(&quote_bank), paid.unsigned_abs())?;
+        account.set_shares(quote_bank, Pubkey::default(), shares)?;
+        account.count_change()?;
+        account.compact()?;
+        self.arranged(&account, Action::Reduce, now)?.valuation()
     }
 
     /// The same of the perp alone.
@@ -242,7 +272,7 @@ pub struct CollateralQuote {
     pub after: Valuation,
 }
 
-/// A part of a whole account, as the chain would sell it but for whole lots.
+/// A part of a whole account, as the chain would sell it.
 #[derive(Clone, Debug)]
 pub struct Slice {
     pub share: Ratio,
@@ -250,6 +280,7 @@ pub struct Slice {
     pub price_paid: i64,
     pub equity: i64,
     pub before: Valuation,
+    pub after: Valuation,
 }
 
 /// The cache with interest of two banks up to date.

@@ -389,6 +389,10 @@ impl Case<'_> {
             return Ok(());
         }
         let Some(slice) = self.accounts.slice(&self.account.0, Ratio::ONE, self.now)? else { return Ok(()) };
+        // Positions go in whole lots, and of a small hedge that may be too little.
+        if slice.after.maintenance_health() < slice.before.maintenance_health() + dollars(LEAST_RELIEF) {
+            return Ok(());
+        }
         let gone = slice.before.liquidation_end - slice.before.equity;
         into.push(Candidate {
             way: Way::Slice { max_share: slice.share.bits() },

@@ -14,11 +14,23 @@ pub struct Sale<'a, 'b, 'info> {
     pub now: i64,
 }
 
+/// The part of an amount, toward zero.
+pub fn part_of(amount: i64, share: Ratio) -> i64 {
+    let part = (i128::from(amount) * i128::from(share.bits())) / i128::from(Ratio::ONE.bits());
+    i64::try_from(part).unwrap_or(amount)
+}
+
+/// The part of a position in whole lots, and the part of what it has paid or received: profit and loss go along.
+pub fn part_of_position(slot: &PositionSlot, share: Ratio, underlying: &Underlying) -> Result<(i64, i64)> {
+    let lot = i64::try_from(underlying.market.lot.max(1)).map_err(|_| MargraveError::ValueOutOfRange)?;
+    let quantity = if share == Ratio::ONE { slot.quantity } else { part_of(slot.quantity, share) / lot * lot };
+    let quote = i128::from(slot.quote) * i128::from(quantity) / i128::from(slot.quantity);
+    Ok((quantity, i64::try_from(quote).map_err(|_| MargraveError::ValueOutOfRange)?))
+}
+
 impl Sale<'_, '_, '_> {
-    /// The part of an amount, toward zero.
     fn part(&self, amount: i64) -> i64 {
-        let part = (i128::from(amount) * i128::from(self.share.bits())) / i128::from(Ratio::ONE.bits());
-        i64::try_from(part).unwrap_or(amount)
+        part_of(amount, self.share)
     }
 
     /// Moves the part of every position in whole lots, with the part of what it has paid or received.
@@ -49,14 +61,10 @@ impl Sale<'_, '_, '_> {
             underlying.expiries[usize::from(slot.expiry)].series
         };
         let instrument = Instrument { kind: slot.kind()?, expiry: slot.expiry, strike: slot.strike, series };
-        let lot = i64::try_from(underlying.market.lot.max(1)).map_err(|_| MargraveError::ValueOutOfRange)?;
-        let quantity = if self.share == Ratio::ONE { slot.quantity } else { self.part(slot.quantity) / lot * lot };
+        let (quantity, quote) = part_of_position(&slot, self.share, underlying)?;
         if quantity == 0 {
             return Ok((0, instrument));
         }
-        // At what it was opened for: profit and loss go along.
-        let quote = i128::from(slot.quote) * i128::from(quantity) / i128::from(slot.quantity);
-        let quote = i64::try_from(quote).map_err(|_| MargraveError::ValueOutOfRange)?;
         let there = self.to.open_position(key, &instrument, underlying.perp.funding_index)?;
         let (given, taken) = if instrument.kind == InstrumentKind::Perp {
             let given = self.from.change_perp_at(at, underlying, -quantity, -quote)?;

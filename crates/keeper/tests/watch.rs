@@ -134,3 +134,74 @@ fn in_a_wild_market_nobody_is_missed() {
         assert!(needy > 0, "seed {seed}: nobody ever needed anything");
     }
 }
+
+/// No price moves: one other thing changes, and those it makes needy are found at the next look.
+#[test]
+fn each_change_alone_is_noticed() {
+    type Change = fn(&mut Books);
+    fn on_sheets(books: &mut Books, change: fn(&mut margrave::state::Underlying)) {
+        for key in books.underlyings.clone() {
+            change(books.book.accounts.underlyings.get_mut(&key).unwrap());
+        }
+    }
+    let changes: [(&str, Change); 9] = [
+        ("surface", |books| on_sheets(books, |sheet| sheet.strikes.iter_mut().for_each(|it| it.vol *= 2))),
+        ("funding", |books| {
+            on_sheets(books, |sheet| {
+                let index = i128::from_le_bytes(sheet.perp.funding_index);
+                sheet.perp.funding_index = (index + (i128::from(sheet.oracle.price) << 48) / 50).to_le_bytes();
+            });
+        }),
+        ("charge", |books| on_sheets(books, |sheet| sheet.risk.net_charge_ppm = 60_000)),
+        ("range", |books| {
+            on_sheets(books, |sheet| {
+                let range = margrave_risk::Ratio::from_bits(sheet.range.range * 6 / 5).unwrap();
+                sheet.set_range(range).unwrap();
+            });
+        }),
+        ("group", |books| {
+            let group = books.group;
+            books.book.accounts.groups.get_mut(&group).unwrap().terms.maintenance_scan_ppm = 1_000_000;
+        }),
+        ("deposits", |books| {
+            for key in [books.usdc, books.sol_bank] {
+                let bank = books.book.accounts.banks.get_mut(&key).unwrap();
+                let index = u128::from_le_bytes(bank.deposit_index);
+                bank.deposit_index = (index - index / 5).to_le_bytes();
+            }
+        }),
+        ("haircut", |books| {
+            let key = books.sol_bank;
+            books.book.accounts.banks.get_mut(&key).unwrap().terms.haircut_maintenance_ppm = 400_000;
+        }),
+        ("time", |books| {
+            // A year of interest at 100 %, and nobody has looked since.
+            for key in [books.usdc, books.sol_bank] {
+                books.book.accounts.banks.get_mut(&key).unwrap().borrow_rate = 1 << 30;
+            }
+            books.now += 40 * 86_400;
+        }),
+        ("positions", |books| {
+            let keys: Vec<Pubkey> = books.book.accounts.margin_accounts.keys().copied().collect();
+            for key in keys {
+                let mut account = books.book.accounts.margin_accounts[&key];
+                account.positions.iter_mut().for_each(|position| position.quantity *= 2);
+                books.put(key, &account);
+            }
+        }),
+    ];
+    for (name, change) in changes {
+        let mut books = Books::open(3);
+        books.fill(300, 12_000..40_000);
+        let mut watch = Watch::new(60);
+        let group = books.group;
+        let found = watch.look(&mut books.book, &group, books.now).unwrap();
+        assert!(found.due.is_empty() && found.close < 150, "{name}: {} are close", found.close);
+        change(&mut books);
+        let expected = everybody(&books);
+        assert!(expected.len() > 3, "{name} makes {} needy: too little to tell", expected.len());
+        let found = watch.look(&mut books.book, &group, books.now).unwrap();
+        let due: BTreeSet<Pubkey> = found.due.iter().map(|(_, key)| *key).collect();
+        assert_eq!(due, expected, "{name}");
+    }
+}

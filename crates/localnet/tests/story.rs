@@ -83,7 +83,7 @@ async fn a_wallet_trades_is_liquidated_by_the_keeper_and_withdraws() -> Result<(
     let back = user.tokens().await?;
     assert!(back > 95_000 * DOLLAR && back < 100_000 * DOLLAR, "the loss is the user's own: {back}");
     assert!(user.account().await?.collateral.iter().all(|slot| slot.shares == 0));
-    Ok(())
+    network.require_solvent()
 }
 
 /// The whole network as users start it.
@@ -120,6 +120,21 @@ impl Network {
         let value: Value = answer.json().await?;
         ensure!(ok, "{path}: {value}");
         Ok(value)
+    }
+
+    /// The books add up, recomputed from all accounts by the command that operators use.
+    fn require_solvent(&self) -> Result<()> {
+        let keeper = std::env::var("MARGRAVE_KEEPER")?;
+        let cli = std::path::Path::new(&keeper).with_file_name("margrave");
+        let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/localnet-story/config.yml");
+        let answer = Command::new(cli).args(["-C", config, "solvency"]).output()?;
+        ensure!(
+            answer.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&answer.stdout),
+            String::from_utf8_lossy(&answer.stderr)
+        );
+        Ok(())
     }
 
     async fn shock(&self, symbol: &str, change_ppm: i64) -> Result<()> {

@@ -154,8 +154,13 @@ impl Ending {
 pub struct Ended {
     pub task: Task,
     pub ending: Ending,
-    /// A slot, and what was read at it.
-    pub seen: Option<(u64, Vec<(Pubkey, Option<Fetched>)>)>,
+    pub seen: Option<Seen>,
+}
+
+/// Some accounts as they were at a slot; `None` for those that did not exist.
+pub struct Seen {
+    pub slot: u64,
+    pub accounts: Vec<(Pubkey, Option<Fetched>)>,
 }
 
 /// Tasks under way, and what is left alone.
@@ -263,7 +268,7 @@ async fn perform<C: Chain>(chain: Rc<C>, task: Task, gate: Gate, dry_run: bool) 
         if let Ok(read) = chain.read(&keys).await
             && read.slot >= least_slot
         {
-            seen = Some((read.slot, keys.into_iter().zip(read.accounts).collect()));
+            seen = Some(Seen { slot: read.slot, accounts: keys.into_iter().zip(read.accounts).collect() });
             break;
         }
         chain.pause(READ_PAUSE).await;

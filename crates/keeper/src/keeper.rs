@@ -4,7 +4,7 @@
 //! is simulated on the state as it is, and the program takes each only once.
 
 use crate::{
-    act::{Actor, Ended, Ending, Gate, Job, Task},
+    act::{Actor, Ended, Ending, Gate, Job, Seen, Task},
     book::Book,
     chain::Chain,
     config::Config,
@@ -144,8 +144,9 @@ impl<C: Chain + 'static> Keeper<C> {
         metrics::count("margrave_keeper_valuations_total", found.valued);
         metrics::set("margrave_keeper_liquidatable", found.liquidatable);
         metrics::set("margrave_keeper_watched_closely", found.close);
+        metrics::set("margrave_keeper_unknown", found.unknown.len());
         for (account, reason) in &found.unknown {
-            tracing::warn!(account = %account, reason, "cannot be valued");
+            tracing::debug!(account = %account, reason, "cannot be valued");
         }
         let begun = self.begin(&found.due);
         self.report();
@@ -201,7 +202,7 @@ impl<C: Chain + 'static> Keeper<C> {
                 });
             }
         }
-        if let Some((slot, accounts)) = ended.seen {
+        if let Some(Seen { slot, accounts }) = ended.seen {
             self.book.refetched(slot, accounts);
         }
     }

@@ -33,6 +33,10 @@ fn describe() {
     describe_gauge!("margrave_keeper_accounts", "Margin accounts that are watched");
     describe_gauge!("margrave_keeper_liquidatable", "Margin accounts that may be liquidated now");
     describe_gauge!("margrave_keeper_watched_closely", "Margin accounts that are valued at every look");
+    describe_gauge!(
+        "margrave_keeper_unknown",
+        "Margin accounts that cannot be valued: the log says why at level debug"
+    );
     describe_gauge!("margrave_keeper_in_flight", "Transactions under way");
     describe_gauge!("margrave_keeper_backlog", "Tasks that wait for a place");
     describe_gauge!("margrave_keeper_slot_lag", "Slots that the accounts are behind the node");

@@ -37,7 +37,14 @@ pub enum Request {
     /// The next step that `liquidator` would take on an account, as a keeper decides it: a [`StepPlan`], if any.
     Plan { key: Pubkey, liquidator: Pubkey, now: i64 },
     /// The answer to `question`, another request, as if the account had traded at unix time `now`, and then the market had moved.
-    Suppose { key: Pubkey, now: i64, legs: Vec<(Pubkey, Leg)>, balances: Vec<(Pubkey, i64)>, moves: Vec<Move>, question: Vec<u8> },
+    Suppose {
+        key: Pubkey,
+        now: i64,
+        legs: Vec<(Pubkey, Leg)>,
+        balances: Vec<(Pubkey, i64)>,
+        moves: Vec<Move>,
+        question: Vec<u8>,
+    },
 }
 
 /// A refusal: the program's error number, or zero for what is not the program's, and its sentence.

@@ -127,11 +127,10 @@ fn report(accounts: &Accounts, account: &MarginAccount, position: &PositionSlot,
     })
 }
 
-/// Copies of the accounts in which `key` has traded, and the market has moved since. A premium goes into or out of the balance of the quote
-/// token, whole shares of it.
+/// Copies of `key` and of what values it, in which it has traded and the market has moved since. A premium goes into or out of the
+/// balance of the quote token, whole shares of it.
 pub fn supposed(accounts: &Accounts, key: &Pubkey, change: &Hypothesis, moves: &[Move], now: i64) -> Result<Accounts> {
-    let mut supposed = accounts.clone();
-    let account = supposed.margin_accounts.get_mut(key).ok_or_else(|| error!(MargraveError::WrongAccountType))?;
+    let mut account = *accounts.margin_account(key)?;
     let group = accounts.groups.get(&account.group).ok_or_else(|| error!(MargraveError::GroupMismatch))?;
     let mut premium = 0i64;
     for (key, leg) in &change.legs {
@@ -153,6 +152,13 @@ pub fn supposed(accounts: &Accounts, key: &Pubkey, change: &Hypothesis, moves: &
         account.set_shares(*key, bank.underlying, shares)?;
     }
     account.compact()?;
+    // Nobody else's account is asked about, and there may be many.
+    let mut supposed = Accounts {
+        groups: accounts.groups.clone(),
+        banks: accounts.banks.clone(),
+        underlyings: accounts.underlyings.clone(),
+        margin_accounts: [(*key, account)].into(),
+    };
     let options = group.options.terms()?;
     for each in moves {
         let sheet = supposed.underlyings.get_mut(&each.underlying);

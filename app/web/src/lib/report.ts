@@ -43,8 +43,19 @@ export type AccountReport = {
 /** A risk slot that no account has. */
 const NO_SLOT = 255;
 
-/** Asks for all of it, as things are or as is supposed. `supposed` may change the account: then it is valued as it would be. */
-export async function reportOf(
+/** The account as it would be held; what is stored shows it where a stale price refuses a valuation. */
+async function heldBy(
+  engine: EngineClient,
+  account: Stored<MarginAccount>,
+  now: bigint,
+  supposed?: Supposition,
+): Promise<MarginAccount> {
+  const valued = async () => engine.revalue(account.address, now, supposed);
+  return valued().catch(() => account.data);
+}
+
+/** Margin numbers and scenarios, without positions one by one. */
+export async function scenariosOf(
   engine: EngineClient,
   world: World,
   account: Stored<MarginAccount>,
@@ -52,27 +63,48 @@ export async function reportOf(
   supposed?: Supposition,
 ): Promise<AccountReport> {
   const key = account.address;
-  // Refused when a price is stale: what is stored then shows what is held.
-  const valued = async () => engine.revalue(key, now, supposed);
-  const held = await valued().catch(() => account.data);
-  const used = held.risk.flatMap((slot, index) => (slot.used ? [{ index, sheet: underlyingOf(world, slot.underlying) }] : []));
-  const [whole, reports, ...explanations] = await Promise.all([
-    engine.explain(key, NO_SLOT, now, supposed),
-    engine.positions(key, now, supposed),
+  const valuing = heldBy(engine, account, now, supposed);
+  const explaining = engine.explain(key, NO_SLOT, now, supposed);
+  // A trade may open a risk slot: then what is held is needed first. Otherwise all is asked at once.
+  const known = supposed?.legs?.length ? await valuing : account.data;
+  const used = known.risk.flatMap((slot, index) => (slot.used ? [{ index, sheet: underlyingOf(world, slot.underlying) }] : []));
+  const [whole, held, ...explanations] = await Promise.all([
+    explaining,
+    valuing,
     ...used.map(({ index }) => engine.explain(key, index, now, supposed)),
   ]);
   const slots = used.flatMap(({ index, sheet }, place) =>
     sheet ? [{ slot: index, underlying: sheet, explanation: explanations[place]!, worstCell: held.risk[index]!.worstCell }] : [],
   );
+  return { key, whole, slots, positions: [] };
+}
+
+/** Positions one by one: dearer than everything else together. */
+export async function positionsOf(
+  engine: EngineClient,
+  world: World,
+  account: Stored<MarginAccount>,
+  now: bigint,
+  supposed?: Supposition,
+): Promise<HeldPosition[]> {
+  const [held, reports] = await Promise.all([
+    heldBy(engine, account, now, supposed),
+    engine.positions(account.address, now, supposed),
+  ]);
   const open = held.positions.filter(position => positionKind(position) !== undefined);
-  const positions = open.flatMap((slot, index) => {
+  return open.flatMap((slot, index) => {
     const underlying = underlyingOf(world, held.risk[slot.riskSlot]!.underlying);
     const instrument = underlying && instrumentOf(underlying.data, slot);
     const report = reports[index];
     if (!underlying || !instrument || !report) return [];
     return [{ slot, instrument, underlying, name: instrumentName(underlying.data, instrument), report }];
   });
-  return { key, whole, slots, positions };
+}
+
+/** All of it, as things are or as is supposed. */
+export async function reportOf(...asked: Parameters<typeof scenariosOf>): Promise<AccountReport> {
+  const [report, positions] = await Promise.all([scenariosOf(...asked), positionsOf(...asked)]);
+  return { ...report, positions };
 }
 
 /** A balance of an account. */

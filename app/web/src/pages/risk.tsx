@@ -10,7 +10,7 @@ import { healthCurve, sentenceOf } from "../lib/desk";
 import { percentOf } from "../lib/cells";
 import { dollars, price } from "../lib/format";
 import { symbolOf, underlyingOf, type Stored, type World } from "../lib/market";
-import { reportOf, type AccountReport } from "../lib/report";
+import { positionsOf, scenariosOf, type AccountReport } from "../lib/report";
 import { useEngine, useWorld } from "../lib/state";
 
 const HealthChart = lazy(() => import("../components/health-chart"));
@@ -69,18 +69,28 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   const [what, setWhat] = useState<WhatIf>(NOTHING);
   const deferred = useDeferredValue(what);
   const supposes = !isNothing(deferred);
-  const base = useEngine(["report", account.address], (engine, world, now) => reportOf(engine, world, account, now));
+  const base = useEngine(["scenarios", account.address], (engine, world, now) => scenariosOf(engine, world, account, now));
+  const later = BigInt(deferred.days) * DAY;
   const supposed = useEngine(
     ["supposed", account.address, deferred],
     supposes
-      ? async (engine, world, now) => {
-          const supposition = await suppositionOf(engine, world, account, deferred, now);
-          return reportOf(engine, world, account, now + BigInt(deferred.days) * DAY, supposition);
-        }
+      ? async (engine, world, now) =>
+          scenariosOf(engine, world, account, now + later, await suppositionOf(engine, world, account, deferred, now))
       : undefined,
   );
+  // Asked after the scenarios, which do not wait for them.
+  const positions = useEngine(["parts", account.address, deferred], async (engine, world, now) =>
+    positionsOf(
+      engine,
+      world,
+      account,
+      now + (supposes ? later : 0n),
+      supposes ? await suppositionOf(engine, world, account, deferred, now) : undefined,
+    ),
+  );
   useUpdateMeasure(base.data);
-  const shown = supposes ? (supposed.data ?? base.data) : base.data;
+  const scenarios = supposes ? (supposed.data ?? base.data) : base.data;
+  const shown = scenarios && { ...scenarios, positions: positions.data ?? [] };
   return (
     <>
       <AccountHead title="Risk" end={supposes && <Chip tone="warn">Supposed, not real</Chip>} />
@@ -162,6 +172,8 @@ function HealthOverPrice({ account, report, what }: { account: Stored<MarginAcco
     ["curve", account.address, sheet?.address, what],
     sheet && today
       ? async (engine, fresh, now) => {
+          // Many questions: those of the heat map go first.
+          await new Promise(resolve => setTimeout(resolve, 40));
           const around = isNothing(what) ? { now } : await suppositionOf(engine, fresh, account, what, now);
           return healthCurve(engine, account.address, { underlying: sheet.address, price: today }, now, around);
         }

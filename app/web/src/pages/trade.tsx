@@ -178,56 +178,56 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   return (
     <>
       <AccountHead title="Trade" />
-      <div className="cols main-side">
-        <div className="stack">
-          <Panel title="Ticket" note="up to eight legs, all or nothing, from your side">
-            <div className="cols two">
-              <LegEditor key={preset?.turn} legs={legs} onChange={change} preset={preset} />
-              <div className="stack">
-                {legs.length === 0 ? (
-                  <Empty title="No legs yet">
-                    <p>
-                      Add one or more. What they would do to your margin appears at once, at the marks; the maker's firm price
-                      comes after you ask.
-                    </p>
-                  </Empty>
-                ) : (
-                  <>
-                    <LegList legs={legs} onChange={change} />
-                    <MaxSize account={account} legs={legs} onUse={change} />
-                    <button className="primary wide" disabled={asking || isBusy || !isOwn} onClick={() => void ask()}>
-                      {asking ? (
-                        <span className="spinner" aria-label="asking" />
-                      ) : offer ? (
-                        "Ask again"
-                      ) : (
-                        "Ask the maker for a quote"
-                      )}
-                    </button>
-                    {!isOwn && <p className="muted">This account is not the connected wallet's: only the preview works.</p>}
-                  </>
-                )}
-                {refused !== undefined && <ErrorNotice error={refused} onRetry={() => void ask()} />}
-              </div>
+      <div className="ticket-grid">
+        <Panel title="Ticket" note="up to eight legs, all or nothing, from your side">
+          <div className="cols two">
+            <LegEditor key={preset?.turn} legs={legs} onChange={change} preset={preset} />
+            <div className="stack">
+              {legs.length === 0 ? (
+                <Empty title="No legs yet">
+                  <p>
+                    Add one or more. What they would do to your margin appears at once, at the marks; the maker's firm price comes
+                    after you ask.
+                  </p>
+                </Empty>
+              ) : (
+                <>
+                  <LegList legs={legs} onChange={change} />
+                  <MaxSize account={account} legs={legs} onUse={change} />
+                  <button className="primary wide" disabled={asking || isBusy || !isOwn} onClick={() => void ask()}>
+                    {asking ? (
+                      <span className="spinner" aria-label="asking" />
+                    ) : offer ? (
+                      "Ask again"
+                    ) : (
+                      "Ask the maker for a quote"
+                    )}
+                  </button>
+                  {!isOwn && <p className="muted">This account is not the connected wallet's: only the preview works.</p>}
+                </>
+              )}
+              {refused !== undefined && <ErrorNotice error={refused} onRetry={() => void ask()} />}
             </div>
-          </Panel>
-          {offer && (
-            <Quote
-              offer={offer}
-              legs={legs}
-              account={account}
-              left={left}
-              simulation={simulation}
-              isBusy={isBusy}
-              onTrade={() => void trade()}
-              onAgain={() => void ask()}
-            />
-          )}
-          {receipt && <ReceiptPanel receipt={receipt} />}
-          <Chain onChoose={choose} />
-          <MarketStrip />
+          </div>
+        </Panel>
+        <div className="outlook">
+          <OutlookPanel outlook={outlook.data} error={outlook.error} firm={offer !== undefined} hasLegs={legs.length > 0} />
         </div>
-        <OutlookPanel outlook={outlook.data} error={outlook.error} firm={offer !== undefined} hasLegs={legs.length > 0} />
+        {offer && (
+          <Quote
+            offer={offer}
+            legs={legs}
+            account={account}
+            left={left}
+            simulation={simulation}
+            isBusy={isBusy}
+            onTrade={() => void trade()}
+            onAgain={() => void ask()}
+          />
+        )}
+        {receipt && <ReceiptPanel receipt={receipt} />}
+        <Chain onChoose={choose} />
+        <MarketStrip />
       </div>
     </>
   );

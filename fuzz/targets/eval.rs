@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use margrave_cli::eval::{Kind, line};
+use margrave_eval::{Kind, line};
 
 fuzz_target!(|data: &[u8]| {
     let [kind, text @ ..] = data else { return };

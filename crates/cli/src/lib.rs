@@ -6,7 +6,6 @@ pub mod amount;
 pub mod chain;
 pub mod commands;
 pub mod deploy;
-pub mod eval;
 pub mod market;
 pub mod quote_server;
 pub mod view;

@@ -6,7 +6,6 @@
 use anchor_lang::{AnchorSerialize, Discriminator, error::Error};
 use borsh::BorshDeserialize;
 use margrave::state::MarginAccount;
-use margrave_cli::eval;
 use margrave_client::{Accounts, Hypothesis, Instrument, Leg, Pubkey};
 use std::{cell::RefCell, mem::size_of};
 
@@ -106,9 +105,14 @@ pub fn answer(accounts: &mut Accounts, request: &[u8]) -> Result<Vec<u8>, Refusa
         }
         Request::Takeover { key, now, underlying } => written(&accounts.takeover(&key, &underlying, now)?),
         Request::Eval { kind, line } => {
-            let kinds = [eval::Kind::Price, eval::Kind::Math, eval::Kind::Svi, eval::Kind::Margin];
+            let kinds = [
+                margrave_eval::Kind::Price,
+                margrave_eval::Kind::Math,
+                margrave_eval::Kind::Svi,
+                margrave_eval::Kind::Margin,
+            ];
             let kind = kinds.get(usize::from(kind)).ok_or_else(|| std::io::Error::other("there are four kinds"))?;
-            Ok(eval::line(*kind, &line).to_string().into_bytes())
+            Ok(margrave_eval::line(*kind, &line).to_string().into_bytes())
         }
     }
 }

@@ -1,5 +1,5 @@
-use crate::eval::{self, Kind};
 use anyhow::Result;
+use margrave_eval::Kind;
 use std::{
     io::{BufWriter, Write, stdin, stdout},
     process::ExitCode,
@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         if line.trim().is_empty() {
             continue;
         }
-        let answer = eval::line(arguments.kind, &line);
+        let answer = margrave_eval::line(arguments.kind, &line);
         refused |= answer.get("error").is_some();
         writeln!(out, "{answer}")?;
     }

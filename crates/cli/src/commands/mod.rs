@@ -75,7 +75,7 @@ pub enum Command {
     /// Move a price of a local network: `margrave shock SOL -30`.
     Shock(local::Shock),
     /// Evaluate JSON lines from standard input offline, one answer per line, in the integers the chain computes in.
-    #[command(long_about = crate::eval::HELP, arg_required_else_help = true)]
+    #[command(long_about = margrave_eval::HELP, arg_required_else_help = true)]
     Eval(eval::Arguments),
     /// A completion script for a shell, on standard output.
     Completions { shell: clap_complete::Shell },

@@ -1,7 +1,7 @@
 //! Single options, elementary functions and smiles.
 
-use super::fields::Fields;
-use super::number::{self, decimal};
+use crate::fields::Fields;
+use crate::number::{self, decimal};
 use anyhow::{Context, Result, bail, ensure};
 use margrave_risk::{
     Black76, Log, OptionKind, Price, Ratio, RiskError, Smile, SmileParameters, normal_cdf, normal_pdf, sqrt_down,

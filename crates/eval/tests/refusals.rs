@@ -1,6 +1,6 @@
 //! What cannot be answered is answered with the field and the rule it broke, and never with a panic.
 
-use margrave_cli::eval::{Kind, line};
+use margrave_eval::{Kind, line};
 use serde_json::{Value, json};
 
 fn refused(kind: Kind, request: &Value, expected: &str) {

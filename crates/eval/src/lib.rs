@@ -1,5 +1,8 @@
 //! `margrave eval`: JSON lines in, JSON lines out. A line that cannot be answered is answered with the rule it broke.
 
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
 mod fields;
 mod margin;
 mod number;
@@ -9,7 +12,8 @@ use fields::Fields;
 use serde_json::{Map, Value, json};
 
 /// What a line asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Kind {
     /// Value and greeks of one option by Black's formula.
     Price,
@@ -22,7 +26,7 @@ pub enum Kind {
 }
 
 /// Every field and every default.
-pub const HELP: &str = include_str!("eval/help.txt");
+pub const HELP: &str = include_str!("help.txt");
 
 /// The answer to one line: the request's `id` with the result, or with `error`.
 pub fn line(kind: Kind, line: &str) -> Value {

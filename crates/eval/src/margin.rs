@@ -1,8 +1,8 @@
 //! A portfolio's margin. The request becomes the engine's plain data here; everything else is the engine.
 
-use super::fields::Fields;
-use super::number::{self, charge, decimal, ratio, share, usd};
-use super::pricing::{discount, smile, smile_vol};
+use crate::fields::Fields;
+use crate::number::{self, charge, decimal, ratio, share, usd};
+use crate::pricing::{discount, smile, smile_vol};
 use anyhow::{Context, Result, bail, ensure};
 use margrave_risk::{
     Black76, CELLS, Cell, CellWeights, Collateral, Dated, Decimals, Expiry, Group, Haircuts, Holdings, Levels,

@@ -1,7 +1,7 @@
 //! The engine against the reference model of `tests/reference`: golden vectors in `tests/vectors`, made by `generate.py` with mpmath
 //! and QuantLib. Floats are fine here: they only measure a difference.
 
-use margrave_cli::eval::{Kind, line};
+use margrave_eval::{Kind, line};
 use serde_json::Value;
 use std::{fs, path::Path};
 

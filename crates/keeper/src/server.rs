@@ -7,13 +7,16 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The loop is taken for dead when it has not looked for so long, milliseconds.
 const MOST_MILLIS: u64 = 60_000;
+
+/// How often samples are added up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What the loop tells of itself.
 pub struct Status {
@@ -71,6 +74,13 @@ pub async fn serve(
         false => (StatusCode::SERVICE_UNAVAILABLE, no),
     };
     let alive = Arc::clone(&status);
+    // Samples pile up until somebody asks for them, or this.
+    let (upkeep, stopped) = (prometheus.clone(), stop.clone());
+    tokio::spawn(async move {
+        while stopped.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+            upkeep.run_upkeep();
+        }
+    });
     let router = Router::new()
         .route("/metrics", get(move || async move { prometheus.render() }))
         .route("/health", get(move || async move { said(alive.is_alive(), "alive\n", "the loop stands still\n") }))

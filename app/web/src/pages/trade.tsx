@@ -443,7 +443,7 @@ function OutlookPanel({
           </dd>
           <dt>Worst scenario then</dt>
           <dd>{outlook.worst}</dd>
-          <dt>Then</dt>
+          <dt>Liquidation then</dt>
           <dd>{outlook.liquidation}</dd>
         </dl>
         {reduces && !lacks && (

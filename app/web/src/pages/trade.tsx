@@ -178,7 +178,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   return (
     <>
       <AccountHead title="Trade" />
-      <div className="ticket-grid">
+      <div className="split">
         <Panel title="Ticket" note="up to eight legs, all or nothing, from your side">
           <div className="cols two">
             <LegEditor key={preset?.turn} legs={legs} onChange={change} preset={preset} />

@@ -10,6 +10,6 @@ export default defineConfig({
     environment: "./test/environment.ts",
     include: ["test/**/*.test.{ts,tsx}"],
     setupFiles: ["test/setup.ts"],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
   },
 });

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { MessageChannel } from "node:worker_threads";
 import { serveEngine, type Port } from "@margrave/client";
 import { afterEach } from "vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 
 const wasm = readFileSync(resolve(import.meta.dirname, "../../client/wasm/margrave.wasm"));
 const bytes = () => wasm.buffer.slice(wasm.byteOffset, wasm.byteOffset + wasm.byteLength);
@@ -27,6 +27,9 @@ Object.assign(globalThis, { Worker: EngineWorker });
 HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
   this.open = true;
 };
+
+// A busy machine is no failure.
+configure({ asyncUtilTimeout: 15_000 });
 
 afterEach(() => {
   cleanup();

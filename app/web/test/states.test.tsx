@@ -45,7 +45,7 @@ function show(url: string, page = "portfolio", query = ""): void {
   );
 }
 
-const patience = { timeout: 10_000 };
+const patience = { timeout: 15_000 };
 const alert = () => screen.findByRole("alert", {}, patience);
 const endpoint = (url: string) =>
   endpointOf(readSettings(null, `?cluster=custom&rpc=${url}&ws=${url.replace("http", "ws")}&services=${url}`));
@@ -73,7 +73,7 @@ describe("the node", () => {
     const notice = await alert();
     expect(notice.textContent).toMatch(/does not answer.*What is shown is \d+ seconds old/);
     expect(screen.getByTestId("equity").textContent).toBe("$5,818.58");
-  }, 30_000);
+  });
 
   test("of another cluster, without the program", async () => {
     const { url } = await start({ accounts: new Map(), hasProgram: false });

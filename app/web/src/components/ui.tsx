@@ -53,9 +53,9 @@ export function Stat(props: { label: string; value: ReactNode; note?: ReactNode;
 }
 
 /** A table that scrolls by itself, reachable by keyboard when it does. */
-export function Scroll({ label, children }: { label: string; children: ReactNode }) {
+export function Scroll({ label, isLong = false, children }: { label: string; isLong?: boolean; children: ReactNode }) {
   return (
-    <div className="scroll" role="region" aria-label={`${label}, table`} tabIndex={0}>
+    <div className={`scroll ${isLong ? "long" : ""}`} role="region" aria-label={`${label}, table`} tabIndex={0}>
       {children}
     </div>
   );

@@ -45,6 +45,14 @@ export function theDesk(): Desk {
   return shared;
 }
 
+/** After a trap the module's memory may be in any state: the next question goes to a new engine. */
+export function abandonTrapped(error: unknown): void {
+  if (error instanceof EngineRefusal && error.number === 0 && TRAPS.test(error.message)) shared = undefined;
+}
+
+/** What browsers call traps of WebAssembly. */
+const TRAPS = /unreachable|out of bounds|out-of-bounds|call stack|indirect call/i;
+
 /** Health at one price: undefined where the engine cannot value the account. */
 export type CurvePoint = { price: bigint; numbers: Numbers | undefined };
 

@@ -13,7 +13,7 @@ import {
   useSyncExternalStore,
   type ReactNode,
 } from "react";
-import { theDesk } from "./desk";
+import { abandonTrapped, theDesk } from "./desk";
 import { failureOf, type Failure } from "./failures";
 import {
   connect,
@@ -230,7 +230,14 @@ export function useEngine<T>(
     staleTime: Infinity,
     retry: false,
     structuralSharing: false,
-    queryFn: async () => latest.current!(await theDesk().of(world!), world!, nowOf(world!)),
+    queryFn: async () => {
+      try {
+        return await latest.current!(await theDesk().of(world!), world!, nowOf(world!));
+      } catch (error) {
+        abandonTrapped(error);
+        throw error;
+      }
+    },
   });
 }
 

@@ -44,17 +44,15 @@ export default function Liquidations() {
       </div>
       <Summary lines={sorted} under={under} />
       {margins.error && <ErrorNotice error={margins.error} onRetry={() => void margins.refetch()} />}
-      <div className="cols main-side">
-        <div className="stack">
-          {lines.data || margins.isSuccess ? (
-            <Accounts lines={sorted} selected={selected} onSelect={setChosen} />
-          ) : (
-            <Loading what="accounts" />
-          )}
-          <Insurance />
-          <Feed />
-        </div>
-        <div className="stack">{selected && <Detail key={selected.account.address} line={selected} />}</div>
+      <div className="split">
+        {lines.data || margins.isSuccess ? (
+          <Accounts lines={sorted} selected={selected} onSelect={setChosen} />
+        ) : (
+          <Loading what="accounts" />
+        )}
+        <div className="outlook stack">{selected && <Detail key={selected.account.address} line={selected} />}</div>
+        <Insurance />
+        <Feed />
       </div>
     </>
   );
@@ -526,7 +524,7 @@ function Feed() {
       ) : entries.length === 0 ? (
         <Empty title="Nothing happened lately" />
       ) : (
-        <Scroll label="Events">
+        <Scroll label="Events" isLong>
           <table data-testid="feed">
             <thead>
               <tr>

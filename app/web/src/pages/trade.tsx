@@ -178,7 +178,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   return (
     <>
       <AccountHead title="Trade" />
-      <div className="ticket-grid">
+      <div className="split">
         <Panel title="Ticket" note="up to eight legs, all or nothing, from your side">
           <div className="cols two">
             <LegEditor key={preset?.turn} legs={legs} onChange={change} preset={preset} />
@@ -443,7 +443,7 @@ function OutlookPanel({
           </dd>
           <dt>Worst scenario then</dt>
           <dd>{outlook.worst}</dd>
-          <dt>Then</dt>
+          <dt>Liquidation then</dt>
           <dd>{outlook.liquidation}</dd>
         </dl>
         {reduces && !lacks && (

@@ -11,8 +11,7 @@ use anyhow::{Context, Result};
 use axum::{
     Json, Router,
     extract::State as Shared,
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware,
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -22,6 +21,7 @@ use margrave_client::{Instrument, InstrumentKind, Pubkey, rpc::Connection};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use tower_http::cors::CorsLayer;
 
 pub struct State {
     connection: Arc<Connection>,
@@ -86,24 +86,11 @@ pub async fn serve(state: State, port: u16) -> Result<()> {
         .route("/faucet", post(faucet))
         .route("/quote", post(quote))
         .route("/price", post(price))
-        .layer(middleware::map_response(open_to_pages))
-        .fallback(preflight)
+        // Pages of any origin may ask: this is a toy network, and its tokens are worth nothing.
+        .layer(CorsLayer::permissive())
         .with_state(Arc::new(state));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     Ok(axum::serve(listener, router).await?)
-}
-
-/// Pages of any origin may ask: this is a toy network, and its tokens are worth nothing.
-async fn open_to_pages(mut response: Response) -> Response {
-    let allow: [(HeaderName, &str); 3] = [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
-    ];
-    for (name, value) in allow {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 /// What was wrong with a request, in a sentence.
@@ -193,11 +180,6 @@ async fn price(Shared(state): Shared<Arc<State>>, Json(request): Json<PriceReque
     let price = state.publisher.shock(&request.symbol, request.change_ppm)?;
     // 10^-8 dollars to 10^-10, as everywhere else.
     Ok(Json(json!({ "price": (i128::from(price) * 100).to_string() })))
-}
-
-/// Browsers ask before they post.
-async fn preflight(method: axum::http::Method) -> StatusCode {
-    if method == axum::http::Method::OPTIONS { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 fn address(text: &str) -> Result<Pubkey> {

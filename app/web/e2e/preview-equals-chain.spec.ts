@@ -123,7 +123,7 @@ test("what the engine says before is what the chain says after", async () => {
   console.log(
     `${compared} trades: preview and event equal to the micro-dollar; ${moved} at a newer price, ${declined} declined; ${makers.size} accounts`,
   );
-  expect(compared).toBeGreaterThanOrEqual(Math.min(TRADES, 5));
+  expect(compared, "trades that landed at the price they were previewed at").toBeGreaterThanOrEqual(Math.ceil(TRADES / 2));
 });
 
 /** Without the account slots' order, which only matters inside. */

@@ -387,6 +387,10 @@ fn a_position_that_nobody_has_gained_by_is_closed_at_the_mark() {
         world.set_price(LOW).unwrap();
         let _ = world.nominate(&alice, &late, sol, perp);
     }
+    // Not at a mark of a minute ago.
+    world.set_time(world.now() + 60);
+    world.refuses(PriceTooOld, |world| world.deleverage(&alice, &late, sol, perp));
+    world.set_price(LOW).unwrap();
     let equity = |world: &World| world.accounts().value(&late.margin_account, world.now()).unwrap().equity;
     let before = equity(&world);
     let receipt = world.deleverage(&alice, &late, sol, perp).unwrap();

@@ -1,4 +1,6 @@
-use crate::{error::*, events::*, liquidation::Taken, losses::*, portfolio::*, state::*, trading::Sheet};
+use crate::{
+    error::*, events::*, liquidation::Taken, losses::*, oracle::Action, portfolio::*, state::*, trading::Sheet,
+};
 use anchor_lang::prelude::*;
 use margrave_risk::Quantity;
 
@@ -55,6 +57,10 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
         if instrument.kind.is_option() { option_value(&bankrupt.positions[at], key, &underlying, now)? } else { 0 };
     let deficit = claim(&bankrupt).saturating_add(mark).min(0).saturating_neg();
     let profit = account.bearable(&key, &instrument, &underlying, now)?;
+    // Whoever has gained nothing is closed at a mark of now and not at one of hours ago.
+    if profit <= 0 {
+        underlying.oracle.require_good_for(Action::Liquidate, now)?;
+    }
     let insured = {
         let bank = accounts.quote_bank.load()?;
         let room = underlying.losses.insured.room(underlying.market.insurance_cap, now);

@@ -1,4 +1,4 @@
-"""Compares a binary's `eval` with the reference on fresh random requests.
+"""Compares `margrave-eval` with the reference on fresh random requests.
 
     python compare.py price|math|svi|margin --binary PATH [--count N] [--seed S]
 
@@ -37,9 +37,9 @@ class BadAnswer(Exception):
 
 
 def ask(binary, kind, requests):
-    """Answers of `binary eval kind`, one per request and in its order."""
+    """Answers of `binary kind`, one per request and in its order."""
     lines = "".join(json.dumps(request, separators=(",", ":")) + "\n" for request in requests)
-    run = subprocess.run([binary, "eval", kind], input=lines, stdout=subprocess.PIPE, text=True, check=False)
+    run = subprocess.run([binary, kind], input=lines, stdout=subprocess.PIPE, text=True, check=False)
     if run.returncode != 0:
         raise BadAnswer(f"eval {kind} ended with {run.returncode}")
     answers = [json.loads(line) for line in run.stdout.splitlines() if line.strip()]
@@ -154,7 +154,7 @@ CHECKS = dict(price=check_price, math=check_math, svi=check_svi, margin=check_ma
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=CHECKS)
-    parser.add_argument("--binary", required=True, help="a program that answers `eval KIND`")
+    parser.add_argument("--binary", required=True, help="margrave-eval, or a program that answers as it does")
     parser.add_argument("--count", type=int)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10 ** 9), help="random if absent; printed")
     options = parser.parse_args()

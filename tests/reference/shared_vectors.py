@@ -1,4 +1,4 @@
-"""Checks outside reference values against the reference model and, with --binary PATH, against that binary's `eval`.
+"""Checks outside reference values against the reference model and, with --binary PATH, against that `margrave-eval`.
 
     python shared_vectors.py [--binary PATH] [--vectors DIR]
 

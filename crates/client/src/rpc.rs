@@ -55,8 +55,10 @@ pub const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 pub const MAX_TRANSACTION_BYTES: usize = 1_232;
 /// What a transaction of version 1 may be long, bytes.
 pub const MAX_V1_BYTES: usize = 4_096;
-/// Added to what a simulation used: prices and neighbours move before the transaction lands.
+/// Added to what a simulation used: prices and neighbours move before the transaction lands, and a short step may take a longer way when
+/// somebody else was there first.
 const HEADROOM_PERCENT: u64 = 20;
+const HEADROOM_UNITS: u64 = 30_000;
 /// A simulation counts the instructions that set the limit as well; each takes 150.
 const BUDGET_UNITS: u64 = 300;
 const POLL: Duration = Duration::from_millis(400);
@@ -374,7 +376,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::send`].
     pub async fn send_with(&self, sending: &Sending<'_>, used: u64) -> Result<Receipt, Failure> {
-        let limit = (used + BUDGET_UNITS) * (100 + HEADROOM_PERCENT) / 100;
+        let limit = (used + BUDGET_UNITS) * (100 + HEADROOM_PERCENT) / 100 + HEADROOM_UNITS;
         let limit = u32::try_from(limit).unwrap_or(MAX_COMPUTE_UNITS).min(MAX_COMPUTE_UNITS);
         let price = self.price(sending).await?;
         let (blockhash, last_height) = self.rpc.get_latest_blockhash_with_commitment(self.rpc.commitment()).await?;

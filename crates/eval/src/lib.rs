@@ -10,6 +10,7 @@ mod pricing;
 
 use fields::Fields;
 use serde_json::{Map, Value, json};
+use std::io::{self, BufRead, Write};
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,26 @@ pub enum Kind {
 
 /// Every field and every default.
 pub const HELP: &str = include_str!("help.txt");
+
+/// Answers every line of `input` on `output`; returns whether any was refused.
+///
+/// # Errors
+/// Those of reading and writing.
+pub fn run(kind: Kind, input: impl BufRead, output: impl Write) -> io::Result<bool> {
+    let mut output = io::BufWriter::new(output);
+    let mut refused = false;
+    for line in input.lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let answer = self::line(kind, &line);
+        refused |= answer.get("error").is_some();
+        writeln!(output, "{answer}")?;
+    }
+    output.flush()?;
+    Ok(refused)
+}
 
 /// The answer to one line: the request's `id` with the result, or with `error`.
 pub fn line(kind: Kind, line: &str) -> Value {

@@ -60,9 +60,6 @@ pub struct Cluster {
 
 /// Most accounts that a node answers for at once.
 const READ_CHUNK: usize = 100;
-/// Added to what a simulation used: a short step may take a longer way when somebody else was there first, and a fifth of little is
-/// little.
-const SPARE_UNITS: u64 = 30_000;
 
 impl Cluster {
     /// `websocket`: where changes are listened for; none: they are not, and what reads everything again must do.
@@ -142,7 +139,7 @@ impl Chain for Cluster {
     }
 
     async fn send(&self, instructions: &[Instruction], units: u64) -> Result<Receipt, Failure> {
-        self.connection.send_with(&self.sending(instructions), units + SPARE_UNITS).await
+        self.connection.send_with(&self.sending(instructions), units).await
     }
 
     fn wallet(&self) -> Pubkey {

@@ -1,7 +1,7 @@
 use anyhow::Result;
 use margrave_eval::Kind;
 use std::{
-    io::{BufWriter, Write, stdin, stdout},
+    io::{stdin, stdout},
     process::ExitCode,
 };
 
@@ -15,17 +15,6 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let mut out = BufWriter::new(stdout().lock());
-    let mut refused = false;
-    for line in stdin().lines() {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let answer = margrave_eval::line(arguments.kind, &line);
-        refused |= answer.get("error").is_some();
-        writeln!(out, "{answer}")?;
-    }
-    out.flush()?;
+    let refused = margrave_eval::run(arguments.kind, stdin().lock(), stdout().lock())?;
     Ok(ExitCode::from(u8::from(arguments.strict && refused)))
 }

@@ -1,4 +1,4 @@
-//! A cluster over RPC: read all accounts of a group at one slot, send transactions and know what became of them.
+//! A cluster over RPC: read all accounts of a group, send transactions and know what became of them.
 //!
 //! ```no_run
 //! # use margrave_client::{Pubkey, rpc::{Connection, Failure, Sending}};
@@ -62,6 +62,8 @@ const HEADROOM_UNITS: u64 = 30_000;
 /// A simulation counts the instructions that set the limit as well; each takes 150.
 const BUDGET_UNITS: u64 = 300;
 const POLL: Duration = Duration::from_millis(400);
+/// So many polls without an answer are two minutes, longer than a blockhash lives.
+const SILENT_POLLS: u32 = 300;
 /// How many polls pass before the same transaction is sent again.
 const RESEND_POLLS: u32 = 5;
 /// Addresses that one instruction can add to a lookup table within a transaction.
@@ -76,6 +78,10 @@ pub enum Failure {
     Failed { error: String, log: Vec<String> },
     #[error("{signature} was not confirmed before its blockhash ran out; it can no longer land: build it again")]
     Expired { signature: Signature },
+    #[error(
+        "the node has stopped answering ({error}); whether {signature} has landed is not known: look before sending it anew"
+    )]
+    Unknown { signature: Signature, error: Box<ClientError> },
     #[error(
         "the transaction is {bytes} bytes long, more than {MAX_TRANSACTION_BYTES}; use a lookup table or version 1"
     )]
@@ -411,6 +417,7 @@ impl Connection {
             max_retries: Some(0),
             ..RpcSendTransactionConfig::default()
         };
+        let mut silent = 0;
         for poll in 0_u32.. {
             if poll.is_multiple_of(RESEND_POLLS) {
                 match self.rpc.send_transaction_with_config(transaction, config).await {
@@ -422,8 +429,19 @@ impl Connection {
             }
             tokio::time::sleep(POLL).await;
             // A status that cannot be had now may be had at the next poll.
-            let statuses = self.rpc.get_signature_statuses(&[signature]).await.map(|answer| answer.value);
-            let status = statuses.ok().and_then(|statuses| statuses.into_iter().next().flatten());
+            let status = match self.rpc.get_signature_statuses(&[signature]).await {
+                Ok(answer) => {
+                    silent = 0;
+                    answer.value.into_iter().next().flatten()
+                }
+                Err(error) if silent >= SILENT_POLLS => {
+                    return Err(Failure::Unknown { signature, error: Box::new(error) });
+                }
+                Err(_) => {
+                    silent += 1;
+                    None
+                }
+            };
             if let Some(status) = status.filter(|status| status.satisfies_commitment(self.rpc.commitment())) {
                 let Some(error) = status.err else { return Ok(status.slot) };
                 let log = self.transaction(&signature).await.map(|(log, _)| log).unwrap_or_default();

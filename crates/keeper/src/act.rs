@@ -141,6 +141,7 @@ impl Ending {
                 Failure::Refused { refusal, .. } => refusal.name,
                 Failure::Failed { .. } => "failed",
                 Failure::Expired { .. } => "expired",
+                Failure::Unknown { .. } => "unknown",
                 Failure::TooLarge { .. } => "too_large",
                 Failure::NotBuilt(_) => "not_built",
                 Failure::WrongAccount { .. } => "wrong_account",

@@ -29,6 +29,7 @@ use solana_address_lookup_table_interface::{
 };
 use solana_commitment_config::CommitmentConfig;
 use solana_compute_budget_interface::ComputeBudgetInstruction;
+use solana_instruction_error::InstructionError;
 use solana_message::{AddressLookupTableAccount, Hash, VersionedMessage, v0, v1};
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::{
@@ -41,6 +42,7 @@ use solana_rpc_client_api::{
 use solana_signature::Signature;
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
     EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiTransactionEncoding,
     option_serializer::OptionSerializer,
@@ -445,7 +447,12 @@ impl Connection {
             if let Some(status) = status.filter(|status| status.satisfies_commitment(self.rpc.commitment())) {
                 let Some(error) = status.err else { return Ok(status.slot) };
                 let log = self.transaction(&signature).await.map(|(log, _)| log).unwrap_or_default();
-                return Err(Failure::of(error.to_string(), log));
+                // Without the log the number alone tells, of an instruction of ours.
+                let refusal = Refusal::in_log(&log).or_else(|| refusal_of(&error, &transaction.message));
+                return Err(match refusal {
+                    Some(refusal) => Failure::Refused { refusal, log },
+                    None => Failure::Failed { error: error.to_string(), log },
+                });
             }
             if poll % RESEND_POLLS == RESEND_POLLS - 1
                 && self.rpc.get_block_height().await.is_ok_and(|height| height > last_height)
@@ -527,6 +534,13 @@ fn event_of(instruction: &UiInstruction) -> Option<Event> {
     event_in(&bs58::decode(&compiled.data).into_vec().ok()?)
 }
 
+fn refusal_of(error: &TransactionError, message: &VersionedMessage) -> Option<Refusal> {
+    let TransactionError::InstructionError(index, InstructionError::Custom(number)) = error else { return None };
+    let instruction = message.instructions().get(usize::from(*index))?;
+    let program = message.static_account_keys().get(usize::from(instruction.program_id_index))?;
+    if *program == margrave::ID { Refusal::of(*number) } else { None }
+}
+
 /// What a node said of a transaction that it did not take.
 fn refused_before(error: ClientError) -> Failure {
     if let ErrorKind::RpcError(RpcError::RpcResponseError {
@@ -545,7 +559,17 @@ fn refused_before(error: ClientError) -> Failure {
 mod tests {
     use super::*;
     use anchor_lang::solana_program::instruction::AccountMeta;
+    use base64::prelude::*;
+    use serde_json::{Value, json};
     use solana_keypair::Keypair;
+    use solana_rpc_client::{
+        rpc_client::RpcClientConfig,
+        rpc_sender::{RpcSender, RpcTransportStats},
+    };
+    use std::sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
 
     fn instruction_with(accounts: usize) -> Instruction {
         let metas = (0..accounts).map(|_| AccountMeta::new_readonly(Pubkey::new_unique(), false)).collect();
@@ -600,5 +624,103 @@ mod tests {
         let failure = Failure::of("InstructionError".to_owned(), log);
         assert_eq!(failure.refusal().unwrap().name, "SignerIsNotOwner");
         assert!(Failure::of("InsufficientFundsForFee".to_owned(), vec![]).refusal().is_none());
+    }
+
+    /// A node that is told what to say about a transaction.
+    struct Node {
+        /// Statuses, one a question, the last for ever; `None`: no answer.
+        statuses: Vec<Option<Value>>,
+        height: u64,
+        asked: AtomicUsize,
+        sent: Arc<Mutex<Vec<String>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl RpcSender for Node {
+        async fn send(&self, request: RpcRequest, params: Value) -> Result<Value, ClientError> {
+            Ok(match request {
+                RpcRequest::SimulateTransaction => {
+                    json!({ "context": { "slot": 1 }, "value": { "err": null, "logs": [], "unitsConsumed": 5_000 } })
+                }
+                RpcRequest::GetLatestBlockhash => {
+                    let blockhash = Hash::new_unique().to_string();
+                    json!({ "context": { "slot": 1 }, "value": { "blockhash": blockhash, "lastValidBlockHeight": 100 } })
+                }
+                RpcRequest::SendTransaction => {
+                    let text = params[0].as_str().unwrap().to_owned();
+                    let bytes = BASE64_STANDARD.decode(&text).unwrap();
+                    self.sent.lock().unwrap().push(text);
+                    json!(bs58::encode(&bytes[1..65]).into_string())
+                }
+                RpcRequest::GetSignatureStatuses => {
+                    let asked = self.asked.fetch_add(1, Ordering::Relaxed).min(self.statuses.len() - 1);
+                    let Some(status) = &self.statuses[asked] else {
+                        return Err(RpcError::RpcRequestError("no answer".to_owned()).into());
+                    };
+                    json!({ "context": { "slot": 1 }, "value": [status] })
+                }
+                RpcRequest::GetBlockHeight => json!(self.height),
+                // It keeps no history.
+                RpcRequest::GetTransaction => return Err(RpcError::RpcRequestError("no answer".to_owned()).into()),
+                other => panic!("nobody asks for {other}"),
+            })
+        }
+
+        fn get_transport_stats(&self) -> RpcTransportStats {
+            RpcTransportStats::default()
+        }
+
+        fn url(&self) -> String {
+            "a node".to_owned()
+        }
+    }
+
+    /// What becomes of a transaction, and what was sent of it.
+    async fn outcome(statuses: Vec<Option<Value>>, height: u64) -> (Result<Receipt, Failure>, Vec<String>) {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let node = Node { statuses, height, asked: AtomicUsize::new(0), sent: sent.clone() };
+        let connection = Connection { rpc: RpcClient::new_sender(node, RpcClientConfig::default()) };
+        let payer = Keypair::new();
+        let outcome = connection.send(&Sending::new(&payer, vec![instruction_with(1)])).await;
+        let sent = sent.lock().unwrap().clone();
+        (outcome, sent)
+    }
+
+    fn status(error: Value) -> Option<Value> {
+        let result = if error.is_null() { json!({ "Ok": null }) } else { json!({ "Err": error }) };
+        Some(json!({
+            "slot": 9, "confirmations": null, "err": error, "status": result, "confirmationStatus": "finalized",
+        }))
+    }
+
+    /// The same bytes are sent again until the cluster knows them: they are executed once at most.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_again_is_the_same_transaction() {
+        let mut statuses = vec![Some(Value::Null); 12];
+        statuses.push(status(Value::Null));
+        let (outcome, sent) = outcome(statuses, 50).await;
+        assert_eq!(outcome.unwrap().slot, 9);
+        assert!(sent.len() == 3 && sent.iter().all(|bytes| *bytes == sent[0]), "{} times", sent.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_whose_blockhash_has_run_out_is_given_up_and_not_sent_anew() {
+        let (outcome, sent) = outcome(vec![Some(Value::Null)], 101).await;
+        assert!(matches!(outcome, Err(Failure::Expired { .. })));
+        assert!(sent.iter().all(|bytes| *bytes == sent[0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_falls_silent_leaves_the_outcome_unknown() {
+        let (outcome, _) = outcome(vec![None], 50).await;
+        assert!(matches!(outcome, Err(Failure::Unknown { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_on_chain_has_failed() {
+        let (outcome, _) = outcome(vec![status(json!({ "InstructionError": [0, { "Custom": 6300 }] }))], 50).await;
+        assert_eq!(outcome.unwrap_err().refusal().unwrap().name, "InitialMarginNotMet");
+        let (outcome, _) = self::outcome(vec![status(json!("InsufficientFundsForFee"))], 50).await;
+        assert!(matches!(outcome, Err(Failure::Failed { .. })));
     }
 }

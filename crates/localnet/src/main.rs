@@ -131,6 +131,7 @@ impl Network {
             ));
         }
         std::fs::write(arguments.dir.join("config.yml"), user_config(&wallets))?;
+        std::fs::write(arguments.dir.join("market.toml"), market_of(&arguments.config, &deployment)?)?;
         let info = services::info(&deployment, &config, &maker, table);
         std::fs::write(arguments.dir.join("info.json"), serde_json::to_vec_pretty(&info)?)?;
         let state = services::State::new(connection, wallets, deployment, maker, publisher.clone(), info);
@@ -217,6 +218,20 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Child> {
     let command =
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0).kill_on_drop(true);
     command.spawn().with_context(|| format!("{} does not start", program.display()))
+}
+
+/// The configuration with the tokens and price accounts of this network: what a deployment to any cluster starts from.
+fn market_of(config: &Path, deployment: &Deployment) -> Result<String> {
+    let mut table: toml::Table = std::fs::read_to_string(config)?.parse()?;
+    let mut fill = |list: &str, field: &str, values: Vec<Pubkey>| {
+        let items = table.get_mut(list).and_then(toml::Value::as_array_mut).into_iter().flatten();
+        for (item, value) in items.filter_map(toml::Value::as_table_mut).zip(values) {
+            item.insert(field.to_owned(), toml::Value::String(value.to_string()));
+        }
+    };
+    fill("bank", "mint", deployment.banks.iter().map(|bank| bank.mint).collect());
+    fill("underlying", "price_account", deployment.underlyings.iter().map(|listed| listed.price_account).collect());
+    Ok(table.to_string())
 }
 
 /// For command lines that read the Solana command line's configuration.

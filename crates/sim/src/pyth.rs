@@ -1,12 +1,10 @@
 //! Pyth price accounts as the receiver program writes them.
 
-use anchor_lang::{AccountSerialize, prelude::Pubkey, pubkey};
+use anchor_lang::{AccountSerialize, prelude::Pubkey};
+pub use margrave_client::pyth::RECEIVER;
 pub use pyth_solana_receiver_sdk::price_update::VerificationLevel;
 use pyth_solana_receiver_sdk::price_update::{PriceFeedMessage, PriceUpdateV2};
 use solana_account::Account;
-
-/// The Pyth receiver program.
-pub const RECEIVER: Pubkey = pubkey!("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ");
 
 /// The SOL/USD feed.
 pub const SOL_FEED: [u8; 32] = [

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The market's configuration, as migrations/localnet.toml is one.
-    config: PathBuf,
+    market: PathBuf,
     /// Tokens of the banks, in the configuration's order, where it names none.
     #[arg(long, value_name = "ADDRESS")]
     mint: Vec<Pubkey>,
@@ -46,7 +46,7 @@ impl View for Answer {
 }
 
 pub async fn run(chain: &Chain, arguments: &Arguments) -> Result<()> {
-    let config = Config::read(&arguments.config)?;
+    let config = Config::read(&arguments.market)?;
     let deployer = Deployer {
         connection: &chain.connection,
         config: &config,

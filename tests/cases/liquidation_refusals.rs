@@ -382,13 +382,16 @@ fn a_position_that_nobody_has_gained_by_is_closed_at_the_mark() {
     let (sol, perp) = (world.sol, Instrument::PERP);
     world.settle_pnl(&alice, sol, false).unwrap();
     world.flag(&alice).unwrap();
-    for _ in 0..2 {
-        world.set_time(world.now() + 120);
-        world.set_price(LOW).unwrap();
-        let _ = world.nominate(&alice, &late, sol, perp);
-    }
-    // Not at a mark of a minute ago.
-    world.set_time(world.now() + 60);
+    world.set_time(world.now() + 120);
+    world.set_price(LOW).unwrap();
+    // Good enough to realise what was lost, and not to liquidate at.
+    world.set_time(world.now() + 50);
+    world.refuses(PriceTooOld, |world| world.nominate(&alice, &late, sol, perp));
+    world.set_price(LOW).unwrap();
+    world.nominate(&alice, &late, sol, perp).unwrap();
+    world.set_time(world.now() + 30);
+    world.set_price(LOW).unwrap();
+    world.set_time(world.now() + 50);
     world.refuses(PriceTooOld, |world| world.deleverage(&alice, &late, sol, perp));
     world.set_price(LOW).unwrap();
     let equity = |world: &World| world.accounts().value(&late.margin_account, world.now()).unwrap().equity;
@@ -401,6 +404,28 @@ fn a_position_that_nobody_has_gained_by_is_closed_at_the_mark() {
     assert_eq!(concession, Some((500 * SOL_LONG, 0)));
     assert_eq!(equity(&world), before);
     assert!(world.account(&alice).positions[0].is_empty() && world.account(&late).positions[0].is_empty());
+    check_books(&world).unwrap();
+}
+
+/// Whoever has left the position he was named for keeps nobody waiting, whatever became of the price.
+#[test]
+fn a_candidate_that_has_left_makes_room_on_an_old_price() {
+    let Ruin { mut world, alice, maker, .. } = Ruin::at(LOW);
+    let [late, next] = ["late", "next"].map(|name| world.funded(name, 200_000 * DOLLAR, 0));
+    world.trade(&late, &maker, -500 * SOL_LONG, LOW).unwrap();
+    let (sol, perp) = (world.sol, Instrument::PERP);
+    world.settle_pnl(&alice, sol, false).unwrap();
+    world.flag(&alice).unwrap();
+    world.set_time(world.now() + 120);
+    world.set_price(LOW).unwrap();
+    world.nominate(&alice, &late, sol, perp).unwrap();
+    world.trade(&next, &late, -500 * SOL_LONG, LOW).unwrap();
+    // Good enough to realise what was lost, and not to liquidate at.
+    world.set_time(world.now() + 50);
+    world.deleverage(&alice, &late, sol, perp).unwrap();
+    assert_eq!(world.account(&alice).positions[0].quantity, 500 * SOL_LONG);
+    world.set_price(LOW).unwrap();
+    world.nominate(&alice, &next, sol, perp).unwrap();
     check_books(&world).unwrap();
 }
 

@@ -294,17 +294,27 @@ impl Deployer<'_> {
         for expiry in &config.expiries {
             let (now, underlying) = self.load(group, &listed.address).await?;
             let time = (now.div_euclid(DAY) + expiry.days_ahead) * DAY + HOUR_OF_EXPIRY;
-            if underlying.expiries.iter().any(|slot| slot.time == time) {
-                continue;
+            if underlying.expiries.iter().all(|slot| slot.time != time) {
+                (self.say)(&format!("listing {} expiring in {} days", config.symbol, expiry.days_ahead));
+                let surface = smile(expiry.vol_ppm, expiry.wings_ppm, expiry.skew_ppm, expiry.carry_ppm, time - now);
+                let surface = surface.context("the volatility is out of range")?;
+                let args = ListExpiryArgs { time, surface };
+                self.send(vec![instruction::list_expiry(operator, group, listed.address, args)]).await?;
             }
-            (self.say)(&format!("listing {} expiring in {} days", config.symbol, expiry.days_ahead));
-            let surface = smile(expiry.vol_ppm, expiry.wings_ppm, expiry.skew_ppm, expiry.carry_ppm, time - now);
-            let surface = surface.context("the volatility is out of range")?;
-            let args = ListExpiryArgs { time, surface };
-            self.send(vec![instruction::list_expiry(operator, group, listed.address, args)]).await?;
-            let index = self.load(group, &listed.address).await?.1.expiries.iter().position(|slot| slot.time == time);
-            let index = u8::try_from(index.context("the expiry is not there")?)?;
-            let strikes = strikes(expiry, underlying.oracle.price)?;
+            let sheet = self.load(group, &listed.address).await?.1;
+            let index = sheet.expiries.iter().position(|slot| slot.time == time).context("the expiry is not there")?;
+            let there: Vec<i64> = sheet
+                .strikes
+                .iter()
+                .filter(|strike| usize::from(strike.expiry) == index + 1)
+                .map(|strike| strike.strike_price().price().raw())
+                .collect();
+            let mut strikes = strikes(expiry, underlying.oracle.price)?;
+            // What was interrupted is completed; around another price than the first time's none is added.
+            let missing = strikes.len().saturating_sub(there.len());
+            strikes.retain(|strike| !there.contains(strike));
+            strikes.truncate(missing);
+            let index = u8::try_from(index)?;
             for chunk in strikes.chunks(8) {
                 self.send(vec![instruction::list_strikes(operator, group, listed.address, index, chunk.to_vec())])
                     .await?;

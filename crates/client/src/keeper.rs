@@ -5,7 +5,9 @@
 
 use crate::{Accounts, Instruction, instruction, instruction::Keyed};
 use anchor_lang::prelude::*;
-use margrave::{constants::*, liquidation::*, losses::*, portfolio::Directory, state::*, trading::Sheet};
+use margrave::{
+    constants::*, liquidation::*, losses::*, oracle::Action, portfolio::Directory, state::*, trading::Sheet,
+};
 use margrave_risk::{Ratio, Relief, Usd, most_relief};
 
 /// Who decides, and what for.
@@ -524,6 +526,10 @@ impl Case<'_> {
                 }
                 let copy = with_realised(other, &underlying_key, &underlying, self.now)?;
                 let profit = copy.bearable(&underlying_key, &instrument, &underlying, self.now)?;
+                // Whoever has gained nothing is closed at a fresh mark only.
+                if profit <= 0 && underlying.oracle.require_good_for(Action::Liquidate, self.now).is_err() {
+                    continue;
+                }
                 let equity = self.accounts.value_to_liquidate(holder, self.now)?.equity.micros();
                 let rank = rank_of(profit, equity);
                 if rank > lowest && best.is_none_or(|(rank_of_best, _)| rank > rank_of_best) {

@@ -57,10 +57,6 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
         if instrument.kind.is_option() { option_value(&bankrupt.positions[at], key, &underlying, now)? } else { 0 };
     let deficit = claim(&bankrupt).saturating_add(mark).min(0).saturating_neg();
     let profit = account.bearable(&key, &instrument, &underlying, now)?;
-    // Whoever has gained nothing is closed at a mark of now and not at one of hours ago.
-    if profit <= 0 {
-        underlying.oracle.require_good_for(Action::Liquidate, now)?;
-    }
     let insured = {
         let bank = accounts.quote_bank.load()?;
         let room = underlying.losses.insured.room(underlying.market.insurance_cap, now);
@@ -73,6 +69,10 @@ pub fn deleverage<'info>(ctx: Context<'info, Deleverage<'info>>, instrument: Ins
     let (wanted, offered) =
         (bankrupt.position_of(&key, &instrument)?, account.position_of(&key, &instrument).unwrap_or(0));
     let size = closable(wanted, offered);
+    // Whoever has gained nothing is closed at a mark of now and not at one of hours ago; whoever has left only makes room.
+    if size > 0 && profit <= 0 {
+        underlying.oracle.require_good_for(Action::Liquidate, now)?;
+    }
     let (mut quantity, mut price_paid, mut concession) = (0, 0, 0);
     if size > 0 {
         let share = u128::from(uncovered) * u128::from(size.unsigned_abs());

@@ -43,7 +43,15 @@ pub fn nominate_candidate<'info>(ctx: Context<'info, NominateCandidate<'info>>, 
             one.report(index, &mut underlying)?;
         }
     } // release the underlying: the valuation reads it
-    let profit = account.bearable(&key, &instrument, &*accounts.underlying.load()?, now)?;
+    let profit = {
+        let underlying = accounts.underlying.load()?;
+        let profit = account.bearable(&key, &instrument, &underlying, now)?;
+        // It could not be closed on an old price, and must not hold the queue meanwhile.
+        if profit <= 0 {
+            underlying.oracle.require_good_for(Action::Liquidate, now)?;
+        }
+        profit
+    };
     let valuation = {
         account.count_change()?;
         revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?

@@ -81,7 +81,8 @@ fn toolchain_of(table: &str) -> Option<&str> {
 
 fn report(measured: &[Measurement]) -> Result<String> {
     // Set by ./dev.
-    let toolchain = std::env::var("SBF_TOOLCHAIN").context("run ./dev cu, which names the toolchain in SBF_TOOLCHAIN")?;
+    let toolchain =
+        std::env::var("SBF_TOOLCHAIN").context("run ./dev cu, which names the toolchain in SBF_TOOLCHAIN")?;
     let mut text = String::from("# Compute units\n\n");
     writeln!(text, "Measured in LiteSVM 0.16 (Agave 4.2) by `./dev cu`; written by `./dev cu --write`.\n")?;
     writeln!(text, "- toolchain: {toolchain}\n")?;

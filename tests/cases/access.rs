@@ -264,7 +264,7 @@ fn rich() -> Rich {
     let (liquidator, opposite) = (account(&keeper.margin_account), account(&slicer.margin_account));
     let (liquidator, opposite) = ((keeper.margin_account, &liquidator), (slicer.margin_account, &opposite));
     let buy = instruction::liquidate_collateral(liquidator, owing, home.sol_bank, home.usdc_bank, 1_000 * DOLLAR);
-    let begin = instruction::begin_bracket(keeper.key(), owing, sol_bank, keeper.sol, TOKEN, 100 * SOL);
+    let begin = instruction::begin_bracket(keeper.key(), owing.0, sol_bank, keeper.sol, TOKEN, 100 * SOL);
     let end = instruction::end_bracket(keeper.key(), owing, usdc, keeper.usdc, TOKEN, 2_680 * DOLLAR);
     let mut rows = vec![
         ("create_group", instruction::create_group(admin, world.usdc_mint, terms::group_args(7, world.roles()))),

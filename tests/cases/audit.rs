@@ -358,10 +358,9 @@ impl Bracketed {
     }
 
     fn begin(&self, sol: u64) -> Instruction {
-        let account = self.world.account(&self.alice);
         let bank = self.world.load(&self.world.sol_bank);
-        let (from, bank) = ((self.alice.margin_account, &account), (self.world.sol_bank, &bank));
-        instruction::begin_bracket(self.keeper.key(), from, bank, self.keeper.sol, TOKEN_PROGRAM, sol)
+        let bank = (self.world.sol_bank, &bank);
+        instruction::begin_bracket(self.keeper.key(), self.alice.margin_account, bank, self.keeper.sol, TOKEN_PROGRAM, sol)
     }
 
     fn end(&self, bank: Pubkey, source: Pubkey, amount: u64) -> Instruction {
@@ -630,10 +629,8 @@ fn a_bracket_pays_for_collateral_that_counts_as_nothing() {
     this.world.send(&[refresh], &[]).unwrap();
     let mint = this.world.load::<margrave::state::Bank>(&bank).mint;
     let wallet = this.world.give_new(&this.keeper, mint, 0);
-    let account = this.world.account(&this.alice);
-    let loaded = this.world.load(&bank);
-    let from = (this.alice.margin_account, &account);
-    let begin = instruction::begin_bracket(this.keeper.key(), from, (bank, &loaded), wallet, TOKEN_PROGRAM, 100 * SOL);
+    let (alice, loaded) = (this.alice.margin_account, this.world.load(&bank));
+    let begin = instruction::begin_bracket(this.keeper.key(), alice, (bank, &loaded), wallet, TOKEN_PROGRAM, 100 * SOL);
     let end = this.end(this.world.usdc_bank, this.keeper.usdc, 1);
     let outcome = this.world.send(&[begin, end], &[&this.keeper.keypair]);
     assert!(outcome.is_err(), "tokens worth 2,800 dollars for a millionth of a dollar");

@@ -101,7 +101,6 @@ fn error_numbers_are_fixed() {
         (NotFirstInQueue as u32, 419),
         (NotACandidate as u32, 420),
         (AlreadyRegistered as u32, 421),
-        (PriceMoved as u32, 422),
         (ParameterOutOfBounds as u32, 500),
         (TokenNotAllowed as u32, 501),
         (AlreadyListed as u32, 502),

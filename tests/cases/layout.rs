@@ -86,7 +86,7 @@ fn offsets_in_a_margin_account_are_fixed() {
     offsets!(RiskSlot: underlying 0, claim 32, fees 40, funding 48, price 56, publish_time 64, sequence 72);
     offsets!(RiskSlot: terms_version 80, exponent 84, mantissas 86, worst_cell 148, used 149);
     offsets!(RiskSlot: bankrupt 150, registered 152, loss_round 160);
-    offsets!(Bracket: liquidator 0, value 32, least_equity 40, health 48, prices 56, open 64);
+    offsets!(Bracket: liquidator 0, amount 32, shares 40, slot 48, open 49, padding 50);
     offsets!(Delegate: key 0, expires_at 32);
     offsets!(QuoteSlot: nonce 0, filled 8, expires_at 16);
 }

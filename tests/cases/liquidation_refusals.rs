@@ -48,7 +48,7 @@ impl Loan {
         let from = (alice.margin_account, &account);
         let ((sol_bank, of_sol), (usdc_bank, of_usdc)) = (world.bank(Token::Sol), world.bank(Token::Usdc));
         [
-            instruction::begin_bracket(keeper.key(), from, (sol_bank, &of_sol), keeper.sol, TOKEN_PROGRAM, sol),
+            instruction::begin_bracket(keeper.key(), from.0, (sol_bank, &of_sol), keeper.sol, TOKEN_PROGRAM, sol),
             instruction::end_bracket(keeper.key(), from, (usdc_bank, &of_usdc), keeper.usdc, TOKEN_PROGRAM, usdc),
         ]
     }

@@ -230,7 +230,7 @@ fn a_bracket_sells_collateral_elsewhere() {
         let (sol_bank, usdc_bank) = (world.load(&world.sol_bank), world.load(&world.usdc_bank));
         let (sol_bank, usdc_bank) = ((world.sol_bank, &sol_bank), (world.usdc_bank, &usdc_bank));
         [
-            instruction::begin_bracket(keeper.key(), from, sol_bank, keeper.sol, TOKEN_PROGRAM, sol),
+            instruction::begin_bracket(keeper.key(), from.0, sol_bank, keeper.sol, TOKEN_PROGRAM, sol),
             instruction::end_bracket(keeper.key(), from, usdc_bank, keeper.usdc, TOKEN_PROGRAM, usdc),
         ]
     };

@@ -127,7 +127,7 @@ impl Pair {
         let worth = u64::try_from(u128::from(sold) * u128::from(price.unsigned_abs()) / 10u128.pow(13)).unwrap();
         for part in [960, 990, 1_000] {
             let (sol, usdc) = ((world.sol_bank, &sol), (world.usdc_bank, &usdc));
-            let begin = instruction::begin_bracket(second.key(), from, sol, second.sol, TOKEN_PROGRAM, sold);
+            let begin = instruction::begin_bracket(second.key(), from.0, sol, second.sol, TOKEN_PROGRAM, sold);
             let end =
                 instruction::end_bracket(second.key(), from, usdc, second.usdc, TOKEN_PROGRAM, worth * part / 1_000);
             if world.send(&[begin, end], &[&second.keypair]).is_ok() {

@@ -105,7 +105,7 @@ async fn a_bracket_is_closed_to_other_programs() {
     let (account, sol, usdc) = (world.account(&alice), world.bank(Token::Sol), world.bank(Token::Usdc));
     let from = (alice.margin_account, &account);
     let (sol, usdc) = ((sol.0, &sol.1), (usdc.0, &usdc.1));
-    let begin = instruction::begin_bracket(keeper.key(), from, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
+    let begin = instruction::begin_bracket(keeper.key(), alice.margin_account, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
     let end = instruction::end_bracket(keeper.key(), from, usdc, keeper.usdc, TOKEN_PROGRAM, 5_050 * DOLLAR);
     let flag = instruction::flag_account(from);
     let settle = instruction::settle_pnl(from, world.sol, usdc.0, false);

@@ -121,7 +121,7 @@ impl Market {
         let (sol_bank, usdc_bank) = ((self.world.sol_bank, &sol_bank), (self.world.usdc_bank, &usdc_bank));
         let worth = u64::try_from(self.world.underlying().oracle.price / 100_000 * 12 / 10).unwrap_or(0);
         let (key, maker) = (self.maker.key(), &self.maker);
-        let begin = instruction::begin_bracket(key, from, sol_bank, maker.sol, TOKEN_PROGRAM, 100_000_000);
+        let begin = instruction::begin_bracket(key, from.0, sol_bank, maker.sol, TOKEN_PROGRAM, 100_000_000);
         let end = instruction::end_bracket(key, from, usdc_bank, maker.usdc, TOKEN_PROGRAM, worth);
         self.world.send(&[compute(), begin, end], &[&self.maker.keypair])
     }

@@ -543,7 +543,7 @@ pub fn flag_account(margin_account: Keyed<MarginAccount>) -> Instruction {
 /// Signed by whoever will end it, in the same transaction. The tokens go to `destination`.
 pub fn begin_bracket(
     liquidator: Pubkey,
-    liquidatee: Keyed<MarginAccount>,
+    liquidatee: Pubkey,
     bank: Keyed<Bank>,
     destination: Pubkey,
     token_program: Pubkey,
@@ -552,7 +552,7 @@ pub fn begin_bracket(
     let accounts = accounts::BeginBracket {
         group: bank.1.group,
         liquidator,
-        liquidatee: liquidatee.0,
+        liquidatee,
         bank: bank.0,
         outflow_limit: pda::outflow_limit(&bank.1.group),
         vault: bank.1.vault,
@@ -563,7 +563,7 @@ pub fn begin_bracket(
         event_authority: event_authority(),
         program: margrave::ID,
     };
-    instruction(accounts, data::BeginBracket { amount }, valuation_accounts(&[liquidatee.1], &[bank.0]))
+    instruction(accounts, data::BeginBracket { amount }, Vec::new())
 }
 
 /// Signed by whoever began it. The tokens come from `source`. `liquidatee` as it is before the bracket; `bank` may be one that it has

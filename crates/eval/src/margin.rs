@@ -442,6 +442,7 @@ fn evaluate(
             perps: &underlying.perps,
             collateral: &underlying.collateral,
             expiries: dated,
+            dated: None,
         })
         .collect();
     let portfolio = Portfolio {

@@ -64,6 +64,8 @@ pub struct Holdings<'a> {
     pub collateral: &'a [Collateral],
     /// Futures and options by expiry, each expiry once.
     pub expiries: &'a [Dated<'a>],
+    /// What these add up to in the portfolio's mode, if it is at hand; added up here if not.
+    pub dated: Option<&'a DatedRisk>,
 }
 
 impl Holdings<'_> {
@@ -268,8 +270,8 @@ impl Portfolio<'_> {
         }
         let grid = Grid::new(market.scan_range)?;
         let sums = Sums { market, group, grid: &grid, exposure: &exposure, dated: None };
-        if held.expiries.is_empty() {
-            return then(book, sums);
+        if held.dated.is_some() || held.expiries.is_empty() {
+            return then(book, Sums { dated: held.dated, ..sums });
         }
         let prepared;
         let nodes = match held.nodes {

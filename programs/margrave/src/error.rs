@@ -213,8 +213,6 @@ pub enum MargraveError {
     NotACandidate,
     #[msg("The account's profit was registered in this round already")]
     AlreadyRegistered,
-    #[msg("A price has changed inside the bracket")]
-    PriceMoved,
 
     // Listing and parameters: 6500
     #[msg("A parameter is outside its bound; see docs/parameters.md")]

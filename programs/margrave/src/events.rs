@@ -358,7 +358,7 @@ pub struct AccountFlagged {
 
 #[event]
 pub struct BracketBegun {
-    pub liquidatee: SideSummary,
+    pub liquidatee: Pubkey,
     pub liquidator: Pubkey,
     pub bank: Pubkey,
     /// Taken out, atoms.

@@ -125,6 +125,8 @@ pub struct Arranged {
     markets: Vec<Box<KnownMarket>>,
     lines: Vec<Line>,
     dated: Vec<DatedLine>,
+    /// What the futures and options of some risk slots add up to, where that is known.
+    summed: Vec<(usize, DatedRisk)>,
     linear: Vec<LinearPosition>,
     strikes: Vec<Strike>,
     collateral: Vec<Collateral>,
@@ -181,6 +183,7 @@ impl Arranged {
             markets: Vec::with_capacity(2 * MAX_UNDERLYINGS),
             lines: Vec::with_capacity(MAX_UNDERLYINGS),
             dated: Vec::with_capacity(MAX_POSITIONS),
+            summed: Vec::new(),
             linear: Vec::with_capacity(MAX_POSITIONS + MAX_UNDERLYINGS),
             strikes: Vec::with_capacity(MAX_POSITIONS),
             collateral: Vec::with_capacity(MAX_COLLATERALS),
@@ -200,6 +203,8 @@ impl Arranged {
         action: Action,
         now: i64,
     ) -> Result<()> {
+        // Collateral is out of it that its slot still shows.
+        require!(account.bracket.open == 0, MargraveError::BracketOpen);
         (self.mode, self.cash) = (account.mode()?, Usd::ZERO);
         // Without a position there is nothing to isolate: closing the last one must not make its collateral count as nothing.
         if self.mode == RiskMode::Isolated && account.positions[0].is_empty() {
@@ -209,6 +214,7 @@ impl Arranged {
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
         self.lines.clear();
         self.dated.clear();
+        self.summed.clear();
         self.linear.clear();
         self.strikes.clear();
         self.collateral.clear();
@@ -455,7 +461,8 @@ impl Arranged {
     }
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
-        Holdings { expiries: &dated[line.dated.clone()], ..self.holdings_without_dated(line) }
+        let summed = self.summed.iter().find(|(slot, _)| *slot == line.slot).map(|(_, summed)| summed);
+        Holdings { expiries: &dated[line.dated.clone()], dated: summed, ..self.holdings_without_dated(line) }
     }
 
     fn holdings_without_dated<'a>(&'a self, line: &'a Line) -> Holdings<'a> {
@@ -466,6 +473,7 @@ impl Arranged {
             perps: &self.linear[line.perps.clone()],
             collateral: &self.collateral[line.collateral.clone()],
             expiries: &[],
+            dated: None,
         }
     }
 
@@ -484,6 +492,18 @@ impl Arranged {
             worst.underlying = line.and_then(|line| u8::try_from(line.slot).ok()).unwrap_or(u8::MAX);
         }
         Ok(valuation)
+    }
+
+    /// The verdict, and what futures and options add up to by risk slot, for [`Arranged::know`].
+    pub fn valuation_and_sums(&self) -> Result<(Valuation, Vec<(usize, DatedRisk)>)> {
+        let mut sums = Vec::with_capacity(self.lines.len());
+        let valuation = self.evaluate(|slot, _, part| sums.extend(part.dated.map(|dated| (slot, *dated))))?;
+        Ok((valuation, sums))
+    }
+
+    /// Takes the sums of an account read before at the same prices, whose positions are those of the one read last.
+    pub fn know(&mut self, sums: Vec<(usize, DatedRisk)>) {
+        self.summed = sums;
     }
 
     /// The verdict alone.
@@ -662,6 +682,11 @@ pub fn revalue(
     now: i64,
 ) -> Result<Valuation> {
     arranged.read(account, directory, action, now)?;
+    store(account, arranged, now)
+}
+
+/// The same of an account that was read.
+pub fn store(account: &mut MarginAccount, arranged: &Arranged, now: i64) -> Result<Valuation> {
     let valuation = arranged.evaluate(|index, stamp, part| account.store_array(index, stamp, part))?;
     account.forget_unseen(usize::MAX);
     account.record(&valuation, now);
@@ -681,16 +706,6 @@ impl MarginAccount {
         slot.sequence = sequence;
         slot.terms_version = stamp.terms_version;
         slot.worst_cell = part.worst.index();
-    }
-
-    /// A sum that changes when any of the prices that the account is valued at does.
-    pub fn prices_of(&self, directory: &impl Directory) -> Result<i64> {
-        let mut sum = 0i64;
-        for slot in self.risk.iter().filter(|slot| !slot.is_empty()) {
-            let oracle = directory.underlying(&slot.underlying)?.oracle;
-            sum = sum.wrapping_mul(31).wrapping_add(oracle.publish_time).wrapping_mul(31).wrapping_add(oracle.price);
-        }
-        Ok(sum)
     }
 
     /// What counts as nothing has no array: a stale one would promise a hedge that the margin does not see. `later` is stored after

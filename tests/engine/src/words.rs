@@ -89,6 +89,7 @@ impl Portfolio {
                 perps: &underlying.perps,
                 collateral: &underlying.collateral,
                 expiries,
+                dated: None,
             });
         }
         let portfolio = margrave_risk::Portfolio {

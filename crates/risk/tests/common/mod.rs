@@ -274,6 +274,7 @@ impl Account {
                 perps,
                 collateral,
                 expiries,
+                dated: None,
             })
             .collect();
         then(&Portfolio {

@@ -129,16 +129,15 @@ pub struct RiskSlot {
 pub struct Bracket {
     /// Who opened it.
     pub liquidator: Pubkey,
-    /// What was taken out is worth, and the least equity that must be left, haircuts and surcharges apart; micro-dollars.
-    pub value: i64,
-    pub least_equity: i64,
-    /// Maintenance health before, micro-dollars.
-    pub health: i64,
-    /// A sum over the prices of the account's underlyings: none changes meanwhile (I-21).
-    pub prices: i64,
+    /// What was taken out, atoms.
+    pub amount: u64,
+    /// What is left of the shares in its slot, which are the account's until the bracket ends: it is then valued as it was.
+    pub shares: i64,
+    /// The collateral slot.
+    pub slot: u8,
     /// One while it is open: no other instruction touches the account.
     pub open: u8,
-    pub padding: [u8; 7],
+    pub padding: [u8; 22],
 }
 
 /// A key that may trade for the owner, and do nothing else, until a time.

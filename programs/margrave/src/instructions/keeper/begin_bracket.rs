@@ -1,7 +1,4 @@
-use crate::{
-    breaker::Present, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*, token::*,
-    vault::pay_out,
-};
+use crate::{error::*, events::*, state::*, token::*, vault::pay_out};
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
@@ -41,64 +38,40 @@ pub struct BeginBracket<'info> {
     /// CHECK: the instructions sysvar by its address.
     #[account(address = solana_instructions_sysvar::ID @ MargraveError::BracketNotEnded)]
     pub instructions: UncheckedAccount<'info>,
-    // remaining - the account's other banks and its underlyings
 }
 
-/// Takes `amount` atoms of collateral out of an account below its maintenance margin, to be sold elsewhere; `end_bracket`, later in
-/// the same transaction, pays in what it was sold for. Until then nothing else of this program touches the account.
+/// Takes `amount` atoms of collateral out of an account, to be sold elsewhere; `end_bracket`, later in the same transaction, pays in
+/// what it was sold for and requires that the account was below its maintenance margin, or all of it is undone. Until then nothing
+/// else of this program touches the account or values it.
 ///
 /// What leaves counts against the outflow limits (I-31); the other ways of liquidation move no tokens and are never limited.
 pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
-    let present = Present::get()?;
-    let now = present.now;
+    let now = Clock::get()?.unix_timestamp;
     let accounts = &mut *ctx.accounts;
     require!(get_stack_height() == TRANSACTION_LEVEL_STACK_HEIGHT, MargraveError::BracketCalledByProgram);
     require_ended(&accounts.instructions, accounts.liquidatee.key())?;
     let key = accounts.bank.key();
-    let summary = {
-        let group = accounts.group.load()?;
-        let named = [accounts.bank.as_ref()];
-        let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
-        let mut arranged = Arranged::new(&group)?;
-        accounts.bank.load_mut()?.accrue(now)?;
+    {
         let mut account = accounts.liquidatee.load_mut()?;
         require!(account.bracket.open == 0, MargraveError::BracketOpen);
-        arranged.read(&account, &directory, Action::Reduce, now)?;
-        let before = arranged.valuation()?;
-        if !account.is_liquidatable(&before, now) {
-            log_valuation(&before);
-            return err!(MargraveError::AccountIsHealthy);
-        }
-        account.begin_liquidation(&before, now);
-
+        let slot = account.collateral.iter().position(|slot| !slot.is_empty() && slot.bank == key);
+        let slot = slot.ok_or(MargraveError::NothingToRepay)?;
         let mut bank = accounts.bank.load_mut()?;
-        let value = {
-            let sheet = directory.priced(&bank, &present)?;
-            bank.value_at_price_up(amount, sheet.as_ref().map(|sheet| sheet.oracle.price))?
-        };
-        require!(arranged.counts(&account, &key) || bank.is_quote(), MargraveError::NothingToRepay);
-        let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, value, now);
-        let lost = u128::from(value) * u128::from(bonus) / u128::from(crate::constants::PPM);
-        let lost = i64::try_from(lost).map_err(|_| MargraveError::ValueOutOfRange)?;
+        bank.accrue(now)?;
+        let shares = bank.debit(account.collateral[slot].shares, amount, Lending::Refused)?;
+        require!(amount <= accounts.vault.amount, MargraveError::VaultIlliquid);
+        bank.count_outflow(&mut *accounts.outflow_limit.load_mut()?, &*accounts.group.load()?, amount, now)?;
+        bank.invariant()?;
         account.bracket = Bracket {
             liquidator: accounts.liquidator.key(),
-            value: i64::try_from(value).map_err(|_| MargraveError::ValueOutOfRange)?,
-            least_equity: arranged.full_equity_and_debts(&before).0.saturating_sub(lost),
-            health: before.maintenance_health().micros(),
-            prices: account.prices_of(&directory)?,
+            amount,
+            shares,
+            slot: u8::try_from(slot).map_err(|_| MargraveError::InvariantViolated)?,
             open: 1,
-            padding: [0; 7],
+            padding: [0; 22],
         };
-        let shares = bank.debit(account.shares_in(&key), amount, Lending::Refused)?;
-        require!(amount <= accounts.vault.amount, MargraveError::VaultIlliquid);
-        account.set_shares(key, bank.underlying, shares)?;
-        bank.count_outflow(&mut *accounts.outflow_limit.load_mut()?, &group, amount, now)?;
-        bank.invariant()?;
-        account.count_change()?;
-        account.record(&before, now);
-        SideSummary::of(accounts.liquidatee.key(), &account, before)
-    }; // release everything: the bank signs for the vault next
+    } // release everything: the bank signs for the vault next
     pay_out(
         &accounts.bank,
         &mut accounts.vault,
@@ -108,7 +81,8 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
         amount,
     )?;
 
-    let event = BracketBegun { liquidatee: summary, liquidator: accounts.liquidator.key(), bank: key, amount };
+    let liquidatee = accounts.liquidatee.key();
+    let event = BracketBegun { liquidatee, liquidator: accounts.liquidator.key(), bank: key, amount };
     event.emit_by(&accounts.event_authority)
 }
 

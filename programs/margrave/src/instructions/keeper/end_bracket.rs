@@ -1,4 +1,7 @@
-use crate::{breaker::Present, error::*, events::*, oracle::Action, portfolio::*, state::*, token::*, vault::*};
+use crate::{
+    breaker::Present, constants::*, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*,
+    token::*, vault::*,
+};
 use anchor_lang::{
     prelude::*,
     solana_program::instruction::{TRANSACTION_LEVEL_STACK_HEIGHT, get_stack_height},
@@ -34,8 +37,9 @@ pub struct EndBracket<'info> {
     // remaining - the account's other banks and its underlyings
 }
 
-/// Ends a bracket: pays `amount` atoms into the account it was opened on. The account's health must have risen, and its equity,
-/// haircuts apart, fallen by no more than the fee of what was taken (I-23, I-24).
+/// Ends a bracket: pays `amount` atoms into the account it was opened on. The account must have been below its maintenance margin
+/// before, its health must have risen, and its equity, haircuts apart, fallen by no more than the fee of what was taken (I-22, I-23,
+/// I-24). Before and after are valued here, at one price (I-21); what futures and options add up to is the same of both.
 pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -> Result<()> {
     require!(amount > 0, MargraveError::AmountMustBePositive);
     let present = Present::get()?;
@@ -57,14 +61,36 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
     let bracket = account.bracket;
     require!(bracket.open != 0, MargraveError::BracketNotOpen);
     require_keys_eq!(bracket.liquidator, accounts.liquidator.key(), MargraveError::BracketNotOpen);
+    account.bracket = bytemuck::Zeroable::zeroed();
+    accounts.bank.load_mut()?.accrue(now)?;
     let named = [accounts.bank.as_ref()];
     let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
-    require!(account.prices_of(&directory)? == bracket.prices, MargraveError::PriceMoved);
+    let mut arranged = Arranged::new(&group)?;
+    // Its slot still shows what was taken: this is the account before. Of a bank that is smaller now margin asks no more.
+    arranged.read(&account, &directory, Action::Reduce, now)?;
+    let (before, sums) = arranged.valuation_and_sums()?;
+    if !account.is_liquidatable(&before, now) {
+        log_valuation(&before);
+        return err!(MargraveError::AccountIsHealthy);
+    }
+    account.begin_liquidation(&before, now);
+    let taken = account.collateral[usize::from(bracket.slot)];
+    let (value, least_equity) = {
+        let bank = directory.bank(&taken.bank)?;
+        let sheet = directory.priced(&bank, &present)?;
+        let value = bank.value_at_price_up(bracket.amount, sheet.as_ref().map(|sheet| sheet.oracle.price))?;
+        require!(arranged.counts(&account, &taken.bank) || bank.is_quote(), MargraveError::NothingToRepay);
+        let bonus = bonus_ppm(&account, &arranged, &before, &group.terms, &bank, None, value, now);
+        let lost = u128::from(value) * u128::from(bonus) / u128::from(PPM);
+        let lost = i64::try_from(lost).map_err(|_| MargraveError::ValueOutOfRange)?;
+        let value = i64::try_from(value).map_err(|_| MargraveError::ValueOutOfRange)?;
+        (value, arranged.full_equity_and_debts(&before).0.saturating_sub(lost))
+    };
+    account.collateral[usize::from(bracket.slot)].shares = bracket.shares;
     {
         // What comes in has a price as good as what went out.
         directory.priced(&*accounts.bank.load()?, &present)?;
         let mut bank = accounts.bank.load_mut()?;
-        bank.accrue(now)?;
         let shares = bank.credit(account.shares_in(&key), received)?;
         if shares > 0 {
             bank.require_deposits_below_cap()?;
@@ -74,16 +100,16 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
         bank.require_solvent(in_vault)?;
         bank.invariant()?;
     } // release the bank: the valuation reads it
-    account.bracket = bytemuck::Zeroable::zeroed();
     account.count_change()?;
     account.compact()?;
-    let mut arranged = Arranged::new(&group)?;
-    let after = revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?;
-    let health = after.maintenance_health().micros();
-    require!(health > bracket.health, MargraveError::HealthMustImprove);
-    require!(arranged.full_equity_and_debts(&after).0 >= bracket.least_equity, MargraveError::LossTooLarge);
+    arranged.read(&account, &directory, Action::Reduce, now)?;
+    arranged.know(sums);
+    let after = store(&mut account, &arranged, now)?;
+    let (health_before, health) = (before.maintenance_health().micros(), after.maintenance_health().micros());
+    require!(health > health_before, MargraveError::HealthMustImprove);
+    require!(arranged.full_equity_and_debts(&after).0 >= least_equity, MargraveError::LossTooLarge);
     // A twentieth of what was taken is the lot: what a sale elsewhere brings is not known to the unit.
-    require!(after.liquidation_end_health().micros() <= bracket.value / 20, MargraveError::TakesTooMuch);
+    require!(after.liquidation_end_health().micros() <= value / 20, MargraveError::TakesTooMuch);
     account.invariant()?;
 
     let event = BracketEnded {
@@ -91,7 +117,7 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
         liquidator: bracket.liquidator,
         bank: key,
         amount: received,
-        health_before: bracket.health,
+        health_before,
         health_after: health,
     };
     event.emit_by(&accounts.event_authority)

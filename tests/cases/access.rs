@@ -263,6 +263,7 @@ fn rich() -> Rich {
     let (owing, split) = ((debtor.margin_account, &owing), (sliced.margin_account, &split));
     let (liquidator, opposite) = (account(&keeper.margin_account), account(&slicer.margin_account));
     let (liquidator, opposite) = ((keeper.margin_account, &liquidator), (slicer.margin_account, &opposite));
+    let proof = world.accounts().proof_of_breach(&victim.margin_account, world.now()).unwrap().unwrap();
     let buy = instruction::liquidate_collateral(liquidator, owing, home.sol_bank, home.usdc_bank, 1_000 * DOLLAR);
     let begin = instruction::begin_bracket(keeper.key(), owing.0, sol_bank, keeper.sol, TOKEN, 100 * SOL);
     let end = instruction::end_bracket(keeper.key(), owing, usdc, keeper.usdc, TOKEN, 2_680 * DOLLAR);
@@ -310,6 +311,7 @@ fn rich() -> Rich {
         ("settle_expiry", instruction::settle_expiry(alice.margin_account, home.sol, settled)),
         ("sweep_fees", instruction::sweep_fees(group, home.sol, home.usdc_bank)),
         ("flag_account", instruction::flag_account((victim.margin_account, &account(&victim.margin_account)))),
+        ("prove_breach", instruction::prove_breach((victim.margin_account, &account(&victim.margin_account)), proof)),
         ("liquidate", world.liquidate_instruction(&keeper, &victim, 100 * SOL)),
         ("liquidate_collateral", buy),
         ("liquidate_slice", instruction::liquidate_slice(opposite, split, home.usdc_bank, 1 << 26)),
@@ -735,6 +737,7 @@ const REFUSED: &[Rule] = &[
     ("liquidate_collateral", "asset_bank|debt_bank", "sibling", &["SelfDealing", "BankMissing"]),
     // An account whose sheets are all missing has no price that is known.
     ("flag_account", "margin_account", "sibling", &["BankMissing", "UnderlyingMissing", "PriceTooOld"]),
+    ("prove_breach", "margin_account", "sibling", &["BankMissing", "UnderlyingMissing", "BreachNotProven"]),
     ("cover_deficit", "underlying", "sibling", &["NothingToRepay"]),
     ("write_off_debt", "bank", "sibling", &["NothingToRepay"]),
     (
@@ -796,9 +799,9 @@ const ACCEPTED: &[(&str, &str, &str, &str)] = &[
     ),
     ("settle_expiry", "margin_account", "sibling", "anybody may settle any account"),
     ("preview|explain|health_check", "margin_account", "sibling", "anybody may look at any account"),
-    ("flag_account", "margin_account", "sibling", "anybody may flag any account"),
+    ("flag_account|prove_breach", "margin_account", "sibling", "anybody may flag any account"),
     (
-        "flag_account",
+        "flag_account|prove_breach",
         "remaining",
         "read-only",
         "only what the account owes something counts it, and only a bankrupt one",

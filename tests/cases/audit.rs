@@ -360,7 +360,14 @@ impl Bracketed {
     fn begin(&self, sol: u64) -> Instruction {
         let bank = self.world.load(&self.world.sol_bank);
         let bank = (self.world.sol_bank, &bank);
-        instruction::begin_bracket(self.keeper.key(), self.alice.margin_account, bank, self.keeper.sol, TOKEN_PROGRAM, sol)
+        instruction::begin_bracket(
+            self.keeper.key(),
+            self.alice.margin_account,
+            bank,
+            self.keeper.sol,
+            TOKEN_PROGRAM,
+            sol,
+        )
     }
 
     fn end(&self, bank: Pubkey, source: Pubkey, amount: u64) -> Instruction {
@@ -678,7 +685,7 @@ fn a_slice_does_not_sell_the_haircut() {
         let account = world.account(trader);
         arranged.read(&account, &accounts, margrave::oracle::Action::Reduce, world.now()).unwrap();
         let valuation = arranged.valuation().unwrap();
-        arranged.full_equity_and_debts(&valuation).0
+        arranged.full_equity_and_debts(valuation.equity).0
     };
     let before = (worth(&world, &alice), worth(&world, &buyer));
     let receipt = world.liquidate_slice(&buyer, &alice, 1 << 30).unwrap();

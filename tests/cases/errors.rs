@@ -101,6 +101,8 @@ fn error_numbers_are_fixed() {
         (NotFirstInQueue as u32, 419),
         (NotACandidate as u32, 420),
         (AlreadyRegistered as u32, 421),
+        (BreachNotProven as u32, 422),
+        (NoSuchCell as u32, 423),
         (ParameterOutOfBounds as u32, 500),
         (TokenNotAllowed as u32, 501),
         (AlreadyListed as u32, 502),

@@ -2,7 +2,10 @@
 //! elsewhere in a bracket.
 
 use crate::{common::*, desk::*};
-use margrave::state::{Instrument, Status};
+use margrave::{
+    constants::MAX_UNDERLYINGS,
+    state::{Instrument, Status},
+};
 use margrave_client::LiquidationLeg;
 use margrave_risk::Valuation;
 
@@ -82,6 +85,52 @@ fn a_hedge_pair_is_taken_over_together() {
     assert!(after.maintenance_health() > before.maintenance_health());
     let account = desk.world.account(&keeper);
     assert_eq!(account.positions[0].quantity, -account.positions[1].quantity);
+}
+
+/// I-22: one cell of each underlying shows what the whole evaluation would, to anybody who knows which.
+#[test]
+fn a_breach_is_proven_by_named_cells() {
+    let mut desk = Desk::open();
+    for (instrument, size) in [(desk.future(), -450), (desk.put(30), -40), (Instrument::PERP, 900)] {
+        desk.alice_trades(&[desk.leg(instrument, size * SOL_LONG)]).unwrap();
+    }
+    let Desk { mut world, alice, .. } = desk;
+    let key = alice.margin_account;
+    let proof = |world: &World| world.accounts().proof_of_breach(&key, world.now()).unwrap();
+    assert_eq!(proof(&world), None);
+    world.refuses(BreachNotProven, |world| world.prove_breach(&alice, [0; MAX_UNDERLYINGS]));
+    falls_to(&mut world, 285_000_000_000);
+    let cells = proof(&world).unwrap();
+    let exact = value(&world, &alice);
+    // The cell in which nothing moves, one that is none, and a price that nobody liquidates at.
+    world.refuses(BreachNotProven, |world| world.prove_breach(&alice, [10; MAX_UNDERLYINGS]));
+    world.refuses(NoSuchCell, |world| world.prove_breach(&alice, [31; MAX_UNDERLYINGS]));
+    let fresh = world.svm.clone();
+    world.set_time(world.now() + 50);
+    world.refuses(PriceTooOld, |world| world.prove_breach(&alice, cells));
+    world.svm = fresh;
+    let receipt = world.prove_breach(&alice, cells).unwrap();
+    let events = receipt.events();
+    let [Event::BreachProven(event)] = &events[..] else { panic!("one event") };
+    assert_eq!(event.equity, exact.equity.micros());
+    assert!(
+        event.equity < event.maintenance_at_least && event.maintenance_at_least <= exact.maintenance_margin.micros()
+    );
+    let account = world.account(&alice);
+    assert_eq!((account.status, account.flagged_at), (Status::InLiquidation as u8, world.now()));
+    check_books(&world).unwrap();
+}
+
+/// I-28: who is found bankrupt this way keeps others from drawing what may have to bear his loss, as by the whole evaluation.
+#[test]
+fn a_breach_without_equity_closes_the_pool() {
+    let mut market = Market::long(500);
+    market.price_moves_to(200_000_000_000);
+    let Market { mut world, alice, .. } = market;
+    let cells = world.accounts().proof_of_breach(&alice.margin_account, world.now()).unwrap().unwrap();
+    world.prove_breach(&alice, cells).unwrap();
+    assert_eq!(world.account(&alice).status, Status::Bankrupt as u8);
+    assert_eq!(world.sheet(&world.sol).losses.bankrupts, 1);
 }
 
 /// The fee begins at a quarter and grows to all of it in two minutes; a fifth of it is insurance's.

@@ -49,7 +49,7 @@ impl Pair {
             arranged.read(account, &accounts, Action::Reduce, self.world.now()).unwrap();
             let valuation = arranged.valuation().unwrap();
             health = valuation.maintenance_health().micros();
-            arranged.full_equity_and_debts(&valuation).0
+            arranged.full_equity_and_debts(valuation.equity).0
         });
         let [house, second, owner] = worths;
         ([owner, second, house], health)

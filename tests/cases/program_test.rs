@@ -2,6 +2,7 @@
 
 use crate::common::{DOLLAR, MargraveError, PRICE, SOL, TOKEN_PROGRAM, Token, World};
 use anchor_lang::prelude::{AccountInfo, Clock, ProgramError};
+use margrave::instructions::Level;
 use margrave_client::{AccountMeta, Instruction, Pubkey, instruction, pda};
 use solana_keypair::Keypair;
 use solana_program_test::{BanksClientError, ProgramTest, ProgramTestContext, processor};
@@ -105,7 +106,8 @@ async fn a_bracket_is_closed_to_other_programs() {
     let (account, sol, usdc) = (world.account(&alice), world.bank(Token::Sol), world.bank(Token::Usdc));
     let from = (alice.margin_account, &account);
     let (sol, usdc) = ((sol.0, &sol.1), (usdc.0, &usdc.1));
-    let begin = instruction::begin_bracket(keeper.key(), alice.margin_account, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
+    let begin =
+        instruction::begin_bracket(keeper.key(), alice.margin_account, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
     let end = instruction::end_bracket(keeper.key(), from, usdc, keeper.usdc, TOKEN_PROGRAM, 5_050 * DOLLAR);
     let flag = instruction::flag_account(from);
     let settle = instruction::settle_pnl(from, world.sol, usdc.0, false);
@@ -115,7 +117,8 @@ async fn a_bracket_is_closed_to_other_programs() {
     is_refused(&refused, 0, MargraveError::BracketCalledByProgram);
     let refused = send(&mut context, &[begin.clone(), by_relay(end.clone()), end.clone()], &keeper.keypair).await;
     is_refused(&refused, 1, MargraveError::BracketCalledByProgram);
-    for inside in [flag, settle] {
+    let look = instruction::health_check(from, Level::Maintenance, i64::MIN);
+    for inside in [flag, settle, look] {
         let all = [begin.clone(), by_relay(inside), end.clone()];
         is_refused(&send(&mut context, &all, &keeper.keypair).await, 1, MargraveError::BracketOpen);
     }

@@ -1,7 +1,7 @@
 //! What the steps of a liquidation cost when both accounts are full.
 
 use crate::{Table, full::Market};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use margrave::state::{Instrument, InstrumentKind};
 use margrave_client::{AccountMeta, Instruction, LiquidationLeg, Pubkey, instruction};
 use margrave_sim::{Outcome, TOKEN_PROGRAM, Token};
@@ -22,10 +22,11 @@ pub fn measure(table: &mut Table) -> Result<()> {
             table.add(&format!("{what}, both hold {name}"), ceiling, outcome)
         };
         step("flag_account", 76_000, &|market| Ok(market.flag()))?;
+        step("prove_breach", 45_000, &|market| market.prove())?;
         step("liquidate, one position", 178_000, &|market| market.take(1))?;
         step("liquidate, two positions", 198_000, &|market| market.take(2))?;
         step("liquidate_slice", 263_000, &|market| Ok(market.slice()))?;
-        step("begin_bracket and end_bracket", 164_000, &|market| Ok(market.bracket()))?;
+        step("begin_bracket and end_bracket", 112_000, &|market| Ok(market.bracket()))?;
     }
     Ok(())
 }
@@ -94,6 +95,12 @@ impl Market {
         let account = self.world.account(&self.taker);
         let flag = instruction::flag_account((self.taker.margin_account, &account));
         self.world.send(&[compute(), flag], &[])
+    }
+
+    fn prove(&mut self) -> Result<Outcome> {
+        let (key, now) = (self.taker.margin_account, self.world.now());
+        let cells = self.world.accounts().proof_of_breach(&key, now)?.context("no cells prove the breach")?;
+        Ok(self.world.prove_breach(&self.taker, cells))
     }
 
     /// One unit: whether it helps is looked at and no end is searched for.

@@ -2,6 +2,7 @@
 
 use anchor_lang::{ZeroCopy, error, prelude::*};
 use margrave::{
+    constants::MAX_UNDERLYINGS,
     error::{MargraveError, OrRefuse},
     instructions::*,
     liquidation::*,
@@ -10,7 +11,7 @@ use margrave::{
     slice::{part_of, part_of_position},
     state::*,
 };
-use margrave_risk::{Ratio, Usd, Valuation, quote_slice};
+use margrave_risk::{Cell, Ratio, Usd, Valuation, quote_slice};
 use std::{collections::HashMap, ops::Deref};
 
 /// Decoded accounts by address.
@@ -158,6 +159,25 @@ impl Accounts {
         Ok(Some(Step { units, taken: step.takes(units)?.to_vec(), before: step.before, after }))
     }
 
+    /// The cells by which `prove_breach` shows that an account is below its maintenance margin: of each underlying its worst, or one
+    /// and the same of all where they hedge one another. `None` when neither shows it, of a healthy account or of one that is short of
+    /// what the cells do not see.
+    ///
+    /// # Errors
+    /// An account that is not here, a price too old to liquidate at, or one that cannot be valued.
+    pub fn proof_of_breach(&self, key: &Pubkey, now: i64) -> Result<Option<[u8; MAX_UNDERLYINGS]>> {
+        let arranged = self.arranged(self.margin_account(key)?, Action::Liquidate, now)?;
+        let mut worst = [Cell::UNCHANGED; MAX_UNDERLYINGS];
+        arranged.evaluate(|slot, _, part| worst[slot] = part.array().worst().0)?;
+        let same = (0..).map_while(|index| Cell::new(index).ok()).map(|cell| [cell; MAX_UNDERLYINGS]);
+        for cells in std::iter::once(worst).chain(same) {
+            if arranged.breach(&cells)?.is_proven() {
+                return Ok(Some(cells.map(Cell::index)));
+            }
+        }
+        Ok(None)
+    }
+
     /// What the chain would let a liquidator buy of an account's deposit in `asset_bank` for what it owes in `debt_bank`, for at most
     /// `max_repay` atoms. `None` as for [`Accounts::position_step`].
     ///
@@ -202,10 +222,10 @@ impl Accounts {
         if !account.is_liquidatable(&before, now) || before.equity.micros() <= 0 {
             return Ok(None);
         }
-        account.begin_liquidation(&before, now);
+        account.begin_liquidation(before.equity, now);
         let price_ppm = self.group_of(&account)?.terms.slice_price_ppm(&account, now);
         let price = Ratio::from_ppm_up(price_ppm).or_refuse()?;
-        let equity = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?;
+        let equity = Usd::new(arranged.full_equity_and_debts(before.equity).0).or_refuse()?;
         let whole = equity.mul_up(price);
         let share = quote_slice(&before, whole).min(max_share);
         let price_paid = whole.mul_up(share).micros();

@@ -11,8 +11,8 @@ use anchor_lang::{
     },
 };
 use margrave::{
-    EVENT_AUTHORITY_AND_BUMP, accounts, instruction as data, instructions::*, liquidation::LiquidationLeg, state::*,
-    surface::Surface, trading::Leg,
+    EVENT_AUTHORITY_AND_BUMP, accounts, constants::MAX_UNDERLYINGS, instruction as data, instructions::*,
+    liquidation::LiquidationLeg, state::*, surface::Surface, trading::Leg,
 };
 
 fn instruction(accounts: impl ToAccountMetas, data: impl InstructionData, rest: Vec<AccountMeta>) -> Instruction {
@@ -538,6 +538,18 @@ pub fn flag_account(margin_account: Keyed<MarginAccount>) -> Instruction {
     };
     let rest = writable(valuation_accounts(&[margin_account.1], &[]));
     instruction(accounts, data::FlagAccount {}, rest)
+}
+
+/// Nobody signs. `cells` are those of [`crate::Accounts::proof_of_breach`], by risk slot.
+pub fn prove_breach(margin_account: Keyed<MarginAccount>, cells: [u8; MAX_UNDERLYINGS]) -> Instruction {
+    let accounts = accounts::ProveBreach {
+        group: margin_account.1.group,
+        margin_account: margin_account.0,
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let rest = writable(valuation_accounts(&[margin_account.1], &[]));
+    instruction(accounts, data::ProveBreach { cells }, rest)
 }
 
 /// Signed by whoever will end it, in the same transaction. The tokens go to `destination`.

@@ -442,7 +442,6 @@ fn evaluate(
             perps: &underlying.perps,
             collateral: &underlying.collateral,
             expiries: dated,
-            dated: None,
         })
         .collect();
     let portfolio = Portfolio {

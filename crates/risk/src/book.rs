@@ -107,7 +107,7 @@ pub struct Group {
 }
 
 /// The last group.
-const MAX_GROUP: u8 = 63;
+pub(crate) const MAX_GROUP: u8 = 63;
 
 impl Group {
     /// Offsets nothing.
@@ -380,21 +380,29 @@ impl Book {
         dated: Option<&DatedRisk>,
         linear: &LinearArray,
     ) -> Result<Cell, RiskError> {
-        let Some(dated) = dated else {
-            return self.add(market, group, exposure, None, linear);
-        };
+        match dated {
+            None => self.add(market, group, exposure, None, linear),
+            Some(held) => {
+                let whole = self.charge_dated(market, exposure, held);
+                self.add(market, group, &whole, dated, linear)
+            }
+        }
+    }
+
+    /// Adds the value of options and the charges on what expires. Gives the exposure with what expires in it.
+    #[inline(always)]
+    pub(crate) fn charge_dated(&mut self, market: &Market, exposure: &Exposure, dated: &DatedRisk) -> Exposure {
         self.equity += dated.mark;
         self.charges.basis += dated.basis;
         self.charges.vega += dated.vega;
         self.charges.naked_maintenance += dated.naked_maintenance;
         self.charges.naked_initial += dated.naked_initial;
         self.charges.confidence += (dated.uncertain - dated.gross).mul_up(market.confidence);
-        let whole = Exposure {
+        Exposure {
             net: exposure.net + dated.net,
             gross: exposure.gross + dated.gross,
             profit: exposure.profit + dated.profit,
-        };
-        self.add(market, group, &whole, Some(dated), linear)
+        }
     }
 
     #[inline(never)]
@@ -431,6 +439,13 @@ impl Book {
         } else {
             self.open.apart.add(apart);
         }
+        self.charge(market, exposure, dated);
+        Ok(cell)
+    }
+
+    /// Adds the charges on what is linear, and the unsettled profit.
+    #[inline(always)]
+    pub(crate) fn charge(&mut self, market: &Market, exposure: &Exposure, dated: Option<&DatedRisk>) {
         self.charges.delta += market.delta_charge(exposure, dated);
         self.charges.confidence += exposure.gross.mul_up(market.confidence);
         if exposure.net.is_negative() == (market.stable_gap < Ratio::ZERO) {
@@ -442,7 +457,11 @@ impl Book {
         } else {
             self.equity += exposure.profit;
         }
-        Ok(cell)
+    }
+
+    /// What has been added up to now, without a scan.
+    pub(crate) fn equity_and_maintenance_charges(&self) -> (Usd, Usd) {
+        (self.equity, self.charges.maintenance())
     }
 
     /// Makes `group` the open one.

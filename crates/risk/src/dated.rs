@@ -16,14 +16,32 @@ pub struct DatedBook<'a> {
     risk: DatedRisk,
 }
 
+/// What the positions on one underlying share.
 #[derive(Clone, Copy, Debug)]
-struct Context<'a> {
-    grid: &'a Grid,
-    nodes: &'a Nodes,
-    terms: &'a OptionTerms,
-    price: Price,
-    unit: Decimals,
-    relief: bool,
+pub(crate) struct Context<'a> {
+    pub(crate) grid: &'a Grid,
+    pub(crate) nodes: &'a Nodes,
+    pub(crate) terms: &'a OptionTerms,
+    pub(crate) price: Price,
+    pub(crate) unit: Decimals,
+    pub(crate) relief: bool,
+}
+
+/// The options of a strike as the cells need them.
+pub(crate) struct Seen {
+    pub(crate) f: i64,
+    pub(crate) k: i64,
+    /// ln(F/K), 2^-30.
+    pub(crate) log: i64,
+    /// Total volatility, 2^-30.
+    pub(crate) sd: i64,
+    /// Discounted dollars of the calls and the puts at the greater of forward and strike; none of what is not held.
+    pub(crate) calls: Option<Usd>,
+    pub(crate) puts: Option<Usd>,
+    /// Calls and puts together.
+    pub(crate) count: Quantity,
+    /// Discounted dollars of these: what has time value.
+    pub(crate) options: Usd,
 }
 
 /// Profit and loss, deltas and charges of the futures and options of one underlying.
@@ -81,7 +99,7 @@ const MAX_NOTIONAL: i64 = Usd::MAX.micros() >> 3;
 
 /// What is added up over the positions of one expiry besides its cells.
 #[derive(Default)]
-struct Probes {
+pub(crate) struct Probes {
     /// How many thirds of the range the basis charge looks at.
     thirds: usize,
     /// Result of the options when the price moves so far down and up, and volatility down and up.
@@ -130,30 +148,9 @@ impl<'a> DatedBook<'a> {
     ) -> Result<(), RiskError> {
         let (context, risk) = (&self.context, &mut self.risk);
         let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
-        let mut moving = Usd::ZERO;
-        for future in futures {
-            let value = expiry.forward.value_down(future.quantity, context.unit)?;
-            risk.profit += value + future.quote;
-            risk.uncertain += value.abs();
-            moving += value;
-            context.add_delta(risk, &mut probes, value, false);
-        }
-        if expiry.unobserved == Ratio::ONE {
-            context.add_strikes(risk, expiry, context.nodes, strikes, &mut probes)?;
-        } else {
-            moving = moving.mul_down(expiry.unobserved);
-            let nodes = Nodes::moving_by(context.grid, expiry.unobserved);
-            context.add_strikes(risk, expiry, &nodes, strikes, &mut probes)?;
-        }
-        risk.futures += moving;
-        if context.relief {
-            risk.add_expiry_item(&probes);
-            let options = low_i64(probes.options);
-            if i128::from(options) != probes.options {
-                return Err(RiskError::ValueOutOfRange);
-            }
-            context.add_naked(risk, options)?;
-        }
+        let moving = context.add_expiry(risk, &mut probes, expiry, futures, |risk, probes, nodes| {
+            context.add_strikes(risk, expiry, nodes, strikes, probes)
+        })?;
         let third = |node: usize, options: Usd| match moving {
             Usd::ZERO => options,
             _ => options + moving.mul_down(context.grid.moves()[node]),
@@ -188,6 +185,46 @@ impl DatedRisk {
 }
 
 impl Context<'_> {
+    /// Adds up all of an expiry but what scenarios make of its options, which is what `add` does for its strikes with the nodes as the
+    /// expiry sees them. Gives what of the futures moves.
+    #[inline(always)]
+    pub(crate) fn add_expiry(
+        &self,
+        risk: &mut DatedRisk,
+        probes: &mut Probes,
+        expiry: &Expiry,
+        futures: &[LinearPosition],
+        add: impl FnOnce(&mut DatedRisk, &mut Probes, &Nodes) -> Result<(), RiskError>,
+    ) -> Result<Usd, RiskError> {
+        let mut moving = Usd::ZERO;
+        for future in futures {
+            let value = expiry.forward.value_down(future.quantity, self.unit)?;
+            risk.profit += value + future.quote;
+            risk.uncertain += value.abs();
+            moving += value;
+            self.add_delta(risk, probes, value, false);
+        }
+        let nodes;
+        let nodes = if expiry.unobserved == Ratio::ONE {
+            self.nodes
+        } else {
+            moving = moving.mul_down(expiry.unobserved);
+            nodes = Nodes::moving_by(self.grid, expiry.unobserved);
+            &nodes
+        };
+        add(risk, probes, nodes)?;
+        risk.futures += moving;
+        if self.relief {
+            risk.add_expiry_item(probes);
+            let options = low_i64(probes.options);
+            if i128::from(options) != probes.options {
+                return Err(RiskError::ValueOutOfRange);
+            }
+            self.add_naked(risk, options)?;
+        }
+        Ok(moving)
+    }
+
     /// Counts the delta of a position: with relief into its expiry's item, else as an item of its own, a long option's not at
     /// all.
     fn add_delta(&self, risk: &mut DatedRisk, probes: &mut Probes, delta: Usd, long: bool) {
@@ -229,10 +266,9 @@ impl Context<'_> {
             return Ok(());
         }
         for strike in strikes {
-            let legs = [Strike { puts: Quantity::ZERO, ..*strike }, Strike { calls: Quantity::ZERO, ..*strike }];
-            for leg in legs.iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0) {
-                self.add_strike(risk, expiry, nodes, leg, &mut sheet, probes)?;
-                if leg.calls.atoms() + leg.puts.atoms() > 0 {
+            for leg in strike.legs() {
+                self.add_strike(risk, expiry, nodes, &leg, &mut sheet, probes)?;
+                if leg.is_long() {
                     self.close::<true>(risk, nodes, &sheet, probes);
                 } else {
                     self.close::<false>(risk, nodes, &sheet, probes);
@@ -254,47 +290,73 @@ impl Context<'_> {
         sheet: &mut Sheet,
         probes: &mut Probes,
     ) -> Result<(), RiskError> {
-        let at = &strike.at;
-        let unit_price = expiry.forward.max(at.price());
-        let (f, k) = normalise(expiry.forward.raw(), at.price().raw(), expiry.excess);
-        let log = log_moneyness(expiry.log_forward, at.log());
-        let sd = total_vol(strike.vol.bits(), expiry.root_years);
+        let seen = self.see(expiry, strike)?;
+        let view = self.count_strike(risk, probes, strike, &seen)?;
+        sheet.look(nodes, &view);
+        if expiry.root_years != 0 && seen.count != Quantity::ZERO {
+            sheet.add_time_value(seen.sd, seen.options, expiry, seen.log);
+        }
+        Ok(())
+    }
+
+    /// Counts the deltas and the number of the options of a strike.
+    #[inline(always)]
+    pub(crate) fn count_strike(
+        &self,
+        risk: &mut DatedRisk,
+        probes: &mut Probes,
+        strike: &Strike,
+        seen: &Seen,
+    ) -> Result<View, RiskError> {
+        let &Seen { f, k, log, sd, .. } = seen;
         let delta = forward_delta(log, TotalVol::of(sd)) >> 2;
-        let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);
-        let (mut uncertain, mut both) = (Usd::ZERO, Usd::ZERO);
-        let mut held = |quantity: Quantity, delta: i64| {
-            let value = self.discounted(unit_price, quantity, expiry)?;
-            both += value;
+        let mut uncertain = Usd::ZERO;
+        let mut held = |value: Usd, delta: i64, long: bool| {
             let held = Weight::of(value);
             let dollars = Usd::of_sum(Weight::of(Usd::of_sum(held.times_down(delta))).times_down(f));
             uncertain += dollars;
-            self.add_delta(risk, probes, dollars, quantity.atoms() > 0);
-            Ok(held)
+            self.add_delta(risk, probes, dollars, long);
+            held
         };
-        let calls = if has_calls { Some(held(strike.calls, delta)?) } else { None };
-        let puts = if has_puts { Some(held(strike.puts, delta - Ratio::ONE.bits())?) } else { None };
+        let calls = seen.calls.map(|value| held(value, delta, strike.calls.atoms() > 0));
+        let puts = seen.puts.map(|value| held(value, delta - Ratio::ONE.bits(), strike.puts.atoms() > 0));
         risk.uncertain += uncertain.abs();
-        sheet.look(nodes, &View { f, k, log, calls, puts });
-        let count = match (has_calls, has_puts) {
-            (true, true) => strike.calls.checked_add(strike.puts)?,
-            (true, false) => strike.calls,
-            (false, _) => strike.puts,
-        };
         if self.relief {
-            probes.options += i128::from(count.atoms());
+            probes.options += i128::from(seen.count.atoms());
         } else {
-            self.add_naked(risk, count.atoms())?;
+            self.add_naked(risk, seen.count.atoms())?;
         }
-        // A synthetic future has no time value, and nothing has at expiry.
-        if count == Quantity::ZERO || expiry.root_years == 0 {
-            return Ok(());
-        }
-        if has_calls && has_puts {
-            // Each is within the bound of a notional, so together they are within twice that.
-            both = unit_price.value_down(count, self.unit)?.mul_down(expiry.discount);
-        }
-        sheet.add_time_value(sd, both, expiry, log);
-        Ok(())
+        Ok(View { f, k, log, calls, puts })
+    }
+
+    /// The options of a strike. A synthetic future has no time value, and nothing has at expiry.
+    #[inline(always)]
+    pub(crate) fn see(&self, expiry: &Expiry, strike: &Strike) -> Result<Seen, RiskError> {
+        let at = &strike.at;
+        let unit_price = expiry.forward.max(at.price());
+        let (f, k) = normalise(expiry.forward.raw(), at.price().raw(), expiry.excess);
+        let (has_calls, has_puts) = (strike.calls != Quantity::ZERO, strike.puts != Quantity::ZERO);
+        let calls = if has_calls { Some(self.discounted(unit_price, strike.calls, expiry)?) } else { None };
+        let puts = if has_puts { Some(self.discounted(unit_price, strike.puts, expiry)?) } else { None };
+        let (count, options) = match (calls, puts) {
+            (Some(_), Some(_)) => {
+                let count = strike.calls.checked_add(strike.puts)?;
+                // Each is within the bound of a notional, so together they are within twice that.
+                (count, unit_price.value_down(count, self.unit)?.mul_down(expiry.discount))
+            }
+            (Some(calls), None) => (strike.calls, calls),
+            (None, puts) => (strike.puts, puts.unwrap_or(Usd::ZERO)),
+        };
+        Ok(Seen {
+            f,
+            k,
+            log: log_moneyness(expiry.log_forward, at.log()),
+            sd: total_vol(strike.vol.bits(), expiry.root_years),
+            calls,
+            puts,
+            count,
+            options,
+        })
     }
 
     /// Discounted dollars of `quantity` at `price`, rounded down.

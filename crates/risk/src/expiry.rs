@@ -248,6 +248,17 @@ impl Strike {
     pub const fn price(&self) -> Price {
         self.at.price
     }
+
+    /// Its calls and its puts apart, those that are held.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = Self> {
+        let legs = [Self { puts: Quantity::ZERO, ..*self }, Self { calls: Quantity::ZERO, ..*self }];
+        legs.into_iter().filter(|leg| leg.calls.atoms() | leg.puts.atoms() != 0)
+    }
+
+    /// Of a leg.
+    pub(crate) const fn is_long(&self) -> bool {
+        self.calls.atoms() + self.puts.atoms() > 0
+    }
 }
 
 impl Nodes {

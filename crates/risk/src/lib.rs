@@ -21,6 +21,7 @@
 //! | `black76`, `smile` | option values, greeks, implied volatility; SVI with arbitrage checks |
 //! | `grid`, `array`, `expiry`, `dated`, `sheet` | scenarios, arrays and their 64 bytes, what futures and options do in them |
 //! | `book`, `portfolio` | charges, groups, levels; modes and the whole evaluation |
+//! | `breach` | one named cell of each underlying: a bound that proves a breach |
 //! | `range`, `shortfall`, `stored`, `liquidation`, `interest` | adaptive scan range, expected shortfall, scans of stored arrays, quotes, growth |
 //!
 //! **Rounding:** what the account owns rounds down, what it owes or must post rounds up. Every operation that can round
@@ -36,6 +37,7 @@
 mod array;
 mod black76;
 mod book;
+mod breach;
 mod dated;
 mod error;
 mod expiry;
@@ -56,6 +58,7 @@ pub use black76::{Black76, Greeks, OptionKind};
 pub use book::{
     Book, Charges, Exposure, Group, Haircuts, Levels, Market, SizeCharge, UnderlyingArray, Valuation, WorstCell,
 };
+pub use breach::Breach;
 pub use dated::{DatedBook, DatedRisk};
 pub use error::RiskError;
 pub use expiry::{Expiry, Nodes, OptionTerms, Strike, StrikePrice, Terms};

@@ -22,7 +22,7 @@ impl Mode {
         matches!(self, Self::Portfolio)
     }
 
-    const fn option_relief(self) -> bool {
+    pub(crate) const fn option_relief(self) -> bool {
         matches!(self, Self::Portfolio)
     }
 
@@ -64,8 +64,6 @@ pub struct Holdings<'a> {
     pub collateral: &'a [Collateral],
     /// Futures and options by expiry, each expiry once.
     pub expiries: &'a [Dated<'a>],
-    /// What these add up to in the portfolio's mode, if it is at hand; added up here if not.
-    pub dated: Option<&'a DatedRisk>,
 }
 
 impl Holdings<'_> {
@@ -153,11 +151,24 @@ impl Portfolio<'_> {
     /// # Errors
     /// [`RiskError::TooManyItems`], [`RiskError::IsolatedToOneUnderlying`], [`RiskError::TimeValueFactorsOutOfRange`], and what the
     /// parts refuse ([`DatedBook::add_expiry`], [`Book::add_underlying_with`]).
-    pub fn evaluate(&self, mut visit: impl FnMut(usize, &UnderlyingRisk)) -> Result<Valuation, RiskError> {
+    pub fn evaluate(&self, visit: impl FnMut(usize, &UnderlyingRisk)) -> Result<Valuation, RiskError> {
+        self.evaluate_with(|_| None, visit)
+    }
+
+    /// The same where it is known what the futures and options of some underlyings add up to in this mode, by their places in the list:
+    /// the part of an earlier verdict at the same prices, whose positions are the same.
+    ///
+    /// # Errors
+    /// As [`Portfolio::evaluate`].
+    pub fn evaluate_with<'b>(
+        &self,
+        known: impl Fn(usize) -> Option<&'b DatedRisk>,
+        mut visit: impl FnMut(usize, &UnderlyingRisk),
+    ) -> Result<Valuation, RiskError> {
         let mut book = Book::default();
         self.start(&mut book)?;
         for (index, held) in self.underlyings.iter().enumerate() {
-            self.add(&mut book, index, held, |risk| visit(index, risk))?;
+            self.add(&mut book, index, held, &known, |risk| visit(index, risk))?;
         }
         Ok(book.valuation(&self.levels))
     }
@@ -183,14 +194,20 @@ impl Portfolio<'_> {
             for (other, held) in self.underlyings.iter().enumerate() {
                 let member = group.id != 0 && self.group(held).id == group.id;
                 if other != index && member == members {
-                    self.add(rest, other, held, |risk| visit(other, risk))?;
+                    self.add(rest, other, held, |_| None, |risk| visit(other, risk))?;
                 }
             }
         }
-        self.sum(rest, index, apart, |_, sums| {
-            (*exposure, *dated) = (*sums.exposure, sums.dated.copied());
-            Ok(())
-        })?;
+        self.sum(
+            rest,
+            index,
+            apart,
+            |_| None,
+            |_, sums| {
+                (*exposure, *dated) = (*sums.exposure, sums.dated.copied());
+                Ok(())
+            },
+        )?;
         Ok(split)
     }
 
@@ -202,20 +219,26 @@ impl Portfolio<'_> {
     pub fn sums(&self, index: usize) -> Result<(Exposure, Option<DatedRisk>), RiskError> {
         let apart = self.underlyings.get(index).ok_or(RiskError::NoSuchUnderlying)?;
         let mut result = (Exposure::default(), None);
-        self.sum(&mut Book::default(), index, apart, |_, sums| {
-            result = (*sums.exposure, sums.dated.copied());
-            Ok(())
-        })?;
+        self.sum(
+            &mut Book::default(),
+            index,
+            apart,
+            |_| None,
+            |_, sums| {
+                result = (*sums.exposure, sums.dated.copied());
+                Ok(())
+            },
+        )?;
         Ok(result)
     }
 
     /// What it offsets with in this mode.
-    fn group(&self, held: &Holdings) -> Group {
+    pub(crate) fn group(&self, held: &Holdings) -> Group {
         if self.mode.offsets_between_underlyings() { held.market.group } else { Group::ALONE }
     }
 
     /// Adds cash and the collateral that is no underlying's own, if the portfolio is one that can be valued.
-    fn start(&self, book: &mut Book) -> Result<(), RiskError> {
+    pub(crate) fn start(&self, book: &mut Book) -> Result<(), RiskError> {
         self.options.require_valid()?;
         let shares = self.mode.shares_collateral();
         if !shares && self.underlyings.iter().filter(|held| held.has_positions()).count() > 1 {
@@ -228,14 +251,15 @@ impl Portfolio<'_> {
 
     /// Adds one underlying, unless it is none of the account's.
     #[inline(never)]
-    fn add(
+    fn add<'b>(
         &self,
         book: &mut Book,
         index: usize,
         held: &Holdings,
+        known: impl Fn(usize) -> Option<&'b DatedRisk>,
         visit: impl FnOnce(&UnderlyingRisk),
     ) -> Result<(), RiskError> {
-        self.sum(book, index, held, |book, Sums { market, group, grid, exposure, dated }| {
+        self.sum(book, index, held, known, |book, Sums { market, group, grid, exposure, dated }| {
             let linear = LinearArray::of(exposure, dated, grid);
             let worst = book.add_with(market, group, exposure, dated, &linear)?;
             visit(&UnderlyingRisk { linear: &linear, worst, exposure, dated });
@@ -243,35 +267,46 @@ impl Portfolio<'_> {
         })
     }
 
-    /// Adds one underlying's balances to the book and its items up, unless it is none of the account's.
+    /// Adds one underlying's balances to the book and its perps and balances up, unless it is none of the account's: whether it is.
     #[inline(always)]
-    fn sum(
-        &self,
-        book: &mut Book,
-        index: usize,
-        held: &Holdings,
-        then: impl FnOnce(&mut Book, Sums) -> Result<(), RiskError>,
-    ) -> Result<(), RiskError> {
+    pub(crate) fn linear(&self, book: &mut Book, held: &Holdings, exposure: &mut Exposure) -> Result<bool, RiskError> {
         let shares = self.mode.shares_collateral();
         let counts = |collateral: &&Collateral| shares || held.has_positions() || collateral.value.is_negative();
         if !(shares || held.has_positions() || held.collateral.iter().any(|collateral| counts(&collateral))) {
-            return Ok(());
+            return Ok(false);
         }
-        book.name_next(index);
-        let (market, group) = (held.market, self.group(held));
-        let mut exposure = Exposure::default();
         count(book, held.perps.len())?;
         for perp in held.perps {
-            exposure.add_position(market, perp.quantity, perp.quote)?;
+            exposure.add_position(held.market, perp.quantity, perp.quote)?;
         }
         for collateral in held.collateral.iter().filter(&counts) {
             add_collateral(book, collateral)?;
             exposure.add_collateral(collateral.value);
         }
+        Ok(true)
+    }
+
+    /// Adds one underlying's balances to the book and its items up, unless it is none of the account's.
+    #[inline(always)]
+    fn sum<'b>(
+        &self,
+        book: &mut Book,
+        index: usize,
+        held: &Holdings,
+        known: impl Fn(usize) -> Option<&'b DatedRisk>,
+        then: impl FnOnce(&mut Book, Sums) -> Result<(), RiskError>,
+    ) -> Result<(), RiskError> {
+        let mut exposure = Exposure::default();
+        if !self.linear(book, held, &mut exposure)? {
+            return Ok(());
+        }
+        book.name_next(index);
+        let (market, group) = (held.market, self.group(held));
         let grid = Grid::new(market.scan_range)?;
         let sums = Sums { market, group, grid: &grid, exposure: &exposure, dated: None };
-        if held.dated.is_some() || held.expiries.is_empty() {
-            return then(book, Sums { dated: held.dated, ..sums });
+        let known = known(index);
+        if known.is_some() || held.expiries.is_empty() {
+            return then(book, Sums { dated: known, ..sums });
         }
         let prepared;
         let nodes = match held.nodes {
@@ -328,7 +363,7 @@ impl Split {
     }
 }
 
-fn count(book: &mut Book, items: usize) -> Result<(), RiskError> {
+pub(crate) fn count(book: &mut Book, items: usize) -> Result<(), RiskError> {
     book.count(u32::try_from(items).unwrap_or(u32::MAX))
 }
 

@@ -60,12 +60,36 @@ macro_rules! each {
     ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
 }
 
+/// An expression with the shift that an amount of at most 2^48 has as a [`Scaled`]: four bits at a time, since leading_zeros is forty
+/// instructions on the VM.
+macro_rules! scaled {
+    ($amount:expr, |$shift:ident| $body:expr) => {{
+        let size = $amount.abs().micros();
+        if size >> 33 == 0 {
+            const $shift: u32 = 30;
+            $body
+        } else if size >> 37 == 0 {
+            const $shift: u32 = 26;
+            $body
+        } else if size >> 41 == 0 {
+            const $shift: u32 = 22;
+            $body
+        } else if size >> 45 == 0 {
+            const $shift: u32 = 18;
+            $body
+        } else {
+            const $shift: u32 = 14;
+            $body
+        }
+    }};
+}
+
 impl<const VOLS: usize> Place<VOLS> {
-    const EMPTY: Self = Self { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; VOLS] };
+    pub(crate) const EMPTY: Self = Self { lo: 0, hi: 0, distance: Distance::ZERO, intrinsic: 0, time_value: [0; VOLS] };
 
     /// Sets what is seen of this node from a strike, and adds the intrinsic value of its options.
     #[inline(always)]
-    fn see(&mut self, node: &NodeMove, view: &View) {
+    pub(crate) fn see(&mut self, node: &NodeMove, view: &View) {
         let moved = view.f.wrapping_mul(node.factor) >> 30;
         let log = view.log.wrapping_add(node.log);
         // At the strike the two roundings may disagree about the side; then the distance is none.
@@ -88,6 +112,12 @@ impl<const VOLS: usize> Place<VOLS> {
         if let Some(value) = time_value(self.lo, self.hi, self.distance, vol) {
             self.time_value[VOL] = self.time_value[VOL].wrapping_add(options.times_down(value));
         }
+    }
+
+    /// What the options' time value here is at a volatility, rounded as [`Sheet::add_time_value`] does.
+    pub(crate) fn time_value_of(&self, vol: TotalVol, options: Usd) -> i64 {
+        let Some(value) = time_value(self.lo, self.hi, self.distance, vol) else { return 0 };
+        scaled!(options, |SHIFT| Scaled::<SHIFT>::of(options).times_down(value))
     }
 }
 
@@ -160,31 +190,32 @@ impl Sheet {
     /// Adds the time value of a strike's options in every cell.
     #[inline(always)]
     pub(crate) fn add_time_value(&mut self, sd: i64, options: Usd, expiry: &Expiry, log: i64) {
-        let size = options.abs().micros();
-        self.notional += size + MOST_ADDED;
-        // Four bits at a time: the size is at most 2^48, and leading_zeros is forty instructions on the VM.
-        if size >> 33 == 0 {
-            self.add_scaled(sd, Scaled::<30>::of(options), expiry, log);
-        } else if size >> 37 == 0 {
-            self.add_scaled(sd, Scaled::<26>::of(options), expiry, log);
-        } else if size >> 41 == 0 {
-            self.add_scaled(sd, Scaled::<22>::of(options), expiry, log);
-        } else if size >> 45 == 0 {
-            self.add_scaled(sd, Scaled::<18>::of(options), expiry, log);
-        } else {
-            self.add_scaled(sd, Scaled::<14>::of(options), expiry, log);
-        }
+        self.notional += options.abs().micros() + MOST_ADDED;
+        scaled!(options, |SHIFT| self.add_scaled(sd, Scaled::<SHIFT>::of(options), expiry, log))
     }
 
     #[inline(never)]
     fn add_scaled<const SHIFT: u32>(&mut self, sd: i64, options: Scaled<SHIFT>, expiry: &Expiry, log: i64) {
         self.sweep_core::<DOWN, SHIFT>(TotalVol::of(shocked(sd, expiry.vol_down)), options);
         self.sweep_core::<SAME, SHIFT>(TotalVol::of(sd), options);
-        self.sweep_up(TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor)), options);
-        let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
-        let turned = |factor: i64| TotalVol::of(shocked(sd, factor >> 2));
-        self.turn(turned(Ratio::ONE.bits() + lean), turned(Ratio::ONE.bits() - lean), options, log < 0);
+        self.sweep_up(risen(sd, expiry), options);
+        let [lifted, dropped] = leant(sd, expiry, log);
+        self.turn(lifted, dropped, options, log < 0);
     }
+}
+
+/// The total volatility where it rises.
+#[inline(always)]
+pub(crate) fn risen(sd: i64, expiry: &Expiry) -> TotalVol {
+    TotalVol::of(shocked(sd, expiry.vol_up).max(expiry.floor))
+}
+
+/// The total volatility with the smile's wing lifted and dropped at a strike.
+#[inline(always)]
+pub(crate) fn leant(sd: i64, expiry: &Expiry, log: i64) -> [TotalVol; 2] {
+    let lean = times(log.abs(), expiry.skew_slope).min(expiry.skew_cap);
+    let leant = |factor: i64| TotalVol::of(shocked(sd, factor >> 2));
+    [leant(Ratio::ONE.bits() + lean), leant(Ratio::ONE.bits() - lean)]
 }
 
 /// A strike: forward and strike price over the greater of the two, ln(F/K), all in 2^-30, and what its options are worth there.

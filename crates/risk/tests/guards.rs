@@ -49,7 +49,7 @@ fn options(market: Market, strikes: &[Strike]) -> Result<Valuation, RiskError> {
     evaluate(
         Mode::Portfolio,
         Usd::ZERO,
-        &[Holdings { market: &market, nodes: None, perps: &[], collateral: &[], expiries: &expiries, dated: None }],
+        &[Holdings { market: &market, nodes: None, perps: &[], collateral: &[], expiries: &expiries }],
     )
 }
 
@@ -83,8 +83,8 @@ fn an_isolated_account_owes_a_debt_in_another_underlying() {
     let markets = [market(3_000, 9), market(35, 9)];
     let held = |collateral| {
         [
-            Holdings { market: &markets[0], nodes: None, perps: &[], collateral, expiries: &[], dated: None },
-            Holdings { market: &markets[1], nodes: None, perps: &perps, collateral: &[], expiries: &[], dated: None },
+            Holdings { market: &markets[0], nodes: None, perps: &[], collateral, expiries: &[] },
+            Holdings { market: &markets[1], nodes: None, perps: &perps, collateral: &[], expiries: &[] },
         ]
     };
     let isolated = evaluate(Mode::Isolated, usd(2_000), &held(&debt)).unwrap();
@@ -103,7 +103,7 @@ fn nodes_of_another_range_are_refused() {
     let strikes = [strike(3_000, -10_000_000_000, 0)];
     let expiries = [Dated { expiry: &expiry(3_000), futures: &[], strikes: &strikes }];
     let market = market(3_000, 9);
-    let held = Holdings { market: &market, nodes: Some(&nodes), perps: &[], collateral: &[], expiries: &expiries, dated: None };
+    let held = Holdings { market: &market, nodes: Some(&nodes), perps: &[], collateral: &[], expiries: &expiries };
     assert_eq!(evaluate(Mode::Portfolio, Usd::ZERO, &[held]), Err(RiskError::NodesOfAnotherRange));
     let nodes = Nodes::new(&Grid::new(held.market.scan_range).unwrap());
     assert_eq!(
@@ -120,7 +120,7 @@ fn a_group_takes_the_least_kappa_of_its_members() {
     let (long, short) = (perp(1_000_000_000), perp(-1_000_000_000));
     let member = |kappa: u32| Market { group: Group { id: 1, kappa: ratio(kappa) }, ..market(3_000, 9) };
     fn held<'a>(market: &'a Market, perps: &'a [LinearPosition]) -> Holdings<'a> {
-        Holdings { market, nodes: None, perps, collateral: &[], expiries: &[], dated: None }
+        Holdings { market, nodes: None, perps, collateral: &[], expiries: &[] }
     }
     for (first, second) in [(790_000, 0), (0, 790_000)] {
         let valuation =

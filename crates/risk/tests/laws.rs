@@ -121,6 +121,61 @@ fn margin_from_stored_arrays_is_never_below_the_exact_one() {
     });
 }
 
+// ---- I-22: one named cell ----
+
+/// I-22: whatever cells are named, equity is the portfolio's and the bound is not above its maintenance margin; with the worst cells
+/// of underlyings without offsets it is all of the scan that the cells are.
+#[test]
+fn named_cells_prove_no_more_than_all_of_them() {
+    law_of("named cells", any_account, |account, rng| {
+        let verdict = account.evaluate();
+        let mut cells: Vec<Cell> =
+            account.underlyings.iter().map(|_| Cell::new(u8::try_from(rng.within(0..=30)).unwrap()).unwrap()).collect();
+        match rng.within(0..=2) {
+            0 => (),
+            1 => cells = vec![cells.first().copied().unwrap_or(Cell::UNCHANGED); cells.len()],
+            _ => verdict.parts.iter().for_each(|part| cells[part.index] = part.worst),
+        }
+        let breach = account.with_portfolio(|portfolio| portfolio.breach(|index| cells[index])).unwrap();
+        let Valuation { equity, maintenance_margin, .. } = verdict.valuation;
+        ensure!(breach.equity == equity, "equity {:?} of {equity:?}", breach.equity);
+        let bound = breach.maintenance_at_least;
+        ensure!(bound <= maintenance_margin, "{bound:?} of {maintenance_margin:?} by {cells:?}");
+        ensure!(!breach.is_proven() || verdict.valuation.maintenance_health().is_negative(), "proven of a healthy one");
+        Ok(())
+    });
+}
+
+/// Each cell by its name is what the array has there, to the micro-dollar.
+#[test]
+fn a_named_cell_is_that_of_the_array() {
+    law_of("each cell", any_account, |account, rng| {
+        let mut account = account.clone();
+        let Some(last) = account.underlyings.len().checked_sub(1) else { return Ok(()) };
+        let kept =
+            account.underlyings.swap_remove(usize::try_from(rng.within(0..=i64::try_from(last).unwrap())).unwrap());
+        account.underlyings = vec![kept];
+        account.underlyings[0].market.group = Group::ALONE;
+        let verdict = account.evaluate();
+        let Some(part) = verdict.parts.first() else { return Ok(()) };
+        let market = &account.underlyings[0].market;
+        let charges = verdict.valuation.charges.maintenance() - verdict.valuation.charges.vega;
+        let of_scan = account.levels.maintenance_scan.clamp(Ratio::ZERO, Ratio::ONE);
+        for (index, result) in (0..).zip(part.array.cells()) {
+            let cell = Cell::new(index).unwrap();
+            let breach = account.with_portfolio(|portfolio| portfolio.breach(|_| cell)).unwrap();
+            let seen = (-*result).max(Usd::ZERO).mul_down(market.ramp.min(Ratio::ONE));
+            let expected = seen.mul_down(of_scan) + charges;
+            ensure!(
+                breach.maintenance_at_least == expected,
+                "{index}: {:?} for {expected:?}",
+                breach.maintenance_at_least
+            );
+        }
+        Ok(())
+    });
+}
+
 // ---- I-11, I-13: order ----
 
 /// I-11, I-13: the order of positions, strikes, expiries, underlyings of a group and groups changes no number.

@@ -36,7 +36,7 @@ fn valuation(size: i64, cash: i64) -> Valuation {
     let strikes = [strike(420_000_000_000, -2 * size, 0), strike(280_000_000_000, 0, -size)];
     let expiry = Expiry::new(&terms, &options).unwrap();
     let expiries = [Dated { expiry: &expiry, futures: &[], strikes: &strikes }];
-    let holdings = [Holdings { market: &market, nodes: None, perps: &perps, collateral: &[], expiries: &expiries, dated: None }];
+    let holdings = [Holdings { market: &market, nodes: None, perps: &perps, collateral: &[], expiries: &expiries }];
     let portfolio = Portfolio {
         mode: Mode::Portfolio,
         cash: Usd::new(cash).unwrap(),

@@ -5,7 +5,9 @@ use anchor_lang::{
 };
 use litesvm::{LiteSVM, types::TransactionMetadata};
 use litesvm_token::{CreateAssociatedTokenAccount, MintTo, spl_token};
-use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
+use margrave::{
+    constants::MAX_UNDERLYINGS, error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg,
+};
 use margrave_client::{
     Accounts, Event, Instruction, LiquidationLeg, SignedQuote, event_in, events_in,
     instruction::{self, Parties, PlacedLeg},
@@ -588,6 +590,12 @@ impl World {
     pub fn flag(&mut self, trader: &Trader) -> Outcome {
         let account = self.account(trader);
         self.send(&[instruction::flag_account((trader.margin_account, &account))], &[])
+    }
+
+    /// Shows by one cell of each risk slot that an account is below its maintenance margin.
+    pub fn prove_breach(&mut self, trader: &Trader, cells: [u8; MAX_UNDERLYINGS]) -> Outcome {
+        let account = self.account(trader);
+        self.send(&[instruction::prove_breach((trader.margin_account, &account), cells)], &[])
     }
 
     pub fn cover_deficit(&mut self, trader: &Trader, underlying: Pubkey) -> Outcome {

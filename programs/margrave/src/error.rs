@@ -213,6 +213,12 @@ pub enum MargraveError {
     NotACandidate,
     #[msg("The account's profit was registered in this round already")]
     AlreadyRegistered,
+    #[msg(
+        "The losses in the named cells do not put the account below its maintenance margin; flag_account looks at all of them"
+    )]
+    BreachNotProven,
+    #[msg("The cells of the scenario grid are 0 to 30")]
+    NoSuchCell,
 
     // Listing and parameters: 6500
     #[msg("A parameter is outside its bound; see docs/parameters.md")]
@@ -243,7 +249,8 @@ impl From<RiskError> for MargraveError {
     fn from(error: RiskError) -> Self {
         match error {
             RiskError::PriceOutOfRange => Self::PriceOutOfRange,
-            RiskError::ValueOutOfRange | RiskError::TooManyItems | RiskError::NoSuchCell => Self::ValueOutOfRange,
+            RiskError::ValueOutOfRange | RiskError::TooManyItems => Self::ValueOutOfRange,
+            RiskError::NoSuchCell => Self::NoSuchCell,
             // Terms of a market, which are checked where they are set.
             _ => Self::ParameterOutOfBounds,
         }

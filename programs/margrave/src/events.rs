@@ -48,7 +48,8 @@ emitted_by_self!(
     CollateralLiquidated,
     SliceLiquidated,
     AccountFlagged,
-    BracketBegun,
+    BreachProven,
+    BracketOpened,
     BracketEnded,
     DeficitCovered,
     DebtWrittenOff,
@@ -356,8 +357,21 @@ pub struct AccountFlagged {
     pub flagged_at: i64,
 }
 
+/// What the account was when it was last valued stays in it; this is what is known now.
 #[event]
-pub struct BracketBegun {
+pub struct BreachProven {
+    pub margin_account: Pubkey,
+    /// Micro-dollars.
+    pub equity: i64,
+    pub maintenance_at_least: i64,
+    /// [`Status`] as a number.
+    pub status_before: u8,
+    pub status: u8,
+    pub flagged_at: i64,
+}
+
+#[event]
+pub struct BracketOpened {
     pub liquidatee: Pubkey,
     pub liquidator: Pubkey,
     pub bank: Pubkey,

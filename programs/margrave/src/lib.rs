@@ -242,6 +242,13 @@ pub mod margrave {
         keeper::flag_account::flag_account(ctx)
     }
 
+    pub fn prove_breach<'info>(
+        ctx: Context<'info, ProveBreach<'info>>,
+        cells: [u8; constants::MAX_UNDERLYINGS],
+    ) -> Result<()> {
+        keeper::prove_breach::prove_breach(ctx, cells)
+    }
+
     /// Pays what a bankrupt account owes a pool, from the floor and insurance, and writes the rest off.
     pub fn cover_deficit<'info>(ctx: Context<'info, CoverDeficit<'info>>) -> Result<()> {
         keeper::cover_deficit::cover_deficit(ctx)

@@ -119,7 +119,7 @@ impl PositionStep {
             log_valuation(&before);
             return err!(MargraveError::AccountIsHealthy);
         }
-        account.begin_liquidation(&before, now);
+        account.begin_liquidation(before.equity, now);
 
         let lot = i64::try_from(underlying.market.lot.max(1)).map_err(|_| MargraveError::ValueOutOfRange)?;
         let mut found: ArrayVec<StepLeg, MAX_LIQUIDATION_LEGS> = ArrayVec::new();
@@ -151,7 +151,7 @@ impl PositionStep {
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
         let is_bankrupt = before.equity.is_negative();
         // What an account cannot pay would be others' money.
-        let most_fee = arranged.full_equity_and_debts(&before).0.max(0);
+        let most_fee = arranged.full_equity_and_debts(before.equity).0.max(0);
         Ok(Self { slot, legs: found, unit, terms, dated, is_bankrupt, most_fee, split, before })
     }
 
@@ -320,7 +320,7 @@ pub fn bonus_ppm(
     let reached = u64::from(asset_fee + debt_fee) * u64::from(terms.fee_part_ppm(account, now)) / u64::from(PPM);
     let reached = u32::try_from(reached).unwrap_or(0);
     // As long as the account can pay what it owes, what is left of it must be able to as well.
-    let (equity, debts) = arranged.full_equity_and_debts(before);
+    let (equity, debts) = arranged.full_equity_and_debts(before.equity);
     let debts = debts.saturating_add(account.unpaid_losses());
     if equity < 0 {
         return 0;
@@ -358,7 +358,7 @@ impl CollateralStep {
             log_valuation(&before);
             return err!(MargraveError::AccountIsHealthy);
         }
-        account.begin_liquidation(&before, now);
+        account.begin_liquidation(before.equity, now);
         let held = asset.atoms_down(account.shares_in(asset_key).max(0).unsigned_abs())?;
         let owed = account.owed_in(debt_key, debt, now)?;
         require!(held > 0 && owed > 0, MargraveError::NothingToRepay);

@@ -8,8 +8,9 @@ use crate::{breaker::Present, constants::*, error::*, oracle::Action, snapshot::
 use anchor_lang::prelude::*;
 use arrayvec::ArrayVec;
 use margrave_risk::{
-    Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition, Market, Mode as RiskMode,
-    Nodes, OptionTerms, Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike, UnderlyingRisk, Usd, Valuation,
+    Breach, Cell as RiskCell, Collateral, Dated, DatedRisk, Decimals, Expiry, Exposure, Holdings, LinearPosition,
+    Market, Mode as RiskMode, Nodes, OptionTerms, Portfolio, Price, Quantity, Ratio, RiskError, Split, Strike,
+    UnderlyingRisk, Usd, Valuation,
 };
 use std::{cell::Cell, cell::Ref, cell::RefMut, ops::Deref, ops::Range};
 
@@ -125,8 +126,6 @@ pub struct Arranged {
     markets: Vec<Box<KnownMarket>>,
     lines: Vec<Line>,
     dated: Vec<DatedLine>,
-    /// What the futures and options of some risk slots add up to, where that is known.
-    summed: Vec<(usize, DatedRisk)>,
     linear: Vec<LinearPosition>,
     strikes: Vec<Strike>,
     collateral: Vec<Collateral>,
@@ -183,7 +182,6 @@ impl Arranged {
             markets: Vec::with_capacity(2 * MAX_UNDERLYINGS),
             lines: Vec::with_capacity(MAX_UNDERLYINGS),
             dated: Vec::with_capacity(MAX_POSITIONS),
-            summed: Vec::new(),
             linear: Vec::with_capacity(MAX_POSITIONS + MAX_UNDERLYINGS),
             strikes: Vec::with_capacity(MAX_POSITIONS),
             collateral: Vec::with_capacity(MAX_COLLATERALS),
@@ -214,7 +212,6 @@ impl Arranged {
         self.owes = account.collateral.iter().any(|slot| slot.shares < 0);
         self.lines.clear();
         self.dated.clear();
-        self.summed.clear();
         self.linear.clear();
         self.strikes.clear();
         self.collateral.clear();
@@ -461,8 +458,7 @@ impl Arranged {
     }
 
     fn holdings_of<'a>(&'a self, line: &'a Line, dated: &'a [Dated<'a>]) -> Holdings<'a> {
-        let summed = self.summed.iter().find(|(slot, _)| *slot == line.slot).map(|(_, summed)| summed);
-        Holdings { expiries: &dated[line.dated.clone()], dated: summed, ..self.holdings_without_dated(line) }
+        Holdings { expiries: &dated[line.dated.clone()], ..self.holdings_without_dated(line) }
     }
 
     fn holdings_without_dated<'a>(&'a self, line: &'a Line) -> Holdings<'a> {
@@ -473,19 +469,25 @@ impl Arranged {
             perps: &self.linear[line.perps.clone()],
             collateral: &self.collateral[line.collateral.clone()],
             expiries: &[],
-            dated: None,
         }
     }
 
     /// The engine's verdict. `keep` is given each underlying's risk slot, price stamp and part.
+    pub fn evaluate(&self, keep: impl FnMut(usize, &Stamp, &UnderlyingRisk)) -> Result<Valuation> {
+        self.evaluate_with(|_| None, keep)
+    }
+
     #[inline(never)]
-    pub fn evaluate(&self, mut keep: impl FnMut(usize, &Stamp, &UnderlyingRisk)) -> Result<Valuation> {
-        let mut valuation = self.with_portfolio(|portfolio| {
-            portfolio.evaluate(|index, risk| {
-                let line = &self.lines[index];
-                keep(line.slot, &self.stamp(line), risk);
-            })
-        })?;
+    fn evaluate_with<'b>(
+        &self,
+        known: impl Fn(usize) -> Option<&'b DatedRisk>,
+        mut keep: impl FnMut(usize, &Stamp, &UnderlyingRisk),
+    ) -> Result<Valuation> {
+        let visit = |index: usize, risk: &UnderlyingRisk| {
+            let line = &self.lines[index];
+            keep(line.slot, &self.stamp(line), risk);
+        };
+        let mut valuation = self.with_portfolio(|portfolio| portfolio.evaluate_with(known, visit))?;
         // The engine counts the underlyings it was given; we name the account's slot.
         if let Some(worst) = &mut valuation.worst {
             let line = self.lines.get(usize::from(worst.underlying));
@@ -494,21 +496,22 @@ impl Arranged {
         Ok(valuation)
     }
 
-    /// The verdict, and what futures and options add up to by risk slot, for [`Arranged::know`].
-    pub fn valuation_and_sums(&self) -> Result<(Valuation, Vec<(usize, DatedRisk)>)> {
+    /// The verdict, and what futures and options add up to.
+    pub fn valuation_and_sums(&self) -> Result<(Valuation, DatedSums)> {
         let mut sums = Vec::with_capacity(self.lines.len());
         let valuation = self.evaluate(|slot, _, part| sums.extend(part.dated.map(|dated| (slot, *dated))))?;
-        Ok((valuation, sums))
-    }
-
-    /// Takes the sums of an account read before at the same prices, whose positions are those of the one read last.
-    pub fn know(&mut self, sums: Vec<(usize, DatedRisk)>) {
-        self.summed = sums;
+        Ok((valuation, DatedSums(sums)))
     }
 
     /// The verdict alone.
     pub fn valuation(&self) -> Result<Valuation> {
         self.evaluate(|_, _, _| ())
+    }
+
+    /// The engine's bound from below by the cell named for each risk slot.
+    pub fn breach(&self, cells: &[RiskCell; MAX_UNDERLYINGS]) -> Result<Breach> {
+        let named = |index: usize| self.lines.get(index).map_or(RiskCell::UNCHANGED, |line| cells[line.slot]);
+        self.with_portfolio(|portfolio| portfolio.breach(named))
     }
 
     fn line_of(&self, slot: usize) -> Result<usize> {
@@ -608,8 +611,8 @@ impl Arranged {
     }
 
     /// Equity with every balance at its price, without haircuts and surcharges, and what is owed in banks, micro-dollars.
-    pub fn full_equity_and_debts(&self, valuation: &Valuation) -> (i64, i64) {
-        let (mut equity, mut debts) = (valuation.equity, self.cash.min(Usd::ZERO).abs());
+    pub fn full_equity_and_debts(&self, equity: Usd) -> (i64, i64) {
+        let (mut equity, mut debts) = (equity, self.cash.min(Usd::ZERO).abs());
         for Collateral { value, haircuts } in &self.collateral {
             equity += value.abs().mul_down(haircuts.maintenance);
             debts += value.min(&Usd::ZERO).abs();
@@ -665,6 +668,9 @@ pub enum Place {
     Puts(usize),
 }
 
+/// What the futures and options of risk slots add up to at some prices.
+pub struct DatedSums(Vec<(usize, DatedRisk)>);
+
 /// The prices and terms that a risk array was computed with.
 pub struct Stamp {
     /// 10^-10 dollars.
@@ -682,12 +688,33 @@ pub fn revalue(
     now: i64,
 ) -> Result<Valuation> {
     arranged.read(account, directory, action, now)?;
-    store(account, arranged, now)
+    store(account, arranged, |_| None, now)
 }
 
-/// The same of an account that was read.
-pub fn store(account: &mut MarginAccount, arranged: &Arranged, now: i64) -> Result<Valuation> {
-    let valuation = arranged.evaluate(|index, stamp, part| account.store_array(index, stamp, part))?;
+/// The same of an account whose prices and positions are still those of `sums`.
+pub fn revalue_collateral(
+    account: &mut MarginAccount,
+    arranged: &mut Arranged,
+    sums: &DatedSums,
+    directory: &impl Directory,
+    action: Action,
+    now: i64,
+) -> Result<Valuation> {
+    arranged.read(account, directory, action, now)?;
+    let arranged = &*arranged;
+    let known = |index: usize| sums.0.iter().find(|(slot, _)| *slot == arranged.lines[index].slot);
+    store(account, arranged, |index| known(index).map(|(_, dated)| dated), now)
+}
+
+#[inline(always)]
+fn store<'a>(
+    account: &mut MarginAccount,
+    arranged: &Arranged,
+    known: impl Fn(usize) -> Option<&'a DatedRisk>,
+    now: i64,
+) -> Result<Valuation> {
+    let keep = |index: usize, stamp: &Stamp, part: &UnderlyingRisk| account.store_array(index, stamp, part);
+    let valuation = arranged.evaluate_with(known, keep)?;
     account.forget_unseen(usize::MAX);
     account.record(&valuation, now);
     Ok(valuation)

@@ -89,7 +89,6 @@ impl Portfolio {
                 perps: &underlying.perps,
                 collateral: &underlying.collateral,
                 expiries,
-                dated: None,
             });
         }
         let portfolio = margrave_risk::Portfolio {

@@ -274,7 +274,6 @@ impl Account {
                 perps,
                 collateral,
                 expiries,
-                dated: None,
             })
             .collect();
         then(&Portfolio {

@@ -165,7 +165,7 @@ fn value(coins: &[Coin], legs: &[Leg], opened: &[Midnight], at: &[Midnight], lef
     let holdings: Vec<Holdings> = parts
         .iter()
         .zip(&dated)
-        .map(|((market, perps, ..), dated)| Holdings { market, nodes: None, perps, collateral: &[], expiries: dated, dated: None })
+        .map(|((market, perps, ..), dated)| Holdings { market, nodes: None, perps, collateral: &[], expiries: dated })
         .collect();
     let portfolio = Portfolio {
         mode: Mode::Portfolio,

@@ -486,12 +486,12 @@ impl MarginAccount {
 
     /// Begins a liquidation, or goes on with one of the last minutes: its fee grows from when it began (I-24). The account's
     /// quotes are void from here on.
-    pub fn begin_liquidation(&mut self, valuation: &Valuation, now: i64) {
+    pub fn begin_liquidation(&mut self, equity: Usd, now: i64) {
         if !self.liquidation_goes_on(now) {
             self.status = Status::MarginCall as u8;
         }
         self.stepped_at = now;
-        self.set_status(if valuation.equity.is_negative() { Status::Bankrupt } else { Status::InLiquidation }, now);
+        self.set_status(if equity.is_negative() { Status::Bankrupt } else { Status::InLiquidation }, now);
     }
 
     fn set_status(&mut self, status: Status, now: i64) {

@@ -82,7 +82,7 @@ pub fn begin_bracket<'info>(ctx: Context<'info, BeginBracket<'info>>, amount: u6
     )?;
 
     let liquidatee = accounts.liquidatee.key();
-    let event = BracketBegun { liquidatee, liquidator: accounts.liquidator.key(), bank: key, amount };
+    let event = BracketOpened { liquidatee, liquidator: accounts.liquidator.key(), bank: key, amount };
     event.emit_by(&accounts.event_authority)
 }
 

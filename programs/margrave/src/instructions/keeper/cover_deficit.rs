@@ -88,7 +88,7 @@ impl MarginAccount {
         self.compact()?;
         let mut arranged = Arranged::new(group)?;
         let valuation = revalue(self, &mut arranged, directory, Action::Reduce, now)?;
-        let (full_equity, _) = arranged.full_equity_and_debts(&valuation);
+        let (full_equity, _) = arranged.full_equity_and_debts(valuation.equity);
         self.count_bankrupt(full_equity, directory, now)?;
         self.invariant()
     }

@@ -1,6 +1,6 @@
 use crate::{
-    breaker::Present, constants::*, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*, state::*,
-    token::*, vault::*,
+    breaker::Present, constants::*, error::*, events::*, liquidation::bonus_ppm, oracle::Action, portfolio::*,
+    state::*, token::*, vault::*,
 };
 use anchor_lang::{
     prelude::*,
@@ -73,7 +73,7 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
         log_valuation(&before);
         return err!(MargraveError::AccountIsHealthy);
     }
-    account.begin_liquidation(&before, now);
+    account.begin_liquidation(before.equity, now);
     let taken = account.collateral[usize::from(bracket.slot)];
     let (value, least_equity) = {
         let bank = directory.bank(&taken.bank)?;
@@ -84,7 +84,7 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
         let lost = u128::from(value) * u128::from(bonus) / u128::from(PPM);
         let lost = i64::try_from(lost).map_err(|_| MargraveError::ValueOutOfRange)?;
         let value = i64::try_from(value).map_err(|_| MargraveError::ValueOutOfRange)?;
-        (value, arranged.full_equity_and_debts(&before).0.saturating_sub(lost))
+        (value, arranged.full_equity_and_debts(before.equity).0.saturating_sub(lost))
     };
     account.collateral[usize::from(bracket.slot)].shares = bracket.shares;
     {
@@ -102,12 +102,10 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
     } // release the bank: the valuation reads it
     account.count_change()?;
     account.compact()?;
-    arranged.read(&account, &directory, Action::Reduce, now)?;
-    arranged.know(sums);
-    let after = store(&mut account, &arranged, now)?;
+    let after = revalue_collateral(&mut account, &mut arranged, &sums, &directory, Action::Reduce, now)?;
     let (health_before, health) = (before.maintenance_health().micros(), after.maintenance_health().micros());
     require!(health > health_before, MargraveError::HealthMustImprove);
-    require!(arranged.full_equity_and_debts(&after).0 >= least_equity, MargraveError::LossTooLarge);
+    require!(arranged.full_equity_and_debts(after.equity).0 >= least_equity, MargraveError::LossTooLarge);
     // A twentieth of what was taken is the lot: what a sale elsewhere brings is not known to the unit.
     require!(after.liquidation_end_health().micros() <= value / 20, MargraveError::TakesTooMuch);
     account.invariant()?;

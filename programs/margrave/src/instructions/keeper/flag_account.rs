@@ -30,9 +30,9 @@ pub fn flag_account<'info>(ctx: Context<'info, FlagAccount<'info>>) -> Result<()
     require!(slots.peek().is_none() || slots.any(|slot| is_known(&slot)), MargraveError::PriceTooOld);
     let valuation = revalue(&mut account, &mut arranged, &directory, Action::Reduce, now)?;
     if valuation.maintenance_health().is_negative() {
-        account.begin_liquidation(&valuation, now);
+        account.begin_liquidation(valuation.equity, now);
     }
-    let (full_equity, _) = arranged.full_equity_and_debts(&valuation);
+    let (full_equity, _) = arranged.full_equity_and_debts(valuation.equity);
     account.count_bankrupt(full_equity, &directory, now)?;
     account.invariant()?;
 

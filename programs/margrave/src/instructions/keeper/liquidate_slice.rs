@@ -52,10 +52,10 @@ pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_sh
         return err!(MargraveError::AccountIsHealthy);
     }
     require!(before.equity.micros() > 0, MargraveError::NoEquityToSell);
-    liquidatee.begin_liquidation(&before, now);
+    liquidatee.begin_liquidation(before.equity, now);
     let price = Ratio::from_ppm_up(group.terms.slice_price_ppm(&liquidatee, now)).or_refuse()?;
     // Haircuts are margin and not for sale.
-    let whole = Usd::new(arranged.full_equity_and_debts(&before).0).or_refuse()?.mul_up(price);
+    let whole = Usd::new(arranged.full_equity_and_debts(before.equity).0).or_refuse()?.mul_up(price);
     let share = quote_slice(&before, whole).min(Ratio::from_bits(max_share).or_refuse()?);
 
     let mut liquidator = accounts.liquidator.load_mut()?;

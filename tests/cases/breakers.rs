@@ -730,6 +730,25 @@ fn many_liquidations_stop_new_risk_and_no_liquidation() {
     floor.runs();
 }
 
+/// So does a part of a whole account.
+#[test]
+fn a_slice_counts_as_liquidated() {
+    let cap = 100 * DOLLAR;
+    let mut floor = Floor::with(RiskTerms { liquidation_volume_cap: cap, ..armed() }, terms::oracle_terms(SOL_FEED));
+    for step in [96, 92, 88] {
+        floor.later(MINUTE + 1, PRICE * step / 100);
+    }
+    let held = |floor: &Floor| floor.world.account(&floor.victim).positions[0].quantity;
+    let before = held(&floor);
+    let receipt = floor.world.liquidate_slice(&floor.keeper, &floor.victim, 1 << 28).unwrap();
+    let moved = u128::from(before.abs_diff(held(&floor)));
+    let value = (moved * u128::try_from(PRICE * 88 / 100).unwrap()).div_ceil(10_000_000_000_000);
+    assert!(value > u128::from(cap), "{value}");
+    assert_eq!(u128::from(floor.world.underlying().breaker.volume), value);
+    assert!(matches!(tripped(&receipt)[..], [(LiquidationVolume, _)]));
+    floor.is_stopped(LiquidationVolumeExceeded);
+}
+
 // All at once
 
 /// F-15: a hundred times a gap, a pause, now and then a halt, with trades and liquidations in flight. Nothing gets stuck: flat accounts

@@ -25,7 +25,7 @@ pub fn measure(table: &mut Table) -> Result<()> {
         step("prove_breach", 45_000, &|market| market.prove())?;
         step("liquidate, one position", 178_000, &|market| market.take(1))?;
         step("liquidate, two positions", 198_000, &|market| market.take(2))?;
-        step("liquidate_slice", 263_000, &|market| Ok(market.slice()))?;
+        step("liquidate_slice", 270_000, &|market| Ok(market.slice()))?;
         step("begin_bracket and end_bracket", 112_000, &|market| Ok(market.bracket()))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! A part of a whole portfolio changing hands: of every position, claim and balance the same part, so that hedges stay hedges.
 
-use crate::{error::*, portfolio::*, state::*};
+use crate::{constants::*, error::*, portfolio::*, state::*};
 use anchor_lang::prelude::*;
 use margrave_risk::{Decimals, Price, Quantity, Ratio};
 
@@ -33,27 +33,43 @@ impl Sale<'_, '_, '_> {
         part_of(amount, self.share)
     }
 
-    /// Moves the part of every position in whole lots, with the part of what it has paid or received.
+    /// Moves the part of every position in whole lots, with the part of what it has paid or received. What changes hands counts as
+    /// liquidated, at its underlying's price.
     #[inline(never)]
     pub fn move_positions(&mut self) -> Result<()> {
+        let mut volumes = [0u64; MAX_UNDERLYINGS];
         for at in 0..self.from.positions.len() {
             let slot = self.from.positions[at];
             if slot.is_empty() {
                 break;
             }
             let key = self.from.risk[usize::from(slot.risk_slot)].underlying;
-            let (long_side, instrument) = {
+            let (quantity, long_side, instrument, value) = {
                 let underlying = self.directory.underlying(&key)?;
-                self.move_position(at, key, &underlying)?
+                let (quantity, long_side, instrument) = self.move_position(at, key, &underlying)?;
+                let price = Price::new(underlying.oracle.price).or_refuse()?;
+                let unit = Decimals::new(underlying.decimals).or_refuse()?;
+                let value = price.value_up(Quantity::new(quantity.saturating_abs()), unit).or_refuse()?;
+                (quantity, long_side, instrument, value.micros().unsigned_abs())
             };
+            if quantity == 0 {
+                continue;
+            }
+            let volume = &mut volumes[usize::from(slot.risk_slot)];
+            *volume = volume.saturating_add(value);
             if long_side != 0 {
                 self.directory.underlying_mut(&key)?.change_interest(&instrument, long_side)?;
             }
         }
+        for (slot, volume) in self.from.risk.iter().zip(volumes).filter(|(_, volume)| *volume != 0) {
+            let mut underlying = self.directory.underlying_mut(&slot.underlying)?;
+            underlying.count_liquidation(slot.underlying, volume, self.now);
+        }
         Ok(())
     }
 
-    fn move_position(&mut self, at: usize, key: Pubkey, underlying: &Underlying) -> Result<(i64, Instrument)> {
+    /// How much has moved, and by how much that changes the long side.
+    fn move_position(&mut self, at: usize, key: Pubkey, underlying: &Underlying) -> Result<(i64, i64, Instrument)> {
         let slot = self.from.positions[at];
         let series = if slot.kind == InstrumentKind::Perp as u8 {
             0
@@ -63,7 +79,7 @@ impl Sale<'_, '_, '_> {
         let instrument = Instrument { kind: slot.kind()?, expiry: slot.expiry, strike: slot.strike, series };
         let (quantity, quote) = part_of_position(&slot, self.share, underlying)?;
         if quantity == 0 {
-            return Ok((0, instrument));
+            return Ok((0, 0, instrument));
         }
         let there = self.to.open_position(key, &instrument, underlying.perp.funding_index)?;
         let (given, taken) = if instrument.kind == InstrumentKind::Perp {
@@ -73,7 +89,7 @@ impl Sale<'_, '_, '_> {
             let given = self.from.positions[at].change(-quantity, -quote)?;
             (given, self.to.positions[there].change(quantity, quote)?)
         };
-        Ok((given + taken, instrument))
+        Ok((quantity, given + taken, instrument))
     }
 
     /// Moves the part of every claim, and of what is registered of it to bear a loss.
@@ -167,11 +183,7 @@ pub fn require_positions_in_range(account: &MarginAccount, directory: &impl Dire
         let strike = if slot.kind()?.is_option() { underlying.strikes[usize::from(slot.strike)].price[0] } else { 0 };
         let price = Price::new(underlying.oracle.price.max(strike)).or_refuse()?;
         let value = price.value_down(Quantity::new(slot.quantity), unit).or_refuse()?.micros().unsigned_abs();
-        let most = if slot.kind()?.is_option() {
-            crate::constants::MAX_TRADED_NOTIONAL
-        } else {
-            crate::constants::MAX_TRADED_VALUE
-        };
+        let most = if slot.kind()?.is_option() { MAX_TRADED_NOTIONAL } else { MAX_TRADED_VALUE };
         require!(value <= most, MargraveError::ValueOutOfRange);
     }
     Ok(())

@@ -1,12 +1,16 @@
-//! P-06, P-20, P-38 to P-41: one owner with two accounts, the second under another key, trades, lends, and liquidates himself in every
-//! way over random prices that margin covers. At no step does he gain from the protocol.
+//! P-06, P-20, P-38 to P-41: one owner with two accounts, the second under another key, trades perps, futures and options, lends, and
+//! liquidates himself in every way over random prices that margin covers. At no step does he gain from the protocol.
 //!
 //! The chain is the real one; a step that is refused counts as none. Gains are measured at one price, before and after the step: what
 //! the two accounts are worth, no less than nothing each, his wallets, and what the other side of his market trades is worth.
 
-use crate::common::*;
-use margrave::{oracle::Action, portfolio::Arranged, state::Group};
-use margrave_client::instruction;
+use crate::{common::*, desk::*};
+use margrave::{
+    oracle::Action,
+    portfolio::Arranged,
+    state::{Group, Instrument},
+};
+use margrave_client::LiquidationLeg;
 use std::time::{Duration, Instant};
 
 /// What the rounding of a valuation may show as a gain of one step or path, micro-dollars.
@@ -17,12 +21,18 @@ struct Pair {
     owner: Trader,
     second: Trader,
     house: Trader,
+    instruments: [Instrument; 8],
     rng: fastrand::Rng,
 }
 
 impl Pair {
     fn open() -> Self {
-        let mut world = World::with_market(PRICE).unwrap();
+        let desk = Desk::open();
+        let perp = Instrument::PERP;
+        let options = [desk.call(30), desk.call(40), desk.put(30), desk.put(40)];
+        let [a, b, c, d] = options;
+        let instruments = [perp, perp, perp, desk.future(), a, b, c, d];
+        let Desk { mut world, .. } = desk;
         let house = world.funded("house", 10_000_000 * DOLLAR, 100_000 * SOL);
         let [owner, second] = ["owner", "second"].map(|name| {
             let trader = world.funded(name, 0, 0);
@@ -34,7 +44,7 @@ impl Pair {
         world.deposit(&second, Token::Sol, 500 * SOL).unwrap();
         // Signatures are not what is looked at, and cost most of the time.
         world.svm = std::mem::take(&mut world.svm).with_sigverify(false).with_transaction_history(0);
-        Self { world, owner, second, house, rng: fastrand::Rng::new() }
+        Self { world, owner, second, house, instruments, rng: fastrand::Rng::new() }
     }
 
     /// What the accounts of owner, second and house are worth with every balance at its price, micro-dollars, and the owner's
@@ -77,7 +87,7 @@ impl Pair {
 
     /// One step, and its name.
     fn step(&mut self) -> (&'static str, bool) {
-        let Self { world, owner, second, house, rng } = self;
+        let Self { world, owner, second, house, instruments, rng } = self;
         let price = world.underlying().oracle.price;
         let token = if rng.bool() { Token::Usdc } else { Token::Sol };
         let amount = match token {
@@ -87,11 +97,12 @@ impl Pair {
         let who = if rng.u8(0..4) == 0 { &*second } else { &*owner };
         let lots = rng.i64(-60_000..=60_000) * 10_000_000;
         let lots = if lots == 0 { 10_000_000 } else { lots };
+        let mut leg = world.leg(world.sol, instruments[rng.usize(0..instruments.len())], lots);
         match rng.u8(0..16) {
-            0 | 1 => ("trade", world.trade(who, house, lots, price).is_ok()),
+            0 | 1 => ("trade", world.trade_legs(who, house, &[leg]).is_ok()),
             2 => {
-                let at = price / 1_000 * rng.i64(950..=1_050);
-                ("wash", world.trade(owner, second, lots, at).is_ok())
+                leg.leg.price = leg.leg.price / 1_000 * rng.i64(950..=1_050);
+                ("wash", world.trade_legs(owner, second, &[leg]).is_ok())
             }
             3 => ("deposit", world.deposit(who, token, amount).is_ok()),
             4 => ("withdraw", world.withdraw(who, token, amount).is_ok()),
@@ -100,7 +111,19 @@ impl Pair {
             7 => ("flag", world.flag(owner).is_ok()),
             8..=10 => {
                 let most = if rng.bool() { u64::MAX } else { lots.unsigned_abs() };
-                ("liquidate", world.liquidate(second, owner, most).is_ok())
+                let account = world.account(owner);
+                let mut held: Vec<Instrument> = instruments[2..]
+                    .iter()
+                    .copied()
+                    .filter(|it| account.position_in(&world.sol, it).is_some())
+                    .collect();
+                rng.shuffle(&mut held);
+                let legs = held.into_iter().take(rng.usize(1..=2));
+                let legs: Vec<_> = legs.map(|instrument| LiquidationLeg { instrument, lots: 1 }).collect();
+                let options = legs.iter().any(|leg| leg.instrument.kind.is_option());
+                let name = if options { "liquidate options" } else { "liquidate" };
+                let units = most / world.underlying().market.lot;
+                (name, world.liquidate_legs(second, owner, world.sol, legs, units).is_ok())
             }
             11 | 12 => {
                 let mut banks = [world.sol_bank, world.usdc_bank];
@@ -198,16 +221,17 @@ fn an_owner_of_two_accounts_gains_nothing_from_the_protocol() {
         pair.rng = fastrand::Rng::with_seed(paths);
         // A leveraged start: collateral of either kind, and a position or a loan near the margin.
         let kind = pair.rng.u8(0..4);
-        let Pair { world, owner, house, rng, .. } = &mut pair;
+        let Pair { world, owner, house, instruments, rng, .. } = &mut pair;
         if kind & 1 == 0 {
             world.deposit(owner, Token::Usdc, rng.u64(500..10_000) * DOLLAR).unwrap();
         } else {
             world.deposit(owner, Token::Sol, rng.u64(20..400) * SOL).unwrap();
         }
-        let price = world.underlying().oracle.price;
         for size in [1_600, 800, 400, 200, 100, 50] {
             let sign = if rng.bool() { 1 } else { -1 };
-            let _ = world.trade(owner, house, sign * size * SOL_LONG * 9 / 10, price);
+            let instrument = instruments[rng.usize(0..instruments.len())];
+            let leg = world.leg(world.sol, instrument, sign * size * SOL_LONG * 9 / 10);
+            let _ = world.trade_legs(owner, house, &[leg]);
             let _ = world.borrow(owner, Token::Usdc, u64::try_from(size).unwrap() * 9 * u64::from(kind & 2) * DOLLAR);
         }
         let mut sum = 0;

@@ -405,7 +405,9 @@ impl Rich {
         let signers: Vec<&Keypair> =
             self.keys.iter().chain([&self.payer]).filter(|key| needed.contains(&key.pubkey())).collect();
         transaction.partial_sign(&signers, self.world.svm.latest_blockhash());
-        match self.world.svm.send_transaction(transaction) {
+        let sent = self.world.svm.send_transaction(transaction);
+        record_refusals(&sent);
+        match sent {
             Ok(meta) => Ok(meta.return_data.data),
             Err(failed) => {
                 // InstructionError(0, Custom(6003)), InstructionError(0, MissingAccount).

@@ -3,7 +3,10 @@ use anchor_lang::{
     compat::solana_sysvar::last_restart_slot::LastRestartSlot, error::ERROR_CODE_OFFSET, prelude::Pubkey,
     solana_program::bpf_loader_upgradeable,
 };
-use litesvm::{LiteSVM, types::TransactionMetadata};
+use litesvm::{
+    LiteSVM,
+    types::{TransactionMetadata, TransactionResult},
+};
 use litesvm_token::{CreateAssociatedTokenAccount, MintTo, spl_token};
 use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
 use margrave_client::{
@@ -19,7 +22,7 @@ use solana_message::Message;
 use solana_program_pack::Pack;
 use solana_signer::Signer;
 use solana_transaction::Transaction;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
 /// The compiled program: `MARGRAVE_SO`, or where `./dev build` leaves it.
 pub fn program_path() -> PathBuf {
@@ -708,7 +711,9 @@ impl World {
             &transaction.message.account_keys[..usize::from(transaction.message.header.num_required_signatures)];
         let present: Vec<&Keypair> = all.into_iter().filter(|signer| needed.contains(&signer.pubkey())).collect();
         transaction.partial_sign(&present, self.svm.latest_blockhash());
-        match self.svm.send_transaction(transaction) {
+        let sent = self.svm.send_transaction(transaction);
+        record_refusals(&sent);
+        match sent {
             Ok(meta) => Ok(receipt(meta)),
             Err(failed) => {
                 let code = custom_code(&format!("{:?}", failed.err));
@@ -785,6 +790,21 @@ impl World {
         self.svm.set_account(address, account).expect("a well-formed account");
         address
     }
+}
+
+/// For `./dev mutants`, which compiles the program so that guards say when they refuse: a line "test guard" for each in the file
+/// that `MARGRAVE_REFUSALS` names.
+pub fn record_refusals(sent: &TransactionResult) {
+    let Some(path) = std::env::var_os("MARGRAVE_REFUSALS") else { return };
+    let logs = match sent {
+        Ok(meta) => &meta.logs,
+        Err(failed) => &failed.meta.logs,
+    };
+    let thread = std::thread::current();
+    let guards = logs.iter().filter_map(|line| line.strip_prefix("Program log: guard ")?.strip_suffix(" refuses"));
+    let lines: String = guards.map(|guard| format!("{} {guard}\n", thread.name().unwrap_or("main"))).collect();
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(lines.as_bytes())).expect("the recording can be written");
 }
 
 fn receipt(meta: TransactionMetadata) -> Receipt {

@@ -5,7 +5,7 @@ use crate::{
     desk::{Desk, claim, instruction},
     losses::Ruin,
 };
-use margrave::state::{Instrument, MarginAccount, Status};
+use margrave::state::{BankTerms, Change, Instrument, MarginAccount, Status};
 use margrave_client::LiquidationLeg;
 
 const LOW: i64 = 220_000_000_000;
@@ -206,6 +206,47 @@ fn a_bracket_is_ended_by_whoever_began_it_and_nothing_is_between() {
     world.send(&[refresh, begin, end], &signers).unwrap();
 }
 
+/// I-31: a bracket takes no more out of a bank than anybody may.
+#[test]
+fn a_bracket_stays_within_the_outflow_limit() {
+    let mut loan = Loan::at(255_000_000_000);
+    let (bank, terms) = (loan.world.sol_bank, loan.world.bank(Token::Sol).1.terms);
+    let tight = BankTerms { outflow_cap: 100 * SOL, ..terms };
+    loan.world.change(Change::Bank { bank, terms: tight }, Some(loan.world.sol)).unwrap();
+    loan.minutes_later(1, 255_000_000_000);
+    let too_much = loan.bracket(200 * SOL, 5_050 * DOLLAR);
+    let fits = loan.bracket(100 * SOL, 2_525 * DOLLAR);
+    let keeper = loan.keeper.keypair.insecure_clone();
+    loan.world.refuses(OutflowLimitExceeded, |world| world.send(&too_much, &[&keeper]));
+    loan.world.send(&fits, &[&keeper]).unwrap();
+}
+
+/// What is lent is not there to be sold.
+#[test]
+fn a_bracket_takes_what_the_vault_holds() {
+    let mut loan = Loan::at(255_000_000_000);
+    loan.world.borrow(&loan.keeper, Token::Sol, 900 * SOL).unwrap();
+    let too_much = loan.bracket(200 * SOL, 5_050 * DOLLAR);
+    let fits = loan.bracket(100 * SOL, 2_525 * DOLLAR);
+    let keeper = loan.keeper.keypair.insecure_clone();
+    loan.world.refuses(VaultIlliquid, |world| world.send(&too_much, &[&keeper]));
+    loan.world.send(&fits, &[&keeper]).unwrap();
+}
+
+/// I-01: a bracket ends only where the bank is solvent with what has come in.
+#[test]
+fn a_bracket_does_not_end_in_a_bank_whose_vault_was_robbed() {
+    let mut loan = Loan::at(255_000_000_000);
+    let vault = loan.world.bank(Token::Usdc).1.vault;
+    let mut account = loan.world.svm.get_account(&vault).unwrap();
+    let held = u64::from_le_bytes(account.data[64..72].try_into().unwrap());
+    account.data[64..72].copy_from_slice(&(held - 10 * DOLLAR).to_le_bytes());
+    loan.world.svm.set_account(vault, account).unwrap();
+    let both = loan.bracket(100 * SOL, 2_525 * DOLLAR);
+    let keeper = loan.keeper.keypair.insecure_clone();
+    loan.world.refuses(InvariantViolated, |world| world.send(&both, &[&keeper]));
+}
+
 /// I-21, I-24: what the account gains by a price that comes between the halves of a bracket is not the liquidator's.
 #[test]
 fn a_price_that_rises_inside_a_bracket_is_not_the_liquidator_s_gain() {
@@ -370,6 +411,51 @@ fn the_queue_is_of_positions_opposite_to_one_bankrupt_one() {
     // Alice's position is gone: the queue is free for bob's.
     world.refuses(NotFirstInQueue, |world| world.deleverage(&bob, &maker, sol, perp));
     world.nominate(&bob, &maker, sol, perp).unwrap();
+}
+
+/// I-27: a full queue takes whoever is before its last, and nobody else.
+#[test]
+fn a_full_queue_makes_room_for_a_higher_rank_only() {
+    let Ruin { mut world, alice, maker, .. } = Ruin::at(LOW);
+    let (sol, perp) = (world.sol, Instrument::PERP);
+    let late: Vec<Trader> = (0..=margrave::constants::MAX_CANDIDATES)
+        .map(|number| {
+            let trader = world.funded(&format!("late {number}"), 1_000 * DOLLAR, 0);
+            world.trade(&trader, &maker, -SOL_LONG, LOW).unwrap();
+            trader
+        })
+        .collect();
+    world.settle_pnl(&alice, sol, false).unwrap();
+    world.flag(&alice).unwrap();
+    world.set_time(world.now() + 120);
+    world.set_price(LOW).unwrap();
+    let (last, others) = late.split_last().unwrap();
+    for one in others {
+        world.nominate(&alice, one, sol, perp).unwrap();
+    }
+    // None of them has gained anything: all have one rank.
+    world.refuses(NotACandidate, |world| world.nominate(&alice, last, sol, perp));
+    world.nominate(&alice, &maker, sol, perp).unwrap();
+    let queue = world.underlying().losses.queue;
+    assert_eq!(queue.candidates[0].margin_account, maker.margin_account);
+    assert!(queue.candidates.iter().all(|candidate| candidate.margin_account != others[7].margin_account));
+}
+
+/// I-27: what was taken over meanwhile is not closed again.
+#[test]
+fn a_position_that_was_taken_over_is_not_deleveraged() {
+    let Ruin { mut world, alice, maker, keeper } = Ruin::at(LOW);
+    let (sol, perp) = (world.sol, Instrument::PERP);
+    world.settle_pnl(&alice, sol, false).unwrap();
+    world.flag(&alice).unwrap();
+    world.set_time(world.now() + 120);
+    world.set_price(LOW).unwrap();
+    world.nominate(&alice, &maker, sol, perp).unwrap();
+    world.liquidate(&keeper, &alice, u64::MAX).unwrap();
+    assert!(world.account(&alice).positions[0].is_empty());
+    world.set_time(world.now() + 30);
+    world.set_price(LOW).unwrap();
+    world.refuses(NoPosition, |world| world.deleverage(&alice, &maker, sol, perp));
 }
 
 /// I-27: where nobody opposite has gained, the position is closed at the mark and nobody bears a thing by it.

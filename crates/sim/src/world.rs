@@ -3,10 +3,7 @@ use anchor_lang::{
     compat::solana_sysvar::last_restart_slot::LastRestartSlot, error::ERROR_CODE_OFFSET, prelude::Pubkey,
     solana_program::bpf_loader_upgradeable,
 };
-use litesvm::{
-    LiteSVM,
-    types::{TransactionMetadata, TransactionResult},
-};
+use litesvm::{LiteSVM, types::TransactionMetadata};
 use litesvm_token::{CreateAssociatedTokenAccount, MintTo, spl_token};
 use margrave::{error::MargraveError, instructions::*, state::*, surface::Surface, trading::Leg};
 use margrave_client::{
@@ -711,11 +708,13 @@ impl World {
             &transaction.message.account_keys[..usize::from(transaction.message.header.num_required_signatures)];
         let present: Vec<&Keypair> = all.into_iter().filter(|signer| needed.contains(&signer.pubkey())).collect();
         transaction.partial_sign(&present, self.svm.latest_blockhash());
-        let sent = self.svm.send_transaction(transaction);
-        record_refusals(&sent);
-        match sent {
-            Ok(meta) => Ok(receipt(meta)),
+        match self.svm.send_transaction(transaction) {
+            Ok(meta) => {
+                record_refusals(&meta.logs);
+                Ok(receipt(meta))
+            }
             Err(failed) => {
+                record_refusals(&failed.meta.logs);
                 let code = custom_code(&format!("{:?}", failed.err));
                 Err(Refusal { code, error: failed.err.to_string(), logs: failed.meta.logs })
             }
@@ -792,14 +791,10 @@ impl World {
     }
 }
 
-/// For `./dev mutants`, which compiles the program so that guards say when they refuse: a line "test guard" for each in the file
-/// that `MARGRAVE_REFUSALS` names.
-pub fn record_refusals(sent: &TransactionResult) {
+/// For `./dev mutants`, which compiles the program so that guards say in the log when they refuse: a line "test guard" for each in
+/// the file that `MARGRAVE_REFUSALS` names.
+pub fn record_refusals(logs: &[String]) {
     let Some(path) = std::env::var_os("MARGRAVE_REFUSALS") else { return };
-    let logs = match sent {
-        Ok(meta) => &meta.logs,
-        Err(failed) => &failed.meta.logs,
-    };
     let thread = std::thread::current();
     let guards = logs.iter().filter_map(|line| line.strip_prefix("Program log: guard ")?.strip_suffix(" refuses"));
     let lines: String = guards.map(|guard| format!("{} {guard}\n", thread.name().unwrap_or("main"))).collect();

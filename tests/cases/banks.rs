@@ -247,6 +247,26 @@ fn a_loan_stays_far_from_what_the_engine_cannot_value() {
     check_books(&world).unwrap();
 }
 
+/// I-25: a realised loss that becomes a loan is a loan.
+#[test]
+fn a_loss_is_not_settled_by_a_loan_that_the_engine_cannot_value() {
+    let most = 1u64 << 47;
+    let (mut world, _, bob) = lending();
+    let rich = world.funded("rich", 1_000_000_000 * DOLLAR, 0);
+    world.give(&bob, Token::Sol, 30_000_000 * SOL);
+    world.deposit(&bob, Token::Sol, 30_000_000 * SOL).unwrap();
+    world.trade(&bob, &rich, 100 * SOL_LONG, PRICE).unwrap();
+    world.borrow(&bob, Token::Usdc, most - 50 * DOLLAR).unwrap();
+    world.set_time(world.now() + 1);
+    world.set_price(PRICE - PRICE / 35).unwrap();
+    // A hundred dollars lost.
+    let sol = world.sol;
+    world.refuses(ValueOutOfRange, |world| world.settle_pnl(&bob, sol, true));
+    world.deposit(&bob, Token::Usdc, 60 * DOLLAR).unwrap();
+    world.settle_pnl(&bob, sol, true).unwrap();
+    check_books(&world).unwrap();
+}
+
 // What the vault holds
 
 #[test]

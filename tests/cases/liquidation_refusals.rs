@@ -142,6 +142,27 @@ fn nobody_liquidates_himself_in_another_way() {
 }
 
 #[test]
+fn a_liquidator_takes_over_no_more_than_can_be_valued() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let maker = world.funded("maker", 500_000_000 * DOLLAR, 0);
+    let keeper = world.funded("keeper", 500_000_000 * DOLLAR, 0);
+    let victim = world.funded("victim", 6_500 * DOLLAR, 0);
+    world.trade(&victim, &maker, -500 * SOL_LONG, PRICE).unwrap();
+    // 140 million dollars, and 180 million after the price has risen.
+    world.trade(&keeper, &maker, -4_000_000 * SOL_LONG, PRICE).unwrap();
+    let small = world.funded("small keeper", 500_000 * DOLLAR, 0);
+    world.set_time(world.now() + 60);
+    world.set_price(450_000_000_000).unwrap();
+    world.refuses(ValueOutOfRange, |world| world.liquidate(&keeper, &victim, 10 * SOL));
+    world.refuses(ValueOutOfRange, |world| world.liquidate_slice(&keeper, &victim, 1 << 28));
+    let before = world.svm.clone();
+    world.liquidate(&small, &victim, 10 * SOL).unwrap();
+    world.svm = before;
+    world.liquidate_slice(&small, &victim, 1 << 28).unwrap();
+    check_books(&world).unwrap();
+}
+
+#[test]
 fn a_slice_of_a_bankrupt_account_is_not_for_sale() {
     let Ruin { mut world, alice, keeper, .. } = Ruin::at(LOW);
     world.refuses(NoEquityToSell, |world| world.liquidate_slice(&keeper, &alice, 1 << 20));

@@ -284,6 +284,18 @@ fn absurd_sizes_are_refused() {
     }
 }
 
+/// However little it is worth, a position is no larger than sums of two of them can hold.
+#[test]
+fn a_cheap_position_is_bounded_by_its_size() {
+    // Five cents: 2^61 of nine decimals are 115 million dollars.
+    let mut world = World::with_market(500_000_000).unwrap();
+    let maker = world.funded("maker", 1_000_000_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 1_000_000_000 * DOLLAR, 0);
+    let most = (1i64 << 61) / 10_000_000 * 10_000_000;
+    world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, most + 10_000_000, 500_000_000));
+    world.refuses(OpenInterestCapExceeded, |world| world.trade(&alice, &maker, most, 500_000_000));
+}
+
 /// A position that the price has carried past 140 million dollars does not grow, but it may shrink.
 #[test]
 fn a_position_past_the_largest_size_may_only_shrink() {

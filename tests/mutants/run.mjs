@@ -91,22 +91,22 @@ const record = join(work, "refusals");
 rmSync(record, { force: true });
 // Those do not run this program.
 const skip = ["conformance::", "docs::", "engine::", "layout::"].flatMap((name) => ["--skip", name]);
-const [passed, output] = await test(["--quiet", ...skip], programWithout(0xffff, "all-on"), { MARGRAVE_REFUSALS: record });
+const timed = ["-Zunstable-options", "--report-time"];
+const [passed, output] = await test([...timed, ...skip], programWithout(0xffff, "all-on"), { MARGRAVE_REFUSALS: record, RUSTC_BOOTSTRAP: "1" });
 if (!passed) {
   console.error(`${output}\nThe tests fail with all guards on.`);
   process.exit(1);
 }
 const testsOf = guards.map(() => new Set());
-const guardsIn = new Map();
 for (const line of readFileSync(record, "utf8").trim().split("\n")) {
   const [name, id] = line.split(" ");
   testsOf[id].add(name);
-  guardsIn.set(name, (guardsIn.get(name) ?? new Set()).add(id));
 }
+const times = new Map([...output.matchAll(/^test (\S+) \.\.\. ok <([\d.]+)s>$/gm)].map(([, name, time]) => [name, Number(time)]));
 
-/** Which tests to run for a guard: the more guards refuse in a test, the later, since it is of many things. */
+/** Which tests to run for a guard, those that take longest last. */
 function testsFor(guard) {
-  const tests = [...testsOf[guard.id]].sort((a, b) => guardsIn.get(a).size - guardsIn.get(b).size);
+  const tests = [...testsOf[guard.id]].sort((a, b) => (times.get(a) ?? 0) - (times.get(b) ?? 0));
   const runs = [];
   for (let size = 2; tests.length > 0; size *= 4) runs.push([tests.splice(0, size), {}]);
   // The test of all instructions' accounts takes long, and each of its rows is of one.
@@ -129,16 +129,15 @@ async function isCaught(guard, name) {
 
 const chosen = guards.filter((guard) => `${guard.path}:${guard.line} ${guard.what}`.includes(filter));
 const survivors = [];
-const queue = [...chosen];
+const queue = chosen.entries();
 console.log(`Switching ${chosen.length} guards off, one at a time (${seconds()} s)`);
-async function workOff(_, worker) {
-  for (let guard = queue.shift(); guard; guard = queue.shift()) {
+async function switchOff(_, worker) {
+  for (const [index, guard] of queue) {
     if (!(await isCaught(guard, `off-${worker}`))) survivors.push(guard);
-    const left = queue.length;
-    if (left > 0 && left % 50 === 0) console.log(`  ${left} left, ${survivors.length} survivors (${seconds()} s)`);
+    if ((index + 1) % 50 === 0) console.log(`  ${index + 1} of ${chosen.length}, ${survivors.length} survivors (${seconds()} s)`);
   }
 }
-await Promise.all(Array.from({ length: availableParallelism() }, workOff));
+await Promise.all(Array.from({ length: availableParallelism() }, switchOff));
 
 // Lines of allowed.txt are "path: guard"; what begins with # is a reason.
 const lines = readFileSync(join(here, "allowed.txt"), "utf8").split("\n");

@@ -2,6 +2,7 @@
 
 use crate::{
     common::*,
+    corrupted::add_to_vault,
     desk::{Desk, claim, instruction},
     losses::Ruin,
 };
@@ -259,10 +260,7 @@ fn a_bracket_takes_what_the_vault_holds() {
 fn a_bracket_does_not_end_in_a_bank_whose_vault_was_robbed() {
     let mut loan = Loan::at(255_000_000_000);
     let vault = loan.world.bank(Token::Usdc).1.vault;
-    let mut account = loan.world.svm.get_account(&vault).unwrap();
-    let held = u64::from_le_bytes(account.data[64..72].try_into().unwrap());
-    account.data[64..72].copy_from_slice(&(held - 10 * DOLLAR).to_le_bytes());
-    loan.world.svm.set_account(vault, account).unwrap();
+    add_to_vault(&mut loan.world, vault, -10_000_000);
     let both = loan.bracket(100 * SOL, 2_525 * DOLLAR);
     let keeper = loan.keeper.keypair.insecure_clone();
     loan.world.refuses(InvariantViolated, |world| world.send(&both, &[&keeper]));

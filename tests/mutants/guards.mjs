@@ -73,8 +73,10 @@ export function guardsOf(path, source) {
   const code = mask(text);
   const guards = [];
   const add = (start, end, kind, change, rest = "") => {
-    const what = (text.slice(start, end) + rest).replace(/\s+/g, " ");
-    guards.push({ path, line: text.slice(0, start).split("\n").length, start, kind, what, change });
+    const what = (text.slice(start, end) + rest).replace(/\s+/g, " ").trim();
+    const within = [...code.slice(0, start).matchAll(/\bfn (\w+)/g)].at(-1)?.[1];
+    const place = within ? `${path} ${within}` : path;
+    guards.push({ path, place, line: text.slice(0, start).split("\n").length, start, kind, what, change });
   };
   const or = (start, end) => (id) => [[start, start, "(("], [end, end, `) || crate::mutants::off(${id}))`]];
 

@@ -127,7 +127,9 @@ async function isCaught(guard, name) {
   return false;
 }
 
-const chosen = guards.filter((guard) => `${guard.path}:${guard.line} ${guard.what}`.includes(filter));
+/** What a guard is called. */
+const keyOf = (guard) => `${guard.place}: ${guard.what}`;
+const chosen = guards.filter((guard) => keyOf(guard).includes(filter));
 const survivors = [];
 const queue = chosen.entries();
 console.log(`Switching ${chosen.length} guards off, one at a time (${seconds()} s)`);
@@ -139,15 +141,14 @@ async function switchOff(_, worker) {
 }
 await Promise.all(Array.from({ length: availableParallelism() }, switchOff));
 
-// Lines of allowed.txt are "path: guard"; what begins with # is a reason.
+// Lines of allowed.txt are "file function: guard"; what begins with # is a reason.
 const lines = readFileSync(join(here, "allowed.txt"), "utf8").split("\n");
 const allowed = new Set(lines.filter((line) => line && !line.startsWith("#")));
-const keyOf = (guard) => `${guard.path}: ${guard.what}`;
 const alive = new Set(survivors.map(keyOf));
 const unexpected = survivors.filter((guard) => !allowed.has(keyOf(guard))).sort((a, b) => a.id - b.id);
 for (const guard of unexpected) {
   const why = testsOf[guard.id].size === 0 ? "refuses in no test" : `missed by none of ${[...testsOf[guard.id]].slice(0, 3).join(", ")}`;
-  console.log(`SURVIVED  ${guard.path}:${guard.line} [${guard.kind}] ${guard.what}\n          ${why}`);
+  console.log(`SURVIVED  ${keyOf(guard)}\n          line ${guard.line}, ${why}`);
 }
 const stale = filter ? [] : [...allowed].filter((key) => !alive.has(key));
 for (const key of stale) console.log(`NOT A SURVIVOR, but in allowed.txt: ${key}`);

@@ -628,6 +628,10 @@ fn a_recovered_account_is_not_deleveraged() {
     world.settle_pnl(&alice, sol, false).unwrap();
     world.flag(&alice).unwrap();
     later(&mut world, 120, LOW);
+    let fallen = world.svm.clone();
+    later(&mut world, 30, 320_000_000_000);
+    world.refuses(AccountIsSolvent, |world| world.nominate(&alice, &maker, sol, Instrument::PERP));
+    world.svm = fallen;
     world.nominate(&alice, &maker, sol, Instrument::PERP).unwrap();
     later(&mut world, 30, 320_000_000_000);
     assert!(equity(&world, &alice) > 0);

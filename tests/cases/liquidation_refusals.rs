@@ -85,6 +85,7 @@ fn a_healthy_account_is_left_alone_by_all_of_them() {
 fn a_step_takes_one_to_four_different_positions() {
     let mut desk = Desk::open();
     let held = [desk.future(), desk.call(40), desk.call(45), desk.put(30), Instrument::PERP];
+    let missing = desk.put(25);
     let sizes = [-450, 100, 1, 1, 900];
     for (instrument, size) in held.into_iter().zip(sizes) {
         desk.alice_trades(&[desk.leg(instrument, size * SOL_LONG)]).unwrap();
@@ -102,6 +103,7 @@ fn a_step_takes_one_to_four_different_positions() {
     for legs in [vec![], none, lots(&[perp, perp]), lots(&held)] {
         world.refuses(LiquidationLegsOutOfRange, |world| world.liquidate_legs(&keeper, &alice, sol, legs, u64::MAX));
     }
+    world.refuses(NoPosition, |world| world.liquidate_legs(&keeper, &alice, sol, lots(&[perp, missing]), u64::MAX));
     world.liquidate_legs(&keeper, &alice, sol, lots(&[perp, held[0]]), u64::MAX).unwrap();
 }
 
@@ -253,6 +255,49 @@ fn a_bracket_takes_what_the_vault_holds() {
     let keeper = loan.keeper.keypair.insecure_clone();
     loan.world.refuses(VaultIlliquid, |world| world.send(&too_much, &[&keeper]));
     loan.world.send(&fits, &[&keeper]).unwrap();
+}
+
+/// P-04: a bracket does not end in another group's bank, all of whose accounts fit one another.
+#[test]
+fn a_bracket_does_not_end_in_another_group() {
+    let mut market = Market::open();
+    let other = market.other_group();
+    let Market { mut world, .. } = market;
+    world.funded("lender", 100_000 * DOLLAR, 0);
+    let borrower = world.funded("borrower", 0, 1_000 * SOL);
+    let keeper = world.wallet("keeper");
+    world.give(&keeper, Token::Usdc, 50_000 * DOLLAR);
+    world.borrow(&borrower, Token::Usdc, 20_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(255_000_000_000).unwrap();
+    let (account, sol, usdc) = (world.account(&borrower), world.bank(Token::Sol), world.bank(Token::Usdc));
+    let from = (borrower.margin_account, &account);
+    let foreign = (other.usdc_bank, &world.load(&other.usdc_bank));
+    let begin = instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
+    let end = |bank| instruction::end_bracket(keeper.key(), from, bank, keeper.usdc, TOKEN_PROGRAM, 2_540 * DOLLAR);
+    let (there, here) = (end(foreign), end((usdc.0, &usdc.1)));
+    world.refuses(GroupMismatch, |world| world.send(&[begin.clone(), there], &[&keeper.keypair]));
+    world.send(&[begin, here], &[&keeper.keypair]).unwrap();
+}
+
+/// A slice is paid for in dollars, not in as many atoms of something else.
+#[test]
+fn a_slice_is_paid_for_in_the_quote_token() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let maker = world.funded("maker", 100_000 * DOLLAR, 0);
+    let victim = world.funded("victim", 6_500 * DOLLAR, SOL);
+    let keeper = world.funded("keeper", 500_000 * DOLLAR, 1_000 * SOL);
+    world.trade(&victim, &maker, -500 * SOL_LONG, PRICE).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(450_000_000_000).unwrap();
+    let (a, b) = (world.account(&keeper), world.account(&victim));
+    let slice =
+        |bank| instruction::liquidate_slice((keeper.margin_account, &a), (victim.margin_account, &b), bank, 1 << 28);
+    let (in_sol, in_usdc) = (slice(world.sol_bank), slice(world.usdc_bank));
+    let mut in_sol = in_sol;
+    in_sol.accounts.iter_mut().filter(|meta| meta.pubkey == world.usdc_bank).for_each(|meta| meta.is_writable = true);
+    world.refuses(BankMissing, |world| world.send(&[in_sol], &[&keeper.keypair]));
+    world.send(&[in_usdc], &[&keeper.keypair]).unwrap();
 }
 
 /// I-01: a bracket ends only where the bank is solvent with what has come in.

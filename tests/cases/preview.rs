@@ -4,7 +4,7 @@ use crate::common::*;
 use anchor_lang::InstructionData;
 use margrave::{
     constants::{MAX_COLLATERALS, MAX_LEGS},
-    instructions::{BalanceChange, PreviewArgs},
+    instructions::{BalanceChange, Level, PreviewArgs},
     state::{Instrument, MarginAccount},
     trading::Leg,
 };
@@ -107,4 +107,22 @@ fn a_preview_is_of_what_could_be_done() {
         world.refuses(error, |world| world.send(&[preview], &[]));
     }
     world.send(&[plain], &[]).unwrap();
+}
+
+/// What a transaction puts in to be stopped by: health at a level, to the unit.
+#[test]
+fn a_health_check_stops_what_leaves_too_little() {
+    let Market { mut world, alice, .. } = Market::long(10);
+    let account = world.account(&alice);
+    let value = world.accounts().value(&alice.margin_account, world.now()).unwrap();
+    let levels = [
+        (Level::Initial, value.initial_health()),
+        (Level::LiquidationEnd, value.liquidation_end_health()),
+        (Level::Maintenance, value.maintenance_health()),
+    ];
+    for (level, health) in levels {
+        let check = |least| instruction::health_check((alice.margin_account, &account), level, least);
+        world.send(&[check(health.micros())], &[]).unwrap();
+        world.refuses(HealthTooLow, |world| world.send(&[check(health.micros() + 1)], &[]));
+    }
 }

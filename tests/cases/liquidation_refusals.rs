@@ -257,6 +257,38 @@ fn a_bracket_takes_what_the_vault_holds() {
     loan.world.send(&fits, &[&keeper]).unwrap();
 }
 
+/// A debt in one token is not sold for a debt in another.
+#[test]
+fn a_debt_is_no_collateral() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mint = world.list_extra_bank().unwrap();
+    let bank = pda::bank(&world.group, &mint);
+    let lender = world.funded("lender", 100_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 0, 1_000 * SOL);
+    let keeper = world.funded("keeper", 500_000 * DOLLAR, 0);
+    let lent = world.give_new(&lender, mint, 100 * SOL);
+    let deposit = instruction::deposit(
+        lender.key(),
+        lender.margin_account,
+        (bank, &world.load(&bank)),
+        lent,
+        TOKEN_PROGRAM,
+        100 * SOL,
+    );
+    world.send(&[deposit], &[&lender.keypair]).unwrap();
+    let wallet = world.give_new(&alice, mint, 0);
+    let account = world.account(&alice);
+    let holder = (alice.margin_account, &account);
+    let borrow = instruction::withdraw(holder, (bank, &world.load(&bank)), wallet, TOKEN_PROGRAM, 50 * SOL, true);
+    world.send(&[borrow], &[&alice.keypair]).unwrap();
+    world.borrow(&alice, Token::Usdc, 18_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(220_000_000_000).unwrap();
+    let (usdc, sol) = (world.usdc_bank, world.sol_bank);
+    world.refuses(NothingToRepay, |world| world.liquidate_collateral(&keeper, &alice, [bank, usdc], u64::MAX));
+    world.liquidate_collateral(&keeper, &alice, [sol, usdc], 100 * DOLLAR).unwrap();
+}
+
 /// P-04: a bracket does not end in another group's bank, all of whose accounts fit one another.
 #[test]
 fn a_bracket_does_not_end_in_another_group() {

@@ -91,8 +91,10 @@ const record = join(work, "refusals");
 rmSync(record, { force: true });
 // Those do not run this program.
 const skip = ["conformance::", "docs::", "engine::", "layout::"].flatMap((name) => ["--skip", name]);
+// How long each takes is an unstable answer of the test harness.
 const timed = ["-Zunstable-options", "--report-time"];
-const [passed, output] = await test([...timed, ...skip], programWithout(0xffff, "all-on"), { MARGRAVE_REFUSALS: record, RUSTC_BOOTSTRAP: "1" });
+const recording = { MARGRAVE_REFUSALS: record, RUSTC_BOOTSTRAP: "1" };
+const [passed, output] = await test([...timed, ...skip], programWithout(0xffff, "all-on"), recording);
 if (!passed) {
   console.error(`${output}\nThe tests fail with all guards on.`);
   process.exit(1);
@@ -104,6 +106,7 @@ for (const line of readFileSync(record, "utf8").trim().split("\n")) {
 }
 const times = new Map([...output.matchAll(/^test (\S+) \.\.\. ok <([\d.]+)s>$/gm)].map(([, name, time]) => [name, Number(time)]));
 
+/** The test of all instructions' accounts. It takes long, and each of its rows is of one instruction. */
 const access = "access::every_account_of_every_instruction_is_the_right_one_or_is_refused";
 
 /** Which tests to run for a guard, in runs of a second, four seconds and so on; those that take longest last. */
@@ -119,7 +122,6 @@ function runsFor(guard) {
     runs.at(-1).tests.push(test);
     room -= timeOf(test);
   }
-  // The test of all instructions' accounts takes long, and each of its rows is of one.
   const row = guard.path.match(/^instructions\/\w+\/(\w+)\.rs$/)?.[1];
   const at = runs.findIndex(({ tests }) => tests.includes(access));
   if (row && at >= 0) runs.splice(at, 0, { tests: [access], more: { MARGRAVE_ROW: row } });

@@ -405,6 +405,19 @@ fn a_bracket_does_not_end_with_a_token_on_a_dead_feed() {
     assert!(outcome.is_err(), "200 SOL for 210 tokens of a dead feed");
 }
 
+/// I-23: nor with a token whose price the transaction does not bring along.
+#[test]
+fn a_bracket_does_not_end_with_a_token_without_its_price() {
+    let mut this = Bracketed::open();
+    let other = this.world.list_other_underlying("ETH").unwrap();
+    let (bank, wallet) = deposit_other(&mut this.world, &this.keeper, other, 0);
+    later(&mut this.world, 60, 255_000_000_000);
+    let end = without_account(this.end(bank, wallet, 210 * SOL), other);
+    let instructions = [this.begin(200 * SOL), end];
+    let keeper = this.keeper.keypair.insecure_clone();
+    this.world.refuses(UnderlyingMissing, |world| world.send(&instructions, &[&keeper]));
+}
+
 /// A token's deposit cap is its risk limit: liquidators do not fill banks that take no deposits any more.
 #[test]
 fn a_bracket_keeps_to_the_deposit_cap() {
@@ -621,6 +634,10 @@ fn a_recovered_account_is_not_deleveraged() {
     world.settle_pnl(&alice, sol, false).unwrap();
     world.flag(&alice).unwrap();
     later(&mut world, 120, LOW);
+    let fallen = world.svm.clone();
+    later(&mut world, 30, 320_000_000_000);
+    world.refuses(AccountIsSolvent, |world| world.nominate(&alice, &maker, sol, Instrument::PERP));
+    world.svm = fallen;
     world.nominate(&alice, &maker, sol, Instrument::PERP).unwrap();
     later(&mut world, 30, 320_000_000_000);
     assert!(equity(&world, &alice) > 0);

@@ -247,6 +247,26 @@ fn a_loan_stays_far_from_what_the_engine_cannot_value() {
     check_books(&world).unwrap();
 }
 
+/// I-25: a realised loss that becomes a loan is a loan.
+#[test]
+fn a_loss_is_not_settled_by_a_loan_that_the_engine_cannot_value() {
+    let most = 1u64 << 47;
+    let (mut world, _, bob) = lending();
+    let rich = world.funded("rich", 1_000_000_000 * DOLLAR, 0);
+    world.give(&bob, Token::Sol, 30_000_000 * SOL);
+    world.deposit(&bob, Token::Sol, 30_000_000 * SOL).unwrap();
+    world.trade(&bob, &rich, 100 * SOL_LONG, PRICE).unwrap();
+    world.borrow(&bob, Token::Usdc, most - 50 * DOLLAR).unwrap();
+    world.set_time(world.now() + 1);
+    world.set_price(PRICE - PRICE / 35).unwrap();
+    // A hundred dollars lost.
+    let sol = world.sol;
+    world.refuses(ValueOutOfRange, |world| world.settle_pnl(&bob, sol, true));
+    world.deposit(&bob, Token::Usdc, 60 * DOLLAR).unwrap();
+    world.settle_pnl(&bob, sol, true).unwrap();
+    check_books(&world).unwrap();
+}
+
 // What the vault holds
 
 #[test]
@@ -769,6 +789,38 @@ fn the_solvency_view_is_the_balance_sheet() {
 }
 
 // Accounts
+
+/// A vault is neither where a bank's tokens go nor where they come from: nothing would move, and be counted.
+#[test]
+fn a_vault_does_not_pay_itself() {
+    const DUPLICATE: u32 = 2040;
+    let mut world = World::with_market(PRICE).unwrap();
+    let alice = world.funded("alice", 1_000 * DOLLAR, 1_000 * SOL);
+    world.funded("lender", 100_000 * DOLLAR, 0);
+    world.borrow(&alice, Token::Usdc, 21_000 * DOLLAR).unwrap();
+    let (key, bank) = world.bank(Token::Usdc);
+    let deposit =
+        instruction::deposit(alice.key(), alice.margin_account, (key, &bank), bank.vault, TOKEN_PROGRAM, DOLLAR);
+    let withdraw = with_account(world.withdraw_instruction(&alice, Token::Usdc, DOLLAR), alice.usdc, bank.vault);
+    let fees = collect(&world, Token::Usdc, bank.vault, 1);
+    for instruction in [deposit, withdraw, fees] {
+        refuses_with_code(&mut world, DUPLICATE, |world| world.send(&[instruction], &[&alice.keypair]));
+    }
+    let keeper = world.wallet("keeper");
+    world.give(&keeper, Token::Usdc, 10_000 * DOLLAR);
+    world.set_time(world.now() + 60);
+    world.set_price(255_000_000_000).unwrap();
+    let (account, sol, usdc) = (world.account(&alice), world.bank(Token::Sol), world.bank(Token::Usdc));
+    let from = (alice.margin_account, &account);
+    let begin = |to| instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), to, TOKEN_PROGRAM, 100 * SOL);
+    let end =
+        |source| instruction::end_bracket(keeper.key(), from, (usdc.0, &usdc.1), source, TOKEN_PROGRAM, 2_540 * DOLLAR);
+    let good = [begin(keeper.sol), end(keeper.usdc)];
+    for both in [[begin(sol.1.vault), end(keeper.usdc)], [begin(keeper.sol), end(usdc.1.vault)]] {
+        refuses_with_code(&mut world, DUPLICATE, |world| world.send(&both, &[&keeper.keypair]));
+    }
+    world.send(&good, &[&keeper.keypair]).unwrap();
+}
 
 /// P-04, P-13: every account of an instruction that moves money is the bank's own and of one group.
 #[test]

@@ -472,6 +472,20 @@ fn after_a_halt_there_is_a_time_of_grace() {
     }
 }
 
+/// F-10: the grace is for every way of liquidation: positions, collateral and slices.
+#[test]
+fn in_the_time_of_grace_nothing_of_an_account_is_taken_over() {
+    let mut floor = Floor::open();
+    floor.world.halt(5 * HOUR);
+    let price = floor.price();
+    floor.world.set_price(price * 88 / 100).unwrap();
+    let banks = [floor.world.sol_bank, floor.world.usdc_bank];
+    let Floor { world, victim, borrower, keeper, .. } = &mut floor;
+    world.refuses(RestartGrace, |world| world.liquidate(keeper, victim, 10 * SOL));
+    world.refuses(RestartGrace, |world| world.liquidate_collateral(keeper, borrower, banks, DOLLAR));
+    world.refuses(RestartGrace, |world| world.liquidate_slice(keeper, victim, i64::MAX));
+}
+
 /// F-10: the clock of the first slots after a restart may still show the time before it, at which the last price looks fresh. It is
 /// from before the restart all the same, and so is one that was posted then.
 #[test]

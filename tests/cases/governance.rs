@@ -739,6 +739,14 @@ fn terms_of_an_underlying_stay_within_their_bounds() {
         (|t| t.padding = 1, false),
     ];
     check_bounds(&mut world, market, bounds, |_, market| Change::Underlying { underlying, oracle, risk, market });
+    // The first lot is bound by no older one.
+    let (manager, group, symbol) = (world.manager.pubkey(), world.group, pda::symbol("JUP"));
+    let grow = instruction::grow_underlying(manager, group, symbol);
+    let list = instruction::list_underlying(manager, group, ListUnderlyingArgs { symbol, decimals: 9, oracle, risk });
+    world.send(&[grow.clone(), grow, list], &[]).unwrap();
+    let underlying = pda::underlying(&group, &symbol);
+    let bounds: &[Bound<MarketTerms>] = &[(|t| t.lot = 1 << 61, true), (|t| t.lot = (1 << 61) + 1, false)];
+    check_bounds(&mut world, market, bounds, |_, market| Change::Underlying { underlying, oracle, risk, market });
 }
 
 /// I-12: what margin asks of a token and the haircut of its bank together leave something of a deposit, whichever of the two is
@@ -987,6 +995,34 @@ fn expiries_and_strikes_are_listed_once_and_while_there_is_room() {
     let again = list(&world, now + 100 * DAY);
     world.send(&[again], &[]).unwrap();
     assert_eq!(world.underlying().expiries[0].series, 13);
+}
+
+/// P-42: a guardian who sees what an operator or a manager should not list stops every kind of it.
+#[test]
+fn a_pause_of_listing_stops_every_listing() {
+    let mut world = world();
+    let (manager, operator, group, sol) = (world.manager.pubkey(), world.operator.pubkey(), world.group, world.sol);
+    let (expiry, _) = world.list_expiry(sol, 7, 60, &[]).unwrap();
+    let mint = world.create_mint(9);
+    let symbol = pda::symbol("ETH");
+    let grow = instruction::grow_underlying(manager, group, symbol);
+    world.send(&[grow.clone(), grow], &[]).unwrap();
+    let args =
+        ListUnderlyingArgs { symbol, decimals: 9, oracle: terms::oracle_terms(SOL_FEED), risk: terms::risk_terms() };
+    let (time, surface) = (world.now() + 14 * DAY, flat_surface(60, 14 * DAY));
+    let listings = [
+        instruction::list_bank(manager, group, mint, Some(sol), TOKEN),
+        instruction::list_underlying(manager, group, args),
+        instruction::list_expiry(operator, group, sol, ListExpiryArgs { time, surface }),
+        instruction::list_strikes(operator, group, sol, expiry, vec![PRICE]),
+    ];
+    let running = world.svm.clone();
+    pause(&mut world, Pause::LISTING).unwrap();
+    for listing in &listings {
+        world.refuses(Paused, |world| world.send(std::slice::from_ref(listing), &[]));
+    }
+    world.svm = running;
+    world.send(&listings, &[]).unwrap();
 }
 
 /// The surcharge is the gap below the threshold times the factor, on initial margin only.

@@ -2,10 +2,11 @@
 
 use crate::{
     common::*,
+    corrupted::add_to_vault,
     desk::{Desk, claim, instruction},
     losses::Ruin,
 };
-use margrave::state::{Instrument, MarginAccount, Status};
+use margrave::state::{BankTerms, Change, Instrument, MarginAccount, Status};
 use margrave_client::LiquidationLeg;
 
 const LOW: i64 = 220_000_000_000;
@@ -84,6 +85,7 @@ fn a_healthy_account_is_left_alone_by_all_of_them() {
 fn a_step_takes_one_to_four_different_positions() {
     let mut desk = Desk::open();
     let held = [desk.future(), desk.call(40), desk.call(45), desk.put(30), Instrument::PERP];
+    let missing = desk.put(25);
     let sizes = [-450, 100, 1, 1, 900];
     for (instrument, size) in held.into_iter().zip(sizes) {
         desk.alice_trades(&[desk.leg(instrument, size * SOL_LONG)]).unwrap();
@@ -101,6 +103,7 @@ fn a_step_takes_one_to_four_different_positions() {
     for legs in [vec![], none, lots(&[perp, perp]), lots(&held)] {
         world.refuses(LiquidationLegsOutOfRange, |world| world.liquidate_legs(&keeper, &alice, sol, legs, u64::MAX));
     }
+    world.refuses(NoPosition, |world| world.liquidate_legs(&keeper, &alice, sol, lots(&[perp, missing]), u64::MAX));
     world.liquidate_legs(&keeper, &alice, sol, lots(&[perp, held[0]]), u64::MAX).unwrap();
 }
 
@@ -139,6 +142,27 @@ fn nobody_liquidates_himself_in_another_way() {
         world.refuses(SelfDealing, |world| world.liquidate_collateral(liquidator, alice, banks, u64::MAX));
         world.refuses(SelfDealing, |world| world.liquidate_slice(liquidator, alice, 1 << 20));
     }
+}
+
+#[test]
+fn a_liquidator_takes_over_no_more_than_can_be_valued() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let maker = world.funded("maker", 500_000_000 * DOLLAR, 0);
+    let keeper = world.funded("keeper", 500_000_000 * DOLLAR, 0);
+    let victim = world.funded("victim", 6_500 * DOLLAR, 0);
+    world.trade(&victim, &maker, -500 * SOL_LONG, PRICE).unwrap();
+    // 140 million dollars, and 180 million after the price has risen.
+    world.trade(&keeper, &maker, -4_000_000 * SOL_LONG, PRICE).unwrap();
+    let small = world.funded("small keeper", 500_000 * DOLLAR, 0);
+    world.set_time(world.now() + 60);
+    world.set_price(450_000_000_000).unwrap();
+    world.refuses(ValueOutOfRange, |world| world.liquidate(&keeper, &victim, 10 * SOL));
+    world.refuses(ValueOutOfRange, |world| world.liquidate_slice(&keeper, &victim, 1 << 28));
+    let before = world.svm.clone();
+    world.liquidate(&small, &victim, 10 * SOL).unwrap();
+    world.svm = before;
+    world.liquidate_slice(&small, &victim, 1 << 28).unwrap();
+    check_books(&world).unwrap();
 }
 
 #[test]
@@ -204,6 +228,119 @@ fn a_bracket_is_ended_by_whoever_began_it_and_nothing_is_between() {
     world.refuses(BracketNotOpen, |world| world.send(&[begin.clone(), by_another.clone()], &signers));
     world.refuses(BracketNotEnded, |world| world.send(&[begin.clone(), refresh.clone(), end.clone()], &signers));
     world.send(&[refresh, begin, end], &signers).unwrap();
+}
+
+/// I-31: a bracket takes no more out of a bank than anybody may.
+#[test]
+fn a_bracket_stays_within_the_outflow_limit() {
+    let mut loan = Loan::at(255_000_000_000);
+    let (bank, terms) = (loan.world.sol_bank, loan.world.bank(Token::Sol).1.terms);
+    let tight = BankTerms { outflow_cap: 100 * SOL, ..terms };
+    loan.world.change(Change::Bank { bank, terms: tight }, Some(loan.world.sol)).unwrap();
+    loan.minutes_later(1, 255_000_000_000);
+    let too_much = loan.bracket(200 * SOL, 5_050 * DOLLAR);
+    let fits = loan.bracket(100 * SOL, 2_525 * DOLLAR);
+    let keeper = loan.keeper.keypair.insecure_clone();
+    loan.world.refuses(OutflowLimitExceeded, |world| world.send(&too_much, &[&keeper]));
+    loan.world.send(&fits, &[&keeper]).unwrap();
+}
+
+/// What is lent is not there to be sold.
+#[test]
+fn a_bracket_takes_what_the_vault_holds() {
+    let mut loan = Loan::at(255_000_000_000);
+    loan.world.borrow(&loan.keeper, Token::Sol, 900 * SOL).unwrap();
+    let too_much = loan.bracket(200 * SOL, 5_050 * DOLLAR);
+    let fits = loan.bracket(100 * SOL, 2_525 * DOLLAR);
+    let keeper = loan.keeper.keypair.insecure_clone();
+    loan.world.refuses(VaultIlliquid, |world| world.send(&too_much, &[&keeper]));
+    loan.world.send(&fits, &[&keeper]).unwrap();
+}
+
+/// A debt in one token is not sold for a debt in another.
+#[test]
+fn a_debt_is_no_collateral() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mint = world.list_extra_bank().unwrap();
+    let bank = pda::bank(&world.group, &mint);
+    let lender = world.funded("lender", 100_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 0, 1_000 * SOL);
+    let keeper = world.funded("keeper", 500_000 * DOLLAR, 0);
+    let lent = world.give_new(&lender, mint, 100 * SOL);
+    let deposit = instruction::deposit(
+        lender.key(),
+        lender.margin_account,
+        (bank, &world.load(&bank)),
+        lent,
+        TOKEN_PROGRAM,
+        100 * SOL,
+    );
+    world.send(&[deposit], &[&lender.keypair]).unwrap();
+    let wallet = world.give_new(&alice, mint, 0);
+    let account = world.account(&alice);
+    let holder = (alice.margin_account, &account);
+    let borrow = instruction::withdraw(holder, (bank, &world.load(&bank)), wallet, TOKEN_PROGRAM, 50 * SOL, true);
+    world.send(&[borrow], &[&alice.keypair]).unwrap();
+    world.borrow(&alice, Token::Usdc, 18_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(220_000_000_000).unwrap();
+    let (usdc, sol) = (world.usdc_bank, world.sol_bank);
+    world.refuses(NothingToRepay, |world| world.liquidate_collateral(&keeper, &alice, [bank, usdc], u64::MAX));
+    world.liquidate_collateral(&keeper, &alice, [sol, usdc], 100 * DOLLAR).unwrap();
+}
+
+/// P-04: a bracket does not end in another group's bank, all of whose accounts fit one another.
+#[test]
+fn a_bracket_does_not_end_in_another_group() {
+    let mut market = Market::open();
+    let other = market.other_group();
+    let Market { mut world, .. } = market;
+    world.funded("lender", 100_000 * DOLLAR, 0);
+    let borrower = world.funded("borrower", 0, 1_000 * SOL);
+    let keeper = world.wallet("keeper");
+    world.give(&keeper, Token::Usdc, 50_000 * DOLLAR);
+    world.borrow(&borrower, Token::Usdc, 20_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(255_000_000_000).unwrap();
+    let (account, sol, usdc) = (world.account(&borrower), world.bank(Token::Sol), world.bank(Token::Usdc));
+    let from = (borrower.margin_account, &account);
+    let foreign = (other.usdc_bank, &world.load(&other.usdc_bank));
+    let begin = instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
+    let end = |bank| instruction::end_bracket(keeper.key(), from, bank, keeper.usdc, TOKEN_PROGRAM, 2_540 * DOLLAR);
+    let (there, here) = (end(foreign), end((usdc.0, &usdc.1)));
+    world.refuses(GroupMismatch, |world| world.send(&[begin.clone(), there], &[&keeper.keypair]));
+    world.send(&[begin, here], &[&keeper.keypair]).unwrap();
+}
+
+/// A slice is paid for in dollars, not in as many atoms of something else.
+#[test]
+fn a_slice_is_paid_for_in_the_quote_token() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let maker = world.funded("maker", 100_000 * DOLLAR, 0);
+    let victim = world.funded("victim", 6_500 * DOLLAR, SOL);
+    let keeper = world.funded("keeper", 500_000 * DOLLAR, 1_000 * SOL);
+    world.trade(&victim, &maker, -500 * SOL_LONG, PRICE).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(450_000_000_000).unwrap();
+    let (a, b) = (world.account(&keeper), world.account(&victim));
+    let slice =
+        |bank| instruction::liquidate_slice((keeper.margin_account, &a), (victim.margin_account, &b), bank, 1 << 28);
+    let (in_sol, in_usdc) = (slice(world.sol_bank), slice(world.usdc_bank));
+    let mut in_sol = in_sol;
+    in_sol.accounts.iter_mut().filter(|meta| meta.pubkey == world.usdc_bank).for_each(|meta| meta.is_writable = true);
+    world.refuses(BankMissing, |world| world.send(&[in_sol], &[&keeper.keypair]));
+    world.send(&[in_usdc], &[&keeper.keypair]).unwrap();
+}
+
+/// I-01: a bracket ends only where the bank is solvent with what has come in.
+#[test]
+fn a_bracket_does_not_end_in_a_bank_whose_vault_was_robbed() {
+    let mut loan = Loan::at(255_000_000_000);
+    let vault = loan.world.bank(Token::Usdc).1.vault;
+    add_to_vault(&mut loan.world, vault, -10_000_000);
+    let both = loan.bracket(100 * SOL, 2_525 * DOLLAR);
+    let keeper = loan.keeper.keypair.insecure_clone();
+    loan.world.refuses(InvariantViolated, |world| world.send(&both, &[&keeper]));
 }
 
 /// I-21, I-24: what the account gains by a price that comes between the halves of a bracket is not the liquidator's.
@@ -370,6 +507,51 @@ fn the_queue_is_of_positions_opposite_to_one_bankrupt_one() {
     // Alice's position is gone: the queue is free for bob's.
     world.refuses(NotFirstInQueue, |world| world.deleverage(&bob, &maker, sol, perp));
     world.nominate(&bob, &maker, sol, perp).unwrap();
+}
+
+/// I-27: a full queue takes whoever is before its last, and nobody else.
+#[test]
+fn a_full_queue_makes_room_for_a_higher_rank_only() {
+    let Ruin { mut world, alice, maker, .. } = Ruin::at(LOW);
+    let (sol, perp) = (world.sol, Instrument::PERP);
+    let late: Vec<Trader> = (0..=margrave::constants::MAX_CANDIDATES)
+        .map(|number| {
+            let trader = world.funded(&format!("late {number}"), 1_000 * DOLLAR, 0);
+            world.trade(&trader, &maker, -SOL_LONG, LOW).unwrap();
+            trader
+        })
+        .collect();
+    world.settle_pnl(&alice, sol, false).unwrap();
+    world.flag(&alice).unwrap();
+    world.set_time(world.now() + 120);
+    world.set_price(LOW).unwrap();
+    let (last, others) = late.split_last().unwrap();
+    for one in others {
+        world.nominate(&alice, one, sol, perp).unwrap();
+    }
+    // None of them has gained anything: all have one rank.
+    world.refuses(NotACandidate, |world| world.nominate(&alice, last, sol, perp));
+    world.nominate(&alice, &maker, sol, perp).unwrap();
+    let queue = world.underlying().losses.queue;
+    assert_eq!(queue.candidates[0].margin_account, maker.margin_account);
+    assert!(queue.candidates.iter().all(|candidate| candidate.margin_account != others[7].margin_account));
+}
+
+/// I-27: what was taken over meanwhile is not closed again.
+#[test]
+fn a_position_that_was_taken_over_is_not_deleveraged() {
+    let Ruin { mut world, alice, maker, keeper } = Ruin::at(LOW);
+    let (sol, perp) = (world.sol, Instrument::PERP);
+    world.settle_pnl(&alice, sol, false).unwrap();
+    world.flag(&alice).unwrap();
+    world.set_time(world.now() + 120);
+    world.set_price(LOW).unwrap();
+    world.nominate(&alice, &maker, sol, perp).unwrap();
+    world.liquidate(&keeper, &alice, u64::MAX).unwrap();
+    assert!(world.account(&alice).positions[0].is_empty());
+    world.set_time(world.now() + 30);
+    world.set_price(LOW).unwrap();
+    world.refuses(NoPosition, |world| world.deleverage(&alice, &maker, sol, perp));
 }
 
 /// I-27: where nobody opposite has gained, the position is closed at the mark and nobody bears a thing by it.

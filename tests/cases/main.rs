@@ -12,6 +12,7 @@ mod audit;
 mod banks;
 mod breakers;
 mod conformance;
+mod corrupted;
 mod deposit;
 mod desk;
 mod docs;

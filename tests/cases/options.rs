@@ -417,6 +417,21 @@ fn the_ninth_underlying_is_refused() {
     check_books(&world).unwrap();
 }
 
+/// I-25: a premium that is paid by a loan makes no loan that nobody could value.
+#[test]
+fn a_premium_is_not_paid_by_a_loan_that_the_engine_cannot_value() {
+    let mut desk = Desk::open();
+    let call = desk.leg(desk.call(35), 10 * SOL_LONG);
+    let Desk { world, maker, .. } = &mut desk;
+    world.funded("lender", 1_000_000_000 * DOLLAR, 0);
+    let bob = world.funded("bob", 0, 30_000_000 * SOL);
+    world.borrow(&bob, Token::Usdc, (1 << 47) - DOLLAR).unwrap();
+    world.refuses(ValueOutOfRange, |world| world.trade_legs(&bob, maker, &[call]));
+    world.deposit(&bob, Token::Usdc, 100 * DOLLAR).unwrap();
+    world.trade_legs(&bob, maker, &[call]).unwrap();
+    check_books(world).unwrap();
+}
+
 /// A position nobody could value is not opened: the bound is on the underlying's value for options, on the position's for futures.
 #[test]
 fn positions_beyond_the_engine_s_range_are_refused() {

@@ -1,7 +1,14 @@
 //! I-09, and the promise behind every screen: what the engine says off chain is what the chain stores, bit for bit.
 
 use crate::common::*;
-use margrave::state::MarginAccount;
+use anchor_lang::InstructionData;
+use margrave::{
+    constants::{MAX_COLLATERALS, MAX_LEGS},
+    instructions::{BalanceChange, Level, PreviewArgs},
+    state::{Instrument, MarginAccount},
+    trading::Leg,
+};
+use margrave_client::instruction::{self, PlacedLeg};
 use proptest::test_runner::{Config, TestRunner};
 
 /// The stored numbers equal a fresh valuation of the stored balances and positions.
@@ -67,4 +74,55 @@ fn the_stored_array_is_on_the_safe_side() {
         assert!((-1..=(1 << slot.exponent)).contains(&below), "cell {index}: {below}");
     }
     assert_eq!(stored.worst().0.index(), slot.worst_cell);
+}
+
+/// What a preview is asked about is of the account's group, and no more than one transaction could do.
+#[test]
+fn a_preview_is_of_what_could_be_done() {
+    let mut market = Market::long(10);
+    let other = market.other_group();
+    let Market { mut world, alice, .. } = market;
+    let account = world.account(&alice);
+    let holder = (alice.margin_account, &account);
+    let (sol, index) = (world.sol, world.underlying().index);
+    let leg = Leg { underlying: index, instrument: Instrument::PERP, quantity: SOL_LONG, price: PRICE };
+    let placed = |underlying, leg| PlacedLeg { underlying, leg };
+    let mut refused = vec![
+        (LegsOutOfRange, instruction::preview(holder, &[placed(sol, leg); MAX_LEGS + 1], &[])),
+        (CollateralLimitExceeded, instruction::preview(holder, &[], &[(world.usdc_bank, 1); MAX_COLLATERALS + 1])),
+        (GroupMismatch, instruction::preview(holder, &[placed(other.sol, leg)], &[])),
+        (GroupMismatch, instruction::preview(holder, &[], &[(other.usdc_bank, 1)])),
+        (UnderlyingMissing, instruction::preview(holder, &[placed(sol, Leg { underlying: index + 1, ..leg })], &[])),
+    ];
+    // A leg without its sheet, and a sheet and a bank at a place where there is no account.
+    let plain = instruction::preview(holder, &[placed(sol, leg)], &[(world.usdc_bank, 1)]);
+    let with = |legs: Vec<Leg>, sheets: Vec<u8>, balances: Vec<BalanceChange>| {
+        let data = margrave::instruction::Preview { args: PreviewArgs { legs, sheets, balances } }.data();
+        Instruction { data, ..plain.clone() }
+    };
+    refused.push((LegsOutOfRange, with(vec![leg], vec![], vec![])));
+    refused.push((UnderlyingMissing, with(vec![leg], vec![99], vec![])));
+    refused.push((UnderlyingMissing, with(vec![], vec![], vec![BalanceChange { bank: 99, amount: 1 }])));
+    for (error, preview) in refused {
+        world.refuses(error, |world| world.send(&[preview], &[]));
+    }
+    world.send(&[plain], &[]).unwrap();
+}
+
+/// What a transaction puts in to be stopped by: health at a level, to the unit.
+#[test]
+fn a_health_check_stops_what_leaves_too_little() {
+    let Market { mut world, alice, .. } = Market::long(10);
+    let account = world.account(&alice);
+    let value = world.accounts().value(&alice.margin_account, world.now()).unwrap();
+    let levels = [
+        (Level::Initial, value.initial_health()),
+        (Level::LiquidationEnd, value.liquidation_end_health()),
+        (Level::Maintenance, value.maintenance_health()),
+    ];
+    for (level, health) in levels {
+        let check = |least| instruction::health_check((alice.margin_account, &account), level, least);
+        world.send(&[check(health.micros())], &[]).unwrap();
+        world.refuses(HealthTooLow, |world| world.send(&[check(health.micros() + 1)], &[]));
+    }
 }

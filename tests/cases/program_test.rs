@@ -1,9 +1,10 @@
 //! The same program on the other in-process runtime: a market is set up and a deposit made through BanksClient.
 
-use crate::common::{DOLLAR, MargraveError, PRICE, SOL, TOKEN_PROGRAM, Token, World};
+use crate::common::{DOLLAR, MargraveError, PRICE, RECEIVER, SOL, TOKEN_PROGRAM, Token, World};
 use anchor_lang::prelude::{AccountInfo, Clock, ProgramError};
 use margrave::instructions::Level;
 use margrave_client::{AccountMeta, Instruction, Pubkey, instruction, pda};
+use margrave_sim::record_refusals;
 use solana_keypair::Keypair;
 use solana_program_test::{BanksClientError, ProgramTest, ProgramTestContext, processor};
 use solana_signer::Signer;
@@ -22,6 +23,9 @@ async fn twin(world: &World) -> ProgramTestContext {
         let account = world.svm.get_account(&key).unwrap();
         assert_eq!(account.data, bytes);
         test.add_account(key, account);
+    }
+    if let Some(price) = world.svm.get_account(&world.price_update) {
+        test.add_account(world.price_update, price);
     }
     let context = test.start_with_context().await;
     // One clock: times are stored.
@@ -58,7 +62,9 @@ async fn send(
     let signers = [&context.payer, signer];
     let transaction =
         Transaction::new_signed_with_payer(instructions, Some(&context.payer.pubkey()), &signers, blockhash);
-    context.banks_client.process_transaction(transaction).await
+    let done = context.banks_client.process_transaction_with_metadata(transaction).await?;
+    record_refusals(&done.metadata.map_or(vec![], |metadata| metadata.log_messages));
+    Ok(done.result?)
 }
 
 /// Requires that the instruction at `index` is refused.
@@ -123,4 +129,30 @@ async fn a_bracket_is_closed_to_other_programs() {
         is_refused(&send(&mut context, &all, &keeper.keypair).await, 1, MargraveError::BracketOpen);
     }
     send(&mut context, &[begin, end], &keeper.keypair).await.unwrap();
+}
+
+/// I-21: another program brings a price in between the halves of a bracket. What the account gains by it is not the liquidator's.
+#[tokio::test]
+async fn a_price_that_another_program_brings_into_a_bracket_ends_it() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let _lender = world.funded("lender", 100_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 0, 1_000 * SOL);
+    let keeper = world.wallet("keeper");
+    world.give(&keeper, Token::Usdc, 50_000 * DOLLAR);
+    world.borrow(&alice, Token::Usdc, 20_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(255_000_000_000).unwrap();
+    world.set_time(world.now() + 5);
+    world.post(&world.good_price(258_000_000_000), RECEIVER);
+    let (account, sol, usdc) = (world.account(&alice), world.bank(Token::Sol), world.bank(Token::Usdc));
+    let from = (alice.margin_account, &account);
+    let (sol, usdc) = ((sol.0, &sol.1), (usdc.0, &usdc.1));
+    let begin = instruction::begin_bracket(keeper.key(), from, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
+    let end = instruction::end_bracket(keeper.key(), from, usdc, keeper.usdc, TOKEN_PROGRAM, 5_150 * DOLLAR);
+    let refresh = instruction::refresh_price(world.group, world.sol, world.price_update);
+
+    let mut context = twin(&world).await;
+    let refused = send(&mut context, &[begin.clone(), by_relay(refresh.clone()), end.clone()], &keeper.keypair).await;
+    is_refused(&refused, 2, MargraveError::PriceMoved);
+    send(&mut context, &[refresh, begin, end], &keeper.keypair).await.unwrap();
 }

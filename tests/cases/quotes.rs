@@ -453,6 +453,19 @@ fn the_named_instruction_checks_the_signature() {
     market.world.send(&[refresh.clone(), refresh, check, fill], &[&market.alice.keypair]).unwrap();
 }
 
+/// Whose program has not checked the signature has checked nothing, though its data says the same.
+#[test]
+fn another_program_checks_no_signature() {
+    let mut market = Quoting::open();
+    let signed = market.sign(market.quote(1));
+    let [check, mut fill] = market.world.fill_instructions(&market.alice, &market.maker, &signed, 1);
+    // Named before it runs, so that it is asked about first.
+    fill.data[16..18].copy_from_slice(&1u16.to_le_bytes());
+    let pretended = Instruction { program_id: TOKEN_PROGRAM, ..check };
+    let Quoting { world, alice, .. } = &mut market;
+    world.refuses(QuoteNotSigned, |world| world.send(&[fill, pretended], &[&alice.keypair]));
+}
+
 /// P-43: the list of instructions is the runtime's own.
 #[test]
 fn another_account_is_not_the_list_of_instructions() {

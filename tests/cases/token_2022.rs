@@ -374,6 +374,59 @@ fn a_mint_that_cannot_be_read_is_refused() {
     }
 }
 
+/// Another mint's extensions, or bytes that are none, at the address of a listed one: as if the token program had let it change.
+fn becomes(world: &mut World, token: &Listed, other: Pubkey, broken: Option<(usize, u8)>) {
+    let mut mint = world.svm.get_account(&other).unwrap();
+    let supply = world.svm.get_account(&token.mint).unwrap().data[36..44].to_vec();
+    mint.data[36..44].copy_from_slice(&supply);
+    if let Some((at, value)) = broken {
+        mint.data[at] = value;
+    }
+    world.svm.set_account(token.mint, mint).unwrap();
+}
+
+/// P-17: what is listed is looked at again where it comes in, and may always leave.
+#[test]
+fn a_token_that_has_become_dangerous_comes_in_no_more() {
+    let (mut world, token, alice, wallet) = listed(6, None);
+    token.deposit(&mut world, &alice, wallet, 10_000).unwrap();
+    let dangerous = create_mint_with(&mut world, 1, 6, &[PermanentDelegate]);
+    let fine = create_mint_with(&mut world, 2, 6, &[MetadataPointer]);
+    // The length of an extension, at 168, and its type, at 166.
+    for (other, broken) in [(dangerous, None), (fine, Some((166, 250))), (fine, Some((168, 255)))] {
+        becomes(&mut world, &token, other, broken);
+        world.refuses(TokenNotAllowed, |world| token.deposit(world, &alice, wallet, 10_000));
+    }
+    becomes(&mut world, &token, dangerous, None);
+    token.withdraw(&mut world, &alice, wallet, 10_000, false).unwrap();
+}
+
+/// P-17: nor does a liquidator bring it in.
+#[test]
+fn a_bracket_does_not_end_with_a_token_that_has_become_dangerous() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let mint = create_mint_2022(&mut world, 0, 9, None);
+    let token = Listed::new(&mut world, mint, 9);
+    world.funded("lender", 100_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 0, 1_000 * SOL);
+    let keeper = world.wallet("keeper");
+    let wallet = token.wallet(&mut world, &keeper, 1_000 * SOL);
+    world.borrow(&alice, Token::Usdc, 20_000 * DOLLAR).unwrap();
+    world.set_time(world.now() + 60);
+    world.set_price(255_000_000_000).unwrap();
+    let (account, sol, bank) = (world.account(&alice), world.bank(Token::Sol), token.bank(&world));
+    let from = (alice.margin_account, &account);
+    let begin = instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
+    let end = instruction::end_bracket(keeper.key(), from, (token.bank, &bank), wallet, TOKEN_2022, 101 * SOL);
+    let dangerous = create_mint_with(&mut world, 1, 9, &[PermanentDelegate]);
+    let good = world.svm.clone();
+    becomes(&mut world, &token, dangerous, None);
+    let both = [begin, end];
+    world.refuses(TokenNotAllowed, |world| world.send(&both, &[&keeper.keypair]));
+    world.svm = good;
+    world.send(&both, &[&keeper.keypair]).unwrap();
+}
+
 /// P-16: whole tokens and the finest ones are worth what they are worth, and come back to the unit.
 #[test]
 fn tokens_of_no_and_of_eighteen_decimals() {

@@ -1,6 +1,13 @@
 use crate::common::*;
-use margrave::state::{Change, MarginAccount, MarketTerms};
-use margrave_client::Instrument;
+use margrave::{
+    instructions::ListUnderlyingArgs,
+    state::{Change, InstrumentKind, MarginAccount, MarketTerms, Underlying},
+    trading::Leg,
+};
+use margrave_client::{
+    Instrument,
+    instruction::{self, PlacedLeg},
+};
 
 #[test]
 fn a_trade_moves_position_payment_and_fees_and_sums_to_zero() {
@@ -282,6 +289,37 @@ fn absurd_sizes_are_refused() {
     for quantity in [most, -most, 4_150_000 * SOL_LONG] {
         world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, quantity, PRICE));
     }
+}
+
+/// An underlying whose market has no terms yet has no instrument, though its expiries may be listed.
+#[test]
+fn nothing_trades_before_its_market_has_terms() {
+    let Market { mut world, alice, maker } = Market::open();
+    let (manager, group, symbol) = (world.manager.pubkey(), world.group, pda::symbol("ETH"));
+    let (oracle, risk) = (terms::oracle_terms(SOL_FEED), terms::risk_terms());
+    let grow = instruction::grow_underlying(manager, group, symbol);
+    let args = ListUnderlyingArgs { symbol, decimals: 9, oracle, risk };
+    world.send(&[grow.clone(), grow, instruction::list_underlying(manager, group, args)], &[]).unwrap();
+    let underlying = pda::underlying(&group, &symbol);
+    world.set_price_of(underlying, SOL_FEED, PRICE).unwrap();
+    let (expiry, series) = world.list_expiry(underlying, 30, 60, &[]).unwrap();
+    let sheet: Underlying = world.load(&underlying);
+    let instrument = Instrument { kind: InstrumentKind::Future, expiry, strike: 0, series };
+    let leg = Leg { underlying: sheet.index, instrument, quantity: SOL_LONG, price: PRICE };
+    let leg = PlacedLeg { underlying, leg };
+    world.refuses(InstrumentNotListed, |world| world.trade_legs(&alice, &maker, &[leg]));
+}
+
+/// However little it is worth, a position is no larger than sums of two of them can hold.
+#[test]
+fn a_cheap_position_is_bounded_by_its_size() {
+    // Five cents: 2^61 of nine decimals are 115 million dollars.
+    let mut world = World::with_market(500_000_000).unwrap();
+    let maker = world.funded("maker", 1_000_000_000 * DOLLAR, 0);
+    let alice = world.funded("alice", 1_000_000_000 * DOLLAR, 0);
+    let most = (1i64 << 61) / 10_000_000 * 10_000_000;
+    world.refuses(ValueOutOfRange, |world| world.trade(&alice, &maker, most + 10_000_000, 500_000_000));
+    world.refuses(OpenInterestCapExceeded, |world| world.trade(&alice, &maker, most, 500_000_000));
 }
 
 /// A position that the price has carried past 140 million dollars does not grow, but it may shrink.

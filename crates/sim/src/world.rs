@@ -21,7 +21,7 @@ use solana_message::Message;
 use solana_program_pack::Pack;
 use solana_signer::Signer;
 use solana_transaction::Transaction;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
 /// The compiled program: `MARGRAVE_SO`, or where `./dev build` leaves it.
 pub fn program_path() -> PathBuf {
@@ -717,8 +717,12 @@ impl World {
         let present: Vec<&Keypair> = all.into_iter().filter(|signer| needed.contains(&signer.pubkey())).collect();
         transaction.partial_sign(&present, self.svm.latest_blockhash());
         match self.svm.send_transaction(transaction) {
-            Ok(meta) => Ok(receipt(meta)),
+            Ok(meta) => {
+                record_refusals(&meta.logs);
+                Ok(receipt(meta))
+            }
             Err(failed) => {
+                record_refusals(&failed.meta.logs);
                 let code = custom_code(&format!("{:?}", failed.err));
                 Err(Refusal { code, error: failed.err.to_string(), logs: failed.meta.logs })
             }
@@ -793,6 +797,17 @@ impl World {
         self.svm.set_account(address, account).expect("a well-formed account");
         address
     }
+}
+
+/// For `./dev mutants`, which compiles the program so that guards say in the log when they refuse: a line "test guard" for each in
+/// the file that `MARGRAVE_REFUSALS` names.
+pub fn record_refusals(logs: &[String]) {
+    let Some(path) = std::env::var_os("MARGRAVE_REFUSALS") else { return };
+    let thread = std::thread::current();
+    let guards = logs.iter().filter_map(|line| line.strip_prefix("Program log: guard ")?.strip_suffix(" refuses"));
+    let lines: String = guards.map(|guard| format!("{} {guard}\n", thread.name().unwrap_or("main"))).collect();
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(lines.as_bytes())).expect("the recording can be written");
 }
 
 fn receipt(meta: TransactionMetadata) -> Receipt {

@@ -44,7 +44,7 @@ use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiTransactionEncoding,
+    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiParsedInstruction, UiTransactionEncoding,
     option_serializer::OptionSerializer,
 };
 use std::time::Duration;
@@ -538,8 +538,13 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 fn event_of(instruction: &UiInstruction) -> Option<Event> {
-    let UiInstruction::Compiled(compiled) = instruction else { return None };
-    event_in(&bs58::decode(&compiled.data).into_vec().ok()?)
+    let data = match instruction {
+        UiInstruction::Compiled(it) => &it.data,
+        // What a simulation gives of a program that the node cannot read.
+        UiInstruction::Parsed(UiParsedInstruction::PartiallyDecoded(it)) => &it.data,
+        UiInstruction::Parsed(UiParsedInstruction::Parsed(_)) => return None,
+    };
+    event_in(&bs58::decode(data).into_vec().ok()?)
 }
 
 fn refusal_of(error: &TransactionError, message: &VersionedMessage) -> Option<Refusal> {

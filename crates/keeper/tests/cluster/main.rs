@@ -52,7 +52,7 @@ async fn a_killed_keeper_leaves_nothing_half_done() -> Result<()> {
     println!("SIGTERM: {status} after {:?}", stopped.elapsed());
     let after = network.require_books().await?;
     println!("{:?}", network.require_once(&after).await?);
-    Ok(())
+    network.execute_change().await
 }
 
 #[tokio::test]

@@ -2,17 +2,17 @@
 //! as processes.
 
 use crate::common::config;
-use anchor_lang::{InstructionData, ToAccountMetas};
+use anchor_lang::{AccountSerialize, InstructionData, ToAccountMetas};
 use anyhow::{Context, Result, bail, ensure};
 use base64::prelude::*;
-use margrave::state::MarginAccount;
+use margrave::state::{Change, GroupTerms, MarginAccount, Proposal};
 use margrave_client::{
     Event, Instruction, Pubkey, pyth,
     rpc::{Connection, Sending, Snapshot},
 };
 use margrave_keeper::config::{Address, Config};
 use margrave_price_receiver::{accounts, instruction};
-use margrave_sim::{SOL_FEED, TOKEN_PROGRAM, Trader, World, check_books};
+use margrave_sim::{SOL_FEED, TOKEN_PROGRAM, Trader, World, check_books, terms::group_terms};
 use solana_keypair::Keypair;
 use solana_rpc_client_api::{request::RpcRequest, response::RpcConfirmedTransactionStatusWithSignature};
 use solana_signer::Signer;
@@ -34,6 +34,9 @@ const METRICS_PORT: usize = 19464;
 const DOLLAR: u64 = 1_000_000;
 pub const SOL: i64 = 1_000_000_000;
 pub const PRICE: i64 = 350_000_000_000;
+
+/// What a queued change makes of the group, which nobody has executed.
+const OUTFLOW_CAP: u64 = 77_000_000_000;
 
 /// Ends a process when it goes out of scope, whatever has happened.
 pub struct Process(Child);
@@ -89,7 +92,8 @@ fn variable(name: &str) -> Result<PathBuf> {
 }
 
 impl Network {
-    /// Longs of so many SOL each with 5,000 dollars, a maker between them, and keepers; `name` is the folder of what they write.
+    /// Longs of so many SOL each with 5,000 dollars, a maker between them, keepers, and a queued change whose time has come; `name` is the
+    /// folder of what they write.
     pub async fn start(name: &str, sizes: impl Iterator<Item = i64>, keepers: usize) -> Result<Self> {
         let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&dir);
@@ -104,6 +108,12 @@ impl Network {
         }
         let keepers: Vec<Trader> =
             (0..keepers).map(|at| world.funded(&format!("keeper {at}"), 10_000_000 * DOLLAR, 0)).collect();
+        let change = Change::Group(GroupTerms { outflow_cap: OUTFLOW_CAP, ..group_terms() });
+        let queued = world.queue(change)?;
+        let mut account = world.svm.get_account(&queued).context("it is queued")?;
+        let due = Proposal { executable_at: world.now(), ..world.proposal(&queued) };
+        due.try_serialize(&mut account.data.as_mut_slice())?;
+        world.svm.set_account(queued, account)?;
         let mut wallets: Vec<Pubkey> = keepers.iter().map(Trader::key).collect();
         wallets.push(world.admin.pubkey());
         genesis(&world, &wallets, &dir.join("accounts"))?;
@@ -207,6 +217,21 @@ impl Network {
         }
         check_books(&self.world)?;
         Ok(snapshot)
+    }
+
+    /// Anybody makes the queued change, from the command line that is beside the keeper.
+    pub async fn execute_change(&self) -> Result<()> {
+        let cli = Path::new(env!("CARGO_BIN_EXE_margrave-keeper")).with_file_name("margrave");
+        let wallet = self.dir.join("wallet-0.json");
+        let command = |what: [&str; 3]| {
+            Command::new(&cli).args(["-u", RPC, "--keypair"]).arg(&wallet).args(what).output().context("margrave")
+        };
+        let done = command(["admin", "execute", "0"])?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        ensure!(self.snapshot().await?.accounts.groups[&self.world.group].terms.outflow_cap == OUTFLOW_CAP);
+        let again = command(["admin", "execute", "0"])?;
+        ensure!(!again.status.success(), "a change is executed once");
+        Ok(())
     }
 
     /// The transactions that name an account, those that failed as well, the newest first.

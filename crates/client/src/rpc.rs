@@ -44,7 +44,7 @@ use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiTransactionEncoding,
+    EncodedConfirmedTransactionWithStatusMeta, UiInstruction, UiParsedInstruction, UiTransactionEncoding,
     option_serializer::OptionSerializer,
 };
 use std::time::Duration;
@@ -106,6 +106,15 @@ impl Failure {
     /// The program's refusal, if that is what it was.
     pub fn refusal(&self) -> Option<&Refusal> {
         if let Self::Refused { refusal, .. } = self { Some(refusal) } else { None }
+    }
+
+    /// Whether this is about the way to the node and back, and says nothing about the transaction.
+    pub fn is_of_the_network(&self) -> bool {
+        match self {
+            Self::Expired { .. } | Self::Unknown { .. } => true,
+            Self::Rpc(error) => !matches!(error.kind(), ErrorKind::RpcError(RpcError::RpcResponseError { .. })),
+            _ => false,
+        }
     }
 
     fn of(error: String, log: Vec<String>) -> Self {
@@ -423,10 +432,9 @@ impl Connection {
         for poll in 0_u32.. {
             if poll.is_multiple_of(RESEND_POLLS) {
                 match self.rpc.send_transaction_with_config(transaction, config).await {
-                    Ok(_) => {}
-                    // The node has it already, or is behind: what becomes of it is seen by its status.
-                    Err(_) if poll > 0 => {}
-                    Err(error) => return Err(refused_before(error)),
+                    Err(error) if poll == 0 && was_not_taken(&error) => return Err(refused_before(error)),
+                    // The node may have it although it has not said so, or is behind: what becomes of it is seen by its status.
+                    _ => {}
                 }
             }
             tokio::time::sleep(POLL).await;
@@ -458,8 +466,8 @@ impl Connection {
                 && self.rpc.get_block_height().await.is_ok_and(|height| height > last_height)
             {
                 // It may have been confirmed between the two questions.
-                let last = self.rpc.get_signature_statuses(&[signature]).await?.value.into_iter().next().flatten();
-                if last.is_none() {
+                let last = self.rpc.get_signature_statuses(&[signature]).await;
+                if last.is_ok_and(|answer| answer.value.iter().all(Option::is_none)) {
                     return Err(Failure::Expired { signature });
                 }
             }
@@ -530,8 +538,13 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 fn event_of(instruction: &UiInstruction) -> Option<Event> {
-    let UiInstruction::Compiled(compiled) = instruction else { return None };
-    event_in(&bs58::decode(&compiled.data).into_vec().ok()?)
+    let data = match instruction {
+        UiInstruction::Compiled(it) => &it.data,
+        // What a simulation gives of a program that the node cannot read.
+        UiInstruction::Parsed(UiParsedInstruction::PartiallyDecoded(it)) => &it.data,
+        UiInstruction::Parsed(UiParsedInstruction::Parsed(_)) => return None,
+    };
+    event_in(&bs58::decode(data).into_vec().ok()?)
 }
 
 fn refusal_of(error: &TransactionError, message: &VersionedMessage) -> Option<Refusal> {
@@ -539,6 +552,15 @@ fn refusal_of(error: &TransactionError, message: &VersionedMessage) -> Option<Re
     let instruction = message.instructions().get(usize::from(*index))?;
     let program = message.static_account_keys().get(usize::from(instruction.program_id_index))?;
     if *program == margrave::ID { Refusal::of(*number) } else { None }
+}
+
+/// Whether a node that was sent a transaction certainly does not have it: it said so, or was not reached.
+fn was_not_taken(error: &ClientError) -> bool {
+    match error.kind() {
+        ErrorKind::RpcError(RpcError::RpcResponseError { .. }) => true,
+        ErrorKind::Reqwest(error) => error.is_connect() || error.status().is_some_and(|status| status == 429),
+        _ => false,
+    }
 }
 
 /// What a node said of a transaction that it did not take.
@@ -627,10 +649,13 @@ mod tests {
     }
 
     /// A node that is told what to say about a transaction.
+    #[derive(Default)]
     struct Node {
         /// Statuses, one a question, the last for ever; `None`: no answer.
         statuses: Vec<Option<Value>>,
         height: u64,
+        /// It takes transactions and does not say so.
+        is_mute: bool,
         asked: AtomicUsize,
         sent: Arc<Mutex<Vec<String>>>,
     }
@@ -650,6 +675,9 @@ mod tests {
                     let text = params[0].as_str().unwrap().to_owned();
                     let bytes = BASE64_STANDARD.decode(&text).unwrap();
                     self.sent.lock().unwrap().push(text);
+                    if self.is_mute {
+                        return Err(RpcError::RpcRequestError("no answer".to_owned()).into());
+                    }
                     json!(bs58::encode(&bytes[1..65]).into_string())
                 }
                 RpcRequest::GetSignatureStatuses => {
@@ -677,8 +705,11 @@ mod tests {
 
     /// What becomes of a transaction, and what was sent of it.
     async fn outcome(statuses: Vec<Option<Value>>, height: u64) -> (Result<Receipt, Failure>, Vec<String>) {
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let node = Node { statuses, height, asked: AtomicUsize::new(0), sent: sent.clone() };
+        outcome_on(Node { statuses, height, ..Node::default() }).await
+    }
+
+    async fn outcome_on(node: Node) -> (Result<Receipt, Failure>, Vec<String>) {
+        let sent = node.sent.clone();
         let connection = Connection { rpc: RpcClient::new_sender(node, RpcClientConfig::default()) };
         let payer = Keypair::new();
         let outcome = connection.send(&Sending::new(&payer, vec![instruction_with(1)])).await;
@@ -708,6 +739,23 @@ mod tests {
         let (outcome, sent) = outcome(vec![Some(Value::Null)], 101).await;
         assert!(matches!(outcome, Err(Failure::Expired { .. })));
         assert!(sent.iter().all(|bytes| *bytes == sent[0]));
+    }
+
+    /// Whoever sent it anew would do it twice.
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_that_was_taken_without_a_word_is_waited_for() {
+        let statuses = vec![Some(Value::Null), status(Value::Null)];
+        let (outcome, sent) = outcome_on(Node { statuses, is_mute: true, height: 50, ..Node::default() }).await;
+        assert_eq!((outcome.unwrap().slot, sent.len()), (9, 1));
+    }
+
+    /// The last question before it is given up has to be answered.
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_is_not_given_up_while_its_status_cannot_be_had() {
+        let mut statuses = vec![Some(Value::Null); 5];
+        statuses.extend([None, status(Value::Null)]);
+        let (outcome, _) = outcome(statuses, 101).await;
+        assert_eq!(outcome.unwrap().slot, 9);
     }
 
     #[tokio::test(start_paused = true)]

@@ -236,11 +236,18 @@ impl Actor {
         }
         let most = Duration::from_millis(limits.backoff_most_ms);
         let rest = self.resting.entry(key).or_insert(Rest { until: elapsed, failures: 0 });
-        let pause = match ended.ending {
-            Ending::Simulated { .. } => most,
-            _ => Duration::from_millis(limits.backoff_ms.saturating_mul(1 << rest.failures.min(20))).min(most),
-        };
-        (rest.until, rest.failures) = (elapsed + pause, rest.failures.saturating_add(1));
+        let pause =
+            |failures: u32| Duration::from_millis(limits.backoff_ms.saturating_mul(1 << failures.min(20))).min(most);
+        rest.until = elapsed
+            + match &ended.ending {
+                Ending::Simulated { .. } => most,
+                // Bad luck says nothing about the task: whoever has it again and again is not left alone for longer and longer.
+                Ending::Failed(failure) if failure.is_of_the_network() => pause(0),
+                _ => {
+                    rest.failures = rest.failures.saturating_add(1);
+                    pause(rest.failures - 1)
+                }
+            };
         // What has rested for long is forgotten.
         self.resting.retain(|_, rest| rest.until + most > elapsed);
     }
@@ -301,5 +308,24 @@ mod tests {
         assert!(gate.lets_pass(31_750, 200_000));
         assert!(!gate.lets_pass(31_749, 200_000));
         assert_eq!(Gate { sol_price: 1, ..gate }.fee(0), 1);
+    }
+
+    /// How long a task rests after each of some failures.
+    fn rests(failure: impl Fn() -> Failure) -> Vec<u64> {
+        let (mut actor, limits) = (Actor::default(), Loop::default());
+        let subject = Pubkey::new_unique();
+        let fail = |_| {
+            let (job, instructions) = (Job::Liquidation, Vec::new());
+            let task = Task { job, step: "positions", subject, instructions, health: None, profit: None };
+            actor.note(&Ended { task, ending: Ending::Failed(failure()), seen: None }, &limits, Duration::ZERO);
+            actor.resting[&(job, subject)].until.as_secs()
+        };
+        (0..8).map(fail).collect()
+    }
+
+    #[test]
+    fn what_is_refused_rests_for_longer_each_time_and_what_is_lost_does_not() {
+        assert_eq!(rests(|| Failure::Failed { error: String::new(), log: vec![] }), [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(rests(|| Failure::Expired { signature: Default::default() }), [1; 8]);
     }
 }

@@ -30,9 +30,13 @@ impl Book {
         Self { group, ..Self::default() }
     }
 
-    /// Takes over whatever is not known to be newer, and forgets what is not there any more.
-    pub fn merge(&mut self, snapshot: Snapshot) {
+    /// Takes over whatever is not known to be newer, and forgets what is not there any more. Returns whether the snapshot is not of
+    /// before an earlier one, of which nothing is taken over.
+    pub fn merge(&mut self, snapshot: Snapshot) -> bool {
         let Snapshot { slot, accounts, proposals, .. } = snapshot;
+        if slot < self.slot {
+            return false;
+        }
         let gone = |known: &HashMap<Pubkey, u64>, key: &Pubkey| known.get(key).is_none_or(|seen| *seen <= slot);
         let is_older = |known: &HashMap<Pubkey, u64>, key: &Pubkey| known.get(key).is_some_and(|seen| *seen > slot);
 
@@ -60,7 +64,8 @@ impl Book {
         }
         self.proposals.extend(proposals);
         self.slots.retain(|_, seen| *seen > slot);
-        self.slot = self.slot.max(slot);
+        self.slot = slot;
+        true
     }
 
     /// One account as it was read or told of. What is older than what is known is left out.
@@ -122,4 +127,27 @@ impl Book {
 
 fn same_bytes<T: bytemuck::Pod>(a: &T, b: &T) -> bool {
     bytemuck::bytes_of(a) == bytemuck::bytes_of(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use margrave::state::MarginAccount;
+
+    /// A node that is behind may answer after one that was not.
+    #[test]
+    fn a_snapshot_of_before_changes_nothing() {
+        let (group, key) = (Pubkey::new_unique(), Pubkey::new_unique());
+        let snapshot = |slot, equity| {
+            let mut snapshot = Snapshot { slot, ..Snapshot::default() };
+            let account = MarginAccount { group, equity, ..MarginAccount::zeroed() };
+            snapshot.accounts.margin_accounts.insert(key, account);
+            snapshot
+        };
+        let mut book = Book::new(group);
+        assert!(book.merge(snapshot(10, 1)) && book.merge(snapshot(12, 2)));
+        assert!(!book.merge(snapshot(11, 3)));
+        assert_eq!((book.accounts.margin_accounts[&key].equity, book.slot), (2, 12));
+    }
 }

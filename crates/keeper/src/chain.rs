@@ -1,7 +1,7 @@
 //! What a keeper needs of a chain: accounts, changes of them, and transactions. A cluster over RPC is one, a chain in process
 //! that tests run on is another.
 
-use crate::feed::{Feed, Updates};
+use crate::feed::{Feed, Source, Updates};
 use margrave_client::{
     Instruction, Pubkey,
     rpc::{Connection, Failure, Format, Priority, Receipt, Sending, Simulation, Snapshot},
@@ -62,11 +62,11 @@ pub struct Cluster {
 const READ_CHUNK: usize = 100;
 
 impl Cluster {
-    /// `websocket`: where changes are listened for; none: they are not, and what reads everything again must do.
+    /// `source`: where changes are listened for; none: they are not, and what reads everything again must do.
     pub fn new(
         url: &str,
         commitment: CommitmentConfig,
-        websocket: Option<String>,
+        source: Option<Source>,
         group: Pubkey,
         wallet: Keypair,
         priority: Priority,
@@ -77,7 +77,7 @@ impl Cluster {
             group,
             format: Format::V0(Vec::new()),
             priority,
-            feed: websocket.map(|url| Feed::listen(url, commitment)),
+            feed: source.map(|source| Feed::listen(source, commitment)),
             started: Instant::now(),
         }
     }

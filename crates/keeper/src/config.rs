@@ -2,6 +2,7 @@
 //!
 //! Money is in micro-dollars and compute prices in micro-lamports, as on chain: whole numbers only.
 
+use crate::feed::Source;
 use anyhow::{Context, Result, ensure};
 use figment::{
     Figment,
@@ -23,6 +24,9 @@ pub struct Config {
     /// Its websocket; left out: the same host, one port above for a local node. Empty: accounts are polled instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_url: Option<String>,
+    /// Where changes of accounts are listened for instead of the websocket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yellowstone: Option<Yellowstone>,
     /// `processed`, `confirmed` or `finalized`.
     pub commitment: String,
     /// The group that is watched.
@@ -54,6 +58,16 @@ pub struct Config {
     pub jobs: Jobs,
     /// Where prices are read that are not in a sponsored Pyth feed.
     pub price: Vec<PriceSource>,
+}
+
+/// A Yellowstone gRPC endpoint. The feature `yellowstone` builds what listens to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Yellowstone {
+    pub url: String,
+    /// What the endpoint knows its user by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// How often what is done.
@@ -183,6 +197,7 @@ impl Default for Config {
         Self {
             rpc_url: "http://127.0.0.1:8899".to_owned(),
             ws_url: None,
+            yellowstone: None,
             commitment: "confirmed".to_owned(),
             group: Address(pda::group(0)),
             keypair: PathBuf::from("~/.config/solana/id.json"),
@@ -273,6 +288,13 @@ impl Config {
         ensure!(self.rpc_url.starts_with("http"), "rpc_url {:?} does not begin with http", self.rpc_url);
         let is_ws = |url: &String| url.is_empty() || url.starts_with("ws");
         ensure!(self.ws_url.as_ref().is_none_or(is_ws), "ws_url {:?} does not begin with ws", self.ws_url);
+        if let Some(Yellowstone { url, .. }) = &self.yellowstone {
+            ensure!(
+                cfg!(feature = "yellowstone"),
+                "[yellowstone] is given to a keeper that was built without it: cargo build -p margrave-keeper --features yellowstone"
+            );
+            ensure!(url.starts_with("http"), "[yellowstone] url does not begin with http");
+        }
         ensure!(
             ["processed", "confirmed", "finalized"].contains(&self.commitment.as_str()),
             "commitment {:?} is none of processed, confirmed, finalized",
@@ -292,8 +314,17 @@ impl Config {
         Ok(())
     }
 
-    /// The websocket to listen to: as given, or beside the HTTP endpoint. `None`: accounts are polled.
-    pub fn websocket(&self) -> Option<String> {
+    /// What is listened to: Yellowstone where it is given, else the websocket. `None`: accounts are polled.
+    pub fn source(&self) -> Option<Source> {
+        #[cfg(feature = "yellowstone")]
+        if let Some(endpoint) = &self.yellowstone {
+            return Some(Source::Yellowstone(endpoint.clone()));
+        }
+        self.websocket().map(Source::Websocket)
+    }
+
+    /// The websocket: as given, or beside the HTTP endpoint.
+    fn websocket(&self) -> Option<String> {
         let url = self.ws_url.clone().unwrap_or_else(|| beside(&self.rpc_url));
         (!url.is_empty()).then_some(url)
     }
@@ -329,6 +360,9 @@ impl Config {
         let mut shown = self.clone();
         shown.rpc_url = host_of(&shown.rpc_url);
         shown.ws_url = shown.ws_url.map(|url| host_of(&url));
+        if let Some(Yellowstone { url, token }) = &mut shown.yellowstone {
+            (*url, *token) = (host_of(url), token.as_ref().map(|_| "(hidden)".to_owned()));
+        }
         Ok(toml::to_string(&shown)?)
     }
 }
@@ -375,6 +409,7 @@ mod tests {
         let text = toml::to_string(&Config {
             ws_url: Some(String::new()),
             lookup_table: Some(Address(pyth::RECEIVER)),
+            yellowstone: Some(Yellowstone { url: String::new(), token: Some(String::new()) }),
             ..Config::default()
         })
         .unwrap();
@@ -388,13 +423,18 @@ mod tests {
     fn what_is_printed_can_be_read_again_and_hides_keys() {
         let config = Config {
             rpc_url: "https://user:pass@rpc.example.com/secret?api-key=secret".to_owned(),
+            yellowstone: Some(Yellowstone { url: "https://grpc.example.com/secret".to_owned(), token: None }),
             ..Config::default()
         };
+        let with_token = Yellowstone { url: "http://127.0.0.1:1".to_owned(), token: Some("secret".to_owned()) };
+        let shown = Config { yellowstone: Some(with_token), ..config.clone() }.printed().unwrap();
+        assert!(shown.contains("token = \"(hidden)\"") && !shown.contains("secret"), "{shown}");
         let text = config.printed().unwrap();
         assert!(!text.contains("secret") && !text.contains("pass"), "{text}");
         let again: Config = Figment::from(Toml::string(&text)).extract().unwrap();
         assert_eq!(again.rpc_url, "https://rpc.example.com/(hidden)");
-        assert_eq!(Config { rpc_url: config.rpc_url.clone(), ..again }, config);
+        let (rpc_url, yellowstone) = (config.rpc_url.clone(), config.yellowstone.clone());
+        assert_eq!(Config { rpc_url, yellowstone, ..again }, config);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Changes of accounts over a websocket, each with its slot. A connection that is lost, silent or overrun is made again, and whoever
-//! listens is told that something may be missing.
+//! Changes of accounts as a node tells of them, each with its slot. A connection that is lost, silent or overrun is made again, and
+//! whoever listens is told that something may be missing.
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, stream};
 use margrave_client::{Pubkey, rpc::bytes_of};
 use solana_account_decoder_client_types::UiAccountEncoding;
 use solana_commitment_config::CommitmentConfig;
@@ -13,15 +13,35 @@ use std::{
     sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{task::JoinHandle, time};
+use tokio::{
+    task::JoinHandle,
+    time::{self, Instant},
+};
 
 /// Changes that wait to be taken; beyond that all are dropped and everything is read again.
 const MOST_WAITING: usize = 100_000;
 /// A node tells of each slot; without a word for so long the connection is dead.
-const MOST_SILENCE: Duration = Duration::from_secs(10);
+pub(crate) const MOST_SILENCE: Duration = Duration::from_secs(10);
 /// Between two attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Where changes come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The address of a node's websocket.
+    Websocket(String),
+    #[cfg(feature = "yellowstone")]
+    Yellowstone(crate::config::Yellowstone),
+}
+
+/// One thing that a node tells.
+pub(crate) enum Told {
+    Slot(u64),
+    Account(Update),
+    /// Something about an account that cannot be read.
+    Unreadable,
+}
 
 /// An account of the program as it is from a slot on.
 #[derive(Clone, Debug)]
@@ -87,9 +107,9 @@ impl Drop for Feed {
 
 impl Feed {
     /// Listens to all accounts of the program.
-    pub fn listen(url: String, commitment: CommitmentConfig) -> Self {
+    pub fn listen(source: Source, commitment: CommitmentConfig) -> Self {
         let shared = Arc::new(Shared::default());
-        let task = tokio::spawn(keep_listening(url, commitment, Arc::clone(&shared)));
+        let task = tokio::spawn(keep_listening(source, commitment, Arc::clone(&shared)));
         Self { shared, task }
     }
 
@@ -104,19 +124,26 @@ impl Feed {
     }
 }
 
-async fn keep_listening(url: String, commitment: CommitmentConfig, shared: Arc<Shared>) {
+async fn keep_listening(source: Source, commitment: CommitmentConfig, shared: Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let lost = listen(&url, commitment, &shared).await;
+        let lost = match &source {
+            Source::Websocket(url) => listen(url, commitment, &shared).await,
+            #[cfg(feature = "yellowstone")]
+            Source::Yellowstone(endpoint) => match crate::yellowstone::subscribe(endpoint, commitment).await {
+                Ok(told) => take_in(told, &shared).await,
+                Err(reason) => reason,
+            },
+        };
         // Whoever was connected tries again at once.
         let was_live = shared.live.swap(false, Ordering::AcqRel);
         pause = if was_live { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-        tracing::warn!(reason = %lost, retry_ms = pause.as_millis() as u64, "websocket lost");
+        tracing::warn!(reason = %lost, retry_ms = pause.as_millis() as u64, "feed lost");
         time::sleep(pause).await;
     }
 }
 
-/// Listens until the connection is lost, and says why it was.
+/// Listens to a websocket until the connection is lost, and says why it was.
 async fn listen(url: &str, commitment: CommitmentConfig, shared: &Shared) -> String {
     let client = match time::timeout(MOST_SILENCE, PubsubClient::new(url)).await {
         Ok(Ok(client)) => client,
@@ -137,30 +164,42 @@ async fn listen(url: &str, commitment: CommitmentConfig, shared: &Shared) -> Str
         let (accounts, _) = client.program_subscribe(&program, Some(config)).await?;
         Ok::<_, solana_pubsub_client::nonblocking::pubsub_client::PubsubClientError>((slots, accounts))
     };
-    let (mut slots, mut accounts) = match time::timeout(MOST_SILENCE, subscribed).await {
+    let (slots, accounts) = match time::timeout(MOST_SILENCE, subscribed).await {
         Ok(Ok(streams)) => streams,
         Ok(Err(error)) => return error.to_string(),
         Err(_) => return "the node does not answer a subscription".to_owned(),
     };
+    let slots = slots.map(|slot| Ok(Told::Slot(slot.slot)));
+    let accounts = accounts.map(|account| {
+        let (key, data) = (account.value.pubkey.parse(), bytes_of(&account.value.account));
+        Ok(match (key, data) {
+            (Ok(key), Some(data)) => Told::Account(Update { slot: account.context.slot, key, data }),
+            _ => Told::Unreadable,
+        })
+    });
+    let closed = || stream::once(async { Err("the node closed the connection".to_owned()) });
+    take_in(stream::select(slots.chain(closed()), accounts.chain(closed())), shared).await
+}
+
+/// Takes in what a node tells until it stops, and says why it did.
+async fn take_in(told: impl Stream<Item = Result<Told, String>>, shared: &Shared) -> String {
+    let mut told = std::pin::pin!(told);
     // What changed before this moment was not told of.
     shared.missed.store(true, Ordering::Release);
     shared.live.store(true, Ordering::Release);
-    tracing::info!("websocket subscribed");
+    tracing::info!("feed subscribed");
+    let mut last_slot_at = Instant::now();
     loop {
-        tokio::select! {
-            slot = time::timeout(MOST_SILENCE, slots.next()) => match slot {
-                Ok(Some(slot)) => shared.slot.store(slot.slot, Ordering::Release),
-                Ok(None) => return "the node closed the connection".to_owned(),
-                Err(_) => return "the node has gone silent".to_owned(),
-            },
-            account = accounts.next() => {
-                let Some(account) = account else { return "the node closed the subscription".to_owned() };
-                let (key, data) = (account.value.pubkey.parse(), bytes_of(&account.value.account));
-                match (key, data) {
-                    (Ok(key), Some(data)) => shared.push(Update { slot: account.context.slot, key, data }),
-                    _ => shared.missed.store(true, Ordering::Release),
-                }
+        match time::timeout_at(last_slot_at + MOST_SILENCE, told.next()).await {
+            Ok(Some(Ok(Told::Slot(slot)))) => {
+                shared.slot.store(slot, Ordering::Release);
+                last_slot_at = Instant::now();
             }
+            Ok(Some(Ok(Told::Account(update)))) => shared.push(update),
+            Ok(Some(Ok(Told::Unreadable))) => shared.missed.store(true, Ordering::Release),
+            Ok(Some(Err(reason))) => return reason,
+            Ok(None) => return "the node closed the connection".to_owned(),
+            Err(_) => return "the node has gone silent".to_owned(),
         }
     }
 }

@@ -47,6 +47,9 @@ pub struct Keeper<C> {
     heard: u64,
     /// Whether there was more to begin than room.
     left_over: bool,
+    /// Changes were missed, and not everything has been read since.
+    missed: bool,
+    /// When everything was last asked for.
     read_everything_at: Duration,
     status: Arc<Status>,
 }
@@ -111,6 +114,7 @@ impl<C: Chain + 'static> Keeper<C> {
             present: Present { now: 0, slot: 0, restart_slot: 0 },
             heard: 0,
             left_over: false,
+            missed: false,
             read_everything_at,
             status,
         })
@@ -216,17 +220,19 @@ impl<C: Chain + 'static> Keeper<C> {
             self.book.apply(update);
         }
         let limits = &self.config.loop_;
-        let every = if updates.live { limits.resync_secs } else { limits.poll_secs };
+        self.missed |= updates.missed;
+        let every = if updates.live && !self.missed { limits.resync_secs } else { limits.poll_secs };
         let since = self.chain.elapsed().saturating_sub(self.read_everything_at);
         if updates.missed || since >= Duration::from_secs(every) {
-            match self.chain.snapshot().await {
-                Ok(snapshot) => {
-                    self.book.merge(snapshot);
-                    self.read_everything_at = self.chain.elapsed();
-                    metrics::count("margrave_keeper_resyncs_total", 1);
+            self.read_everything_at = self.chain.elapsed();
+            self.missed = match self.chain.snapshot().await {
+                Ok(snapshot) => !self.book.merge(snapshot),
+                Err(failure) => {
+                    tracing::warn!(reason = %failure, "everything cannot be read again");
+                    true
                 }
-                Err(failure) => tracing::warn!(reason = %failure, "everything cannot be read again"),
-            }
+            };
+            metrics::count("margrave_keeper_resyncs_total", usize::from(!self.missed));
         }
         self.heard = self.heard.max(self.book.slot).max(if updates.live { updates.slot } else { 0 });
     }

@@ -18,3 +18,5 @@ pub mod prices;
 pub mod server;
 pub mod slope;
 pub mod watch;
+#[cfg(feature = "yellowstone")]
+mod yellowstone;

@@ -96,9 +96,9 @@ async fn run(args: &Args, config: Config) -> Result<()> {
     let wallet =
         solana_keypair::read_keypair_file(&path).map_err(|error| anyhow!("keypair {}: {error}", path.display()))?;
     let commitment: CommitmentConfig = config.commitment.parse().context("commitment")?;
-    let websocket = config.websocket().filter(|_| !args.once && !args.create_table);
+    let source = config.source().filter(|_| !args.once && !args.create_table);
     let group = config.group.0;
-    let mut cluster = Cluster::new(&config.rpc_url, commitment, websocket, group, wallet, config.priority());
+    let mut cluster = Cluster::new(&config.rpc_url, commitment, source, group, wallet, config.priority());
     if let Some(table) = &config.lookup_table {
         cluster.use_table(&table.0).await.context("lookup_table")?;
     }

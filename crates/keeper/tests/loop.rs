@@ -3,10 +3,10 @@
 mod common;
 
 use common::*;
-use margrave::state::{InstrumentKind, MarginAccount, Status};
-use margrave_client::Pubkey;
+use margrave::state::{Change, Group, GroupTerms, InstrumentKind, MarginAccount, Status};
+use margrave_client::{Pubkey, pyth::push_account};
 use margrave_keeper::{config::Config, keeper::Keeper};
-use margrave_sim::{Trader, World, check_books};
+use margrave_sim::{PriceMessage, RECEIVER, Token, Trader, World, check_books, price_update_account, terms::*};
 use std::{cell::RefCell, rc::Rc};
 
 const DOLLAR: u64 = 1_000_000;
@@ -255,6 +255,26 @@ fn all_due_work_is_done_within_a_minute_of_bad_network() {
     check_books(&market.world.borrow()).unwrap();
 }
 
+/// The websocket was away while an account came, and the node is not there when everything should be read again.
+#[test]
+fn what_was_missed_is_read_again_until_it_is_had() {
+    let mut market = Market::open(1, 1);
+    let chain = market.chain(0, true);
+    let mut keeper = keeper_on(&chain, &market.config());
+    block_on(step(&mut keeper));
+    let late = market.world.borrow_mut().funded("late", 5_000 * DOLLAR, 0);
+    market.world.borrow_mut().trade(&market.longs[0], &late, -500 * SOL, PRICE).unwrap();
+    market.longs.push(late);
+    chain.cut.set(true);
+    chain.faults.set(Faults { lost_percent: 100, ..Faults::default() });
+    block_on(step(&mut keeper));
+    chain.faults.set(Faults::default());
+    pass(&market.world, 3, 270_000_000_000);
+    block_on(step(&mut keeper));
+    let seconds = market.settle(&mut [keeper], 270_000_000_000, 60);
+    assert!(seconds <= 20 && market.account(&market.longs[1]).positions[0].quantity < 500 * SOL, "{seconds}");
+}
+
 #[test]
 fn an_expiry_is_settled_and_closed() {
     let mut world = World::with_market(PRICE).unwrap();
@@ -285,6 +305,81 @@ fn an_expiry_is_settled_and_closed() {
         assert!(world.borrow().account(trader).positions[0].is_empty());
     }
     check_books(&world.borrow()).unwrap();
+}
+
+#[test]
+fn interest_is_accrued_when_it_is_due_and_only_of_what_is_lent() {
+    let market = Market::open(1, 1);
+    let borrower = market.world.borrow_mut().funded("borrower", 0, 1_000 * SOL.unsigned_abs());
+    market.world.borrow_mut().borrow(&borrower, Token::Usdc, 1_000 * DOLLAR).unwrap();
+    // A settlement moves the quote token, and so accrues its interest.
+    let mut config = market.config();
+    config.jobs.settlement = false;
+    let bank = |token| market.world.borrow().bank(token).1;
+    let (before, idle) = (bank(Token::Usdc), bank(Token::Sol));
+    let mut keeper = keeper_on(&market.chain(0, true), &config);
+    let wait = |keeper: &mut Keeper<SimChain>, until: i64| {
+        let secs = until - market.world.borrow().now();
+        pass(&market.world, secs, PRICE);
+        block_on(step(keeper));
+    };
+    wait(&mut keeper, before.accrued_at + config.jobs.interest_secs - 1);
+    assert_eq!(bank(Token::Usdc).accrued_at, before.accrued_at, "an hour has not passed");
+    wait(&mut keeper, before.accrued_at + config.jobs.interest_secs);
+    assert_eq!(bank(Token::Usdc).accrued_at, market.world.borrow().now());
+    assert!(bank(Token::Usdc).borrow_index > before.borrow_index, "whoever has borrowed owes more");
+    assert_eq!(bank(Token::Sol).accrued_at, idle.accrued_at, "nothing of it is lent");
+}
+
+#[test]
+fn a_quote_token_below_its_peg_is_told_of_until_it_is_back() {
+    let mut world = World::with_market(PRICE).unwrap();
+    let keeper = world.funded("keeper", 1_000_000 * DOLLAR, 0);
+    let feed = [7; 32];
+    let peg = world.list_underlying("USDC", oracle_terms(feed), risk_terms(), market_terms()).unwrap();
+    world.change(Change::Group(GroupTerms { peg_underlying: peg, ..group_terms() }), None).unwrap();
+    let world = Rc::new(RefCell::new(world));
+    let mut keeper = keeper_on(&Rc::new(SimChain::new(&world, &keeper, true)), &config(&world.borrow()));
+    // Four times what is missing below 99 cents.
+    let one = 1i64 << 30;
+    for (price, surcharge) in [(10_000_000_000, 0), (9_700_000_000, one * 8 / 100 + 1), (9_950_000_000, 0)] {
+        for _ in 0..3 {
+            pass(&world, 1, PRICE);
+            let message = PriceMessage { feed_id: feed, ..world.borrow().good_price(price) };
+            let account = price_update_account(&message, 0, RECEIVER);
+            world.borrow_mut().svm.set_account(push_account(0, &feed), account).unwrap();
+            block_on(step(&mut keeper));
+        }
+        let group: Group = world.borrow().load(&world.borrow().group);
+        assert_eq!(group.depeg, surcharge, "at {price}");
+    }
+}
+
+#[test]
+fn a_queued_change_is_made_when_its_time_has_come() {
+    let market = Market::open(1, 1);
+    let group = market.world.borrow().group;
+    let terms = GroupTerms { outflow_cap: 77_000_000, ..group_terms() };
+    let proposal = market.world.borrow_mut().queue(Change::Group(terms)).unwrap();
+    let due_at = market.world.borrow().proposal(&proposal).executable_at;
+    let made = || market.world.borrow().load::<Group>(&group).terms.outflow_cap == terms.outflow_cap;
+    let mut config = market.config();
+    let mut idle = keeper_on(&market.chain(0, true), &config);
+    config.jobs.proposals = true;
+    let mut keeper = keeper_on(&market.chain(0, true), &config);
+    for (now, keeper, is_made) in [(due_at - 1, &mut keeper, false), (due_at, &mut idle, false)] {
+        market.world.borrow_mut().set_time(now);
+        pass(&market.world, 0, PRICE);
+        block_on(step(keeper));
+        assert_eq!(made(), is_made, "at {now}");
+    }
+    block_on(step(&mut keeper));
+    assert!(made(), "its time has come");
+    // It is gone from the chain, and the keeper does not ask for it again.
+    assert!(market.world.borrow().svm.get_account(&proposal).is_none_or(|account| account.lamports == 0));
+    pass(&market.world, 10, PRICE);
+    block_on(step(&mut keeper));
+    assert_eq!(block_on(step(&mut keeper)), 0);
 }
 
 #[test]

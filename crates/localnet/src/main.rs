@@ -134,7 +134,7 @@ impl Network {
         std::fs::write(arguments.dir.join("market.toml"), market_of(&arguments.config, &deployment)?)?;
         let info = services::info(&deployment, &config, &maker, table);
         std::fs::write(arguments.dir.join("info.json"), serde_json::to_vec_pretty(&info)?)?;
-        let state = services::State::new(connection, wallets, deployment, maker, publisher.clone(), info);
+        let state = services::State::new(wallets, deployment, maker, publisher.clone(), info);
         let services = tokio::spawn(services::serve(state, SERVICES_PORT));
         say("ready");
         Ok(Self { children, publisher, services, dir: arguments.dir.clone(), started })

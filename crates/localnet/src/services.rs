@@ -24,7 +24,8 @@ use std::sync::Arc;
 use tower_http::cors::CorsLayer;
 
 pub struct State {
-    connection: Arc<Connection>,
+    /// At `confirmed`, which is what whoever asks goes on at.
+    connection: Connection,
     wallets: Wallets,
     deployment: Deployment,
     maker: Maker,
@@ -33,15 +34,8 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(
-        connection: Arc<Connection>,
-        wallets: Wallets,
-        deployment: Deployment,
-        maker: Maker,
-        publisher: Arc<Publisher>,
-        info: Value,
-    ) -> Self {
-        Self { connection, wallets, deployment, maker, publisher, info }
+    pub fn new(wallets: Wallets, deployment: Deployment, maker: Maker, publisher: Arc<Publisher>, info: Value) -> Self {
+        Self { connection: Connection::new(validator::RPC), wallets, deployment, maker, publisher, info }
     }
 }
 

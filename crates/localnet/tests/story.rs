@@ -25,11 +25,15 @@ const SOL: i64 = 1_000_000_000;
 
 #[tokio::test]
 async fn a_wallet_trades_is_liquidated_by_the_keeper_and_withdraws() -> Result<()> {
-    let network = Network::start()?;
-    let user = User::arrive(&network).await?;
+    // The keeper leaves this one to the command line.
+    let debtor = Keypair::new();
+    let network = Network::start(&pda::margin_account(&pda::group(0), &debtor.pubkey(), 0))?;
+    let user = User::arrive(&network, Keypair::new()).await?;
+    let debtor = User::arrive(&network, debtor).await?;
 
-    user.send(vec![instruction::open_margin_account(user.key(), user.key(), user.group, 0)]).await?;
     user.deposit(5_000 * DOLLAR).await?;
+    debtor.deposit(2_000 * DOLLAR).await?;
+    debtor.fill(&debtor.ask(50 * SOL).await?).await?;
     // A transaction of version 1, which holds 4,096 bytes and names its limits in its head.
     let refresh = instruction::accrue_interest((user.bank, &user.snapshot().await?.accounts.banks[&user.bank]));
     user.connection.send(&Sending { format: Format::V1, ..Sending::new(&user.keypair, vec![refresh]) }).await?;
@@ -70,6 +74,8 @@ async fn a_wallet_trades_is_liquidated_by_the_keeper_and_withdraws() -> Result<(
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 
+    debtor.is_liquidated_by_hand().await?;
+
     // What is left is closed, settled and withdrawn.
     let left = user.account().await?.positions[0].quantity;
     if left != 0 {
@@ -86,7 +92,8 @@ async fn a_wallet_trades_is_liquidated_by_the_keeper_and_withdraws() -> Result<(
     let back = user.tokens().await?;
     assert!(back > 95_000 * DOLLAR && back < 100_000 * DOLLAR, "the loss is the user's own: {back}");
     assert!(user.account().await?.collateral.iter().all(|slot| slot.shares == 0));
-    network.require_solvent()?;
+    network.changes_wait()?;
+    network.command("user", &["solvency"])?;
     network.deploys_again()
 }
 
@@ -96,11 +103,13 @@ struct Network {
 }
 
 impl Network {
-    fn start() -> Result<Self> {
+    /// With a keeper that leaves an account alone.
+    fn start(except: &Pubkey) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; run ./dev e2e"));
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
         let child = Command::new(env!("CARGO_BIN_EXE_margrave-localnet"))
             .current_dir(root)
+            .env("MARGRAVE_KEEPER_EXCEPT", format!("[\"{except}\"]"))
             .args(["--calm", "--dir", "target/localnet-story"])
             .args(["--validator", &variable("MARGRAVE_VALIDATOR")?, "--keeper", &variable("MARGRAVE_KEEPER")?])
             .spawn()?;
@@ -108,7 +117,7 @@ impl Network {
     }
 
     async fn info(&self) -> Result<Value> {
-        let deadline = Instant::now() + Duration::from_secs(120);
+        let deadline = Instant::now() + Duration::from_secs(240);
         loop {
             if let Ok(answer) = reqwest::get(format!("{SERVICES}/info")).await {
                 return Ok(answer.json().await?);
@@ -147,16 +156,34 @@ impl Network {
         Ok(std::path::Path::new(&std::env::var("MARGRAVE_KEEPER")?).with_file_name("margrave"))
     }
 
-    /// The books add up, recomputed from all accounts by the command that operators use.
-    fn require_solvent(&self) -> Result<()> {
-        let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/localnet-story/config.yml");
-        let answer = Command::new(Self::cli()?).args(["-C", config, "solvency"]).output()?;
-        ensure!(
-            answer.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&answer.stdout),
-            String::from_utf8_lossy(&answer.stderr)
-        );
+    /// What the command line says to whoever has this key.
+    fn command(&self, key: &str, arguments: &[&str]) -> Result<Value> {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/localnet-story");
+        let answer = Command::new(Self::cli()?)
+            .args(["-C", "config.yml", "--keypair", &format!("keys/{key}.json"), "--output", "json"])
+            .args(arguments)
+            .current_dir(dir)
+            .output()?;
+        let said = (String::from_utf8(answer.stdout)?, String::from_utf8(answer.stderr)?);
+        ensure!(answer.status.success(), "{arguments:?}: {}\n{}", said.0, said.1);
+        Ok(serde_json::from_str(&said.0)?)
+    }
+
+    /// A loosening change is queued, seen, not executed before its time, and cancelled.
+    fn changes_wait(&self) -> Result<()> {
+        let change = "kind = \"bank\"\nbank = \"USDC\"\n[terms]\noutflow_cap = 200000000000000\n";
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/localnet-story/change.toml"), change)?;
+        let queued = || self.command("admin", &["admin", "proposals"]).map(|seen| seen["proposals"].clone());
+        assert_eq!(queued()?, json!([]));
+        self.command("admin", &["admin", "queue", "change.toml"])?;
+        let seen = queued()?;
+        ensure!(seen[0]["id"] == 0 && seen.to_string().contains("outflow_cap"), "{seen}");
+        let refused = self.command("admin", &["admin", "execute", "0"]).unwrap_err().to_string();
+        ensure!(refused.contains("ChangeMustWait"), "{refused}");
+        let refused = self.command("user", &["admin", "cancel", "0"]).unwrap_err().to_string();
+        ensure!(refused.contains("the program refused"), "not whose it is: {refused}");
+        self.command("admin", &["admin", "cancel", "0"])?;
+        assert_eq!(queued()?, json!([]));
         Ok(())
     }
 
@@ -186,13 +213,13 @@ struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    async fn arrive(network: &'a Network) -> Result<Self> {
+    /// With tokens and an empty margin account.
+    async fn arrive(network: &'a Network, keypair: Keypair) -> Result<Self> {
         let info = network.info().await?;
         let key = |value: &Value| -> Result<Pubkey> { Ok(value.as_str().context("an address")?.parse()?) };
-        let keypair = Keypair::new();
         network.post("faucet", json!({ "owner": keypair.pubkey().to_string() })).await?;
         let group = key(&info["group"])?;
-        Ok(Self {
+        let user = Self {
             network,
             connection: Connection::new(info["rpc"].as_str().context("a URL")?),
             group,
@@ -202,7 +229,39 @@ impl<'a> User<'a> {
             margin_account: pda::margin_account(&group, &keypair.pubkey(), 0),
             table: key(&info["lookupTable"])?,
             keypair,
-        })
+        };
+        user.send(vec![instruction::open_margin_account(user.key(), user.key(), user.group, 0)]).await?;
+        Ok(user)
+    }
+
+    /// Somebody takes over from the command line what no keeper may, step by step until there is no next one.
+    async fn is_liquidated_by_hand(&self) -> Result<()> {
+        let (before, address) = (self.account().await?, self.margin_account.to_string());
+        for arguments in [&["faucet"][..], &["account", "open"], &["deposit", "USDC", "50000"]] {
+            self.network.command("user", arguments)?;
+        }
+        let simulated = self.network.command("user", &["--dry-run", "liquidate", &address])?;
+        ensure!(simulated["signature"].is_null() && !simulated["health_after"].is_null(), "{simulated}");
+        let size = |account: &MarginAccount| account.positions[0].quantity;
+        ensure!(size(&self.account().await?) == size(&before), "{simulated}");
+        let mut steps = 0;
+        loop {
+            let said = self.network.command("user", &["liquidate", &address])?;
+            if said["step"].is_null() {
+                break;
+            }
+            ensure!(said["signature"].is_string(), "{said}");
+            steps += 1;
+            ensure!(steps < 10, "it goes on and on: {said}");
+        }
+        let after = self.account().await?;
+        let taken = size(&before) - size(&after);
+        let health = after.equity - after.maintenance_margin;
+        ensure!(steps > 0 && taken > 0 && health >= 0, "{steps} steps, {taken} taken, {health} left");
+        let held = self.network.command("user", &["positions"])?;
+        println!("{steps} steps from the command line have taken over {taken}");
+        ensure!(held.to_string().contains(&format!("\"{taken}\"")), "{held}");
+        Ok(())
     }
 
     fn key(&self) -> Pubkey {

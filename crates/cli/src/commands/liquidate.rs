@@ -1,22 +1,27 @@
 use crate::{
     amount::Amount,
     chain::{Chain, Reading},
+    usage,
     view::liquidation::{health_after, liquidation},
 };
 use anyhow::Result;
+use margrave_client::Pubkey;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The margin account to liquidate: its address, or its number among the wallet's.
-    target: String,
+    /// Address of the margin account to liquidate, whoever owns it.
+    #[arg(value_name = "ADDRESS")]
+    target: Pubkey,
 }
 
-/// `--account` is the liquidator's, which takes over what leaves the other.
 pub async fn run(chain: &Chain, arguments: &Arguments) -> Result<ExitCode> {
     let group = chain.group().await?;
-    let target = chain.margin_account(&group, Some(&arguments.target))?;
+    let target = arguments.target;
     let keeper = chain.margin_account(&group, None)?;
+    if target == keeper {
+        return Err(usage(format!("{target} cannot liquidate itself; name another of the wallet's with --account")));
+    }
     let market = chain.market(group, Reading::Everything).await?;
     let (mut view, decision) = liquidation(&market, &target, &keeper)?;
     let Some(decision) = decision else {

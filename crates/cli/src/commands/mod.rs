@@ -61,7 +61,9 @@ pub enum Command {
     Oracle(oracle::Command),
     /// Add up the books again from all accounts; exit code 1 if an identity is broken.
     Solvency,
-    /// What a keeper would do about an account, and do it.
+    /// Do what a keeper would do next about somebody's margin account; --dry-run only shows it.
+    ///
+    /// What is taken over goes to the wallet's own margin account, which --account names.
     Liquidate(liquidate::Arguments),
     /// Set up a group with its banks and markets from a file, or what of it is missing.
     Init(init::Arguments),

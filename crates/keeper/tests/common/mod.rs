@@ -13,6 +13,7 @@ use margrave_keeper::{
 };
 use margrave_sim::{RECEIVER, Trader, World};
 use solana_keypair::Keypair;
+use solana_rpc_client_api::client_error::ErrorKind;
 use solana_signer::Signer;
 use std::{
     cell::{Cell, RefCell},
@@ -46,6 +47,8 @@ pub struct SimChain {
     pub faults: Cell<Faults>,
     pub sent: Cell<u64>,
     pub landed: Cell<u64>,
+    /// What has changed since it was asked last is lost, and that something may be is told.
+    pub cut: Cell<bool>,
     rng: RefCell<fastrand::Rng>,
     seen: RefCell<BTreeMap<Pubkey, Vec<u8>>>,
     old: RefCell<Option<Snapshot>>,
@@ -64,6 +67,10 @@ async fn hop() {
     .await;
 }
 
+fn no_answer() -> Failure {
+    Failure::Rpc(Box::new(ErrorKind::Io(std::io::Error::other("no answer")).into()))
+}
+
 impl SimChain {
     pub fn new(world: &Rc<RefCell<World>>, wallet: &Trader, live: bool) -> Self {
         Self {
@@ -73,6 +80,7 @@ impl SimChain {
             faults: Cell::default(),
             sent: Cell::new(0),
             landed: Cell::new(0),
+            cut: Cell::new(false),
             rng: RefCell::new(fastrand::Rng::with_seed(7)),
             seen: RefCell::default(),
             old: RefCell::default(),
@@ -85,7 +93,7 @@ impl SimChain {
 
     fn lost(&self) -> Result<(), Failure> {
         match self.happens(self.faults.get().lost_percent) {
-            true => Err(Failure::NotBuilt("no answer".to_owned())),
+            true => Err(no_answer()),
             false => Ok(()),
         }
     }
@@ -142,6 +150,10 @@ impl Chain for SimChain {
                 updates.changed.push(Update { slot, key, data: account.data });
             }
         }
+        if self.cut.take() {
+            updates.changed.clear();
+            updates.missed = true;
+        }
         updates
     }
 
@@ -190,7 +202,7 @@ impl Chain for SimChain {
         let meta = outcome.map_err(|failed| Self::failure(failed.err.to_string(), failed.meta.logs))?;
         self.landed.set(self.landed.get() + 1);
         if self.happens(faults.unheard_percent) {
-            return Err(Failure::NotBuilt("no answer".to_owned()));
+            return Err(no_answer());
         }
         Ok(Receipt { signature, slot: self.slot(), compute_units: meta.compute_units_consumed })
     }

@@ -154,6 +154,13 @@ describe("a transaction", () => {
     expect(failure.text).toContain("nothing was sent");
   });
 
+  test("that had more to do than when it was simulated: nothing has happened", () => {
+    const log = [`Program ${story.program} failed: exceeded CUs meter at BPF instruction`];
+    const failure = failureOf(new TransactionFailed({ InstructionError: [3, "ProgramFailedToComplete"] }, log));
+    expect(failure).toMatchObject({ kind: "outrun", way: "retry" });
+    expect(failure.text).toContain("Nothing has happened");
+  });
+
   test("whose blockhash runs out: it can no longer happen", async () => {
     const failure = await failureOfSending(sender({ height: 101n }), await generateKeyPairSigner());
     expect(failure).toMatchObject({ kind: "expired", way: "retry" });

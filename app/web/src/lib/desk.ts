@@ -3,6 +3,8 @@ import {
   connectEngine,
   EngineRefusal,
   type EngineClient,
+  type Instrument,
+  type Leg,
   type MarketMove,
   type Numbers,
   type Supposition,
@@ -10,7 +12,7 @@ import {
 import wasmUrl from "@margrave/client/margrave.wasm?url";
 import type { Address } from "@solana/kit";
 import { price } from "./format";
-import type { World } from "./market";
+import { underlyingOf, type World } from "./market";
 
 /** Asks about a world; what the engine does not have yet goes first. Questions are answered in their order. */
 export class Desk {
@@ -52,6 +54,22 @@ export function abandonTrapped(error: unknown): void {
 
 /** What browsers call traps of WebAssembly. */
 const TRAPS = /unreachable|out of bounds|out-of-bounds|call stack|indirect call/i;
+
+/** Legs as if they traded at the engine's marks. */
+export async function atMarks(
+  engine: Pick<EngineClient, "mark">,
+  world: World,
+  legs: readonly { underlying: Address; instrument: Instrument; quantity: bigint }[],
+  now: bigint,
+): Promise<{ underlying: Address; leg: Leg }[]> {
+  return Promise.all(
+    legs.map(async ({ underlying, instrument, quantity }) => {
+      const { index } = underlyingOf(world, underlying)!.data;
+      const price = await engine.mark(underlying, instrument, now);
+      return { underlying, leg: { underlying: index, instrument, quantity, price } };
+    }),
+  );
+}
 
 /** Health at one price: undefined where the engine cannot value the account. */
 export type CurvePoint = { price: bigint; numbers: Numbers | undefined };
@@ -107,7 +125,7 @@ export async function healthCurve(
 const NO_SLOT = 255;
 
 /** Prices in hundredths of today's: from a fifth to three times, closer where it matters. */
-const CURVE_PERCENT: readonly number[] = [
+export const CURVE_PERCENT: readonly number[] = [
   ...steps(20, 50, 5),
   ...steps(52, 80, 4),
   ...steps(82, 120, 2),

@@ -10,14 +10,15 @@ import type { Address } from "@solana/kit";
 import { useEffect, useRef, useState } from "react";
 import { Chain } from "../components/chain";
 import { AccountHead, WithAccount } from "../components/account";
+import { PayoffPanel } from "../components/payoff";
 import { LegEditor, LegList, legName, legSize, type DraftLeg, type Preset } from "../components/leg-editor";
 import { AddressLink, Change, Chip, Empty, ErrorNotice, Notice, Panel, Scroll } from "../components/ui";
 import { refreshInstructions } from "../lib/actions";
 import { cellName } from "../lib/cells";
-import { healthCurve, largest, sentenceOf } from "../lib/desk";
+import { atMarks, healthCurve, largest, sentenceOf } from "../lib/desk";
 import { failureOf } from "../lib/failures";
 import { dollars, duration, ppm, ppmOfBits, price } from "../lib/format";
-import { loadMargins, nowOf, qualityOf, symbolOf, underlyingOf, type Connection, type Stored, type World } from "../lib/market";
+import { loadMarginsAt, nowOf, qualityOf, symbolOf, underlyingOf, type Connection, type Stored, type World } from "../lib/market";
 import { fillInstructions, requestQuote, type Offer } from "../lib/quotes";
 import { useActivities, useEngine, useNow, useSettings, useViewed, useWorld, useWorldState } from "../lib/state";
 import { loadTables, simulate, type Simulation } from "../lib/transactions";
@@ -32,7 +33,7 @@ type Placed = { underlying: Address; leg: Leg };
 
 /** What a trade would do: the program's own preview, and what comes with it. */
 type Outlook = {
-  placed: Placed[];
+  placed: readonly Placed[];
   answer: PreviewAnswer;
   /** Micro-dollars that the taker pays. */
   fee: bigint;
@@ -46,7 +47,7 @@ async function outlookOf(
   engine: EngineClient,
   world: World,
   account: Stored<MarginAccount>,
-  placed: Placed[],
+  placed: readonly Placed[],
   now: bigint,
 ): Promise<Outlook> {
   const answer = await engine.preview(account.address, { legs: placed }, now);
@@ -73,20 +74,6 @@ async function outlookOf(
 
 function stampsOf(world: World): string {
   return world.underlyings.map(({ data }) => `${data.oracle.price}@${data.oracle.publishTime}`).join(" ");
-}
-
-async function atMarks(engine: EngineClient, world: World, legs: readonly DraftLeg[], now: bigint): Promise<Placed[]> {
-  return Promise.all(
-    legs.map(async ({ underlying, instrument, quantity }) => ({
-      underlying,
-      leg: {
-        underlying: underlyingOf(world, underlying)!.data.index,
-        instrument,
-        quantity,
-        price: await engine.mark(underlying, instrument, now),
-      },
-    })),
-  );
 }
 
 function placedOf(world: World, offer: Offer): Placed[] {
@@ -226,6 +213,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
           />
         )}
         {receipt && <ReceiptPanel receipt={receipt} />}
+        {legs.length > 0 && <PayoffPanel account={account} legs={legs} first="legs" />}
         <Chain onChoose={choose} />
         <MarketStrip />
       </div>
@@ -249,8 +237,7 @@ async function instructionsOf(
 async function makerOf(connection: Connection, world: World, offer: Offer): Promise<Stored<MarginAccount>> {
   const known = world.margins.get(offer.signed.quote.maker);
   if (known) return known;
-  const all = await loadMargins(connection, world.group.address, "all");
-  const found = all.find(each => each.address === offer.signed.quote.maker);
+  const [found] = await loadMarginsAt(connection, world.group.address, [offer.signed.quote.maker]);
   if (!found) throw new Error("The maker's account does not exist");
   return found;
 }

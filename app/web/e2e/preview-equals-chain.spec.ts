@@ -10,6 +10,7 @@ import { failureOf } from "../src/lib/failures";
 import { expiriesOf, instrumentOf, PERP, strikesOf } from "../src/lib/instruments";
 import { askFaucet, connect, loadWorld, nowOf, underlyingOf, type Stored, type World } from "../src/lib/market";
 import { fillInstructions, requestQuote, type WantedLeg } from "../src/lib/quotes";
+import { stampsOf } from "../src/lib/report";
 import { endpointOf, readSettings } from "../src/lib/settings";
 import { loadTables, send } from "../src/lib/transactions";
 
@@ -80,11 +81,6 @@ async function look(world: World, keys: Address[]): Promise<Map<Address, Uint8Ar
   return new Map(all.map((key, index) => [key, new Uint8Array(getBase64Encoder().encode(value[index]!.data[0]))]));
 }
 
-/** Prices and their times that an account was last valued at, by underlying. */
-function stampsOf(account: MarginAccount): string[] {
-  return account.risk.filter(slot => slot.used).map(slot => `${slot.underlying} ${slot.price} ${slot.publishTime}`);
-}
-
 test("what the engine says before is what the chain says after", async () => {
   test.setTimeout(120_000 + TRADES * 5_000);
   const first = await loadWorld(connection, endpoint, undefined);
@@ -128,7 +124,7 @@ test("what the engine says before is what the chain says after", async () => {
         if (event?.name !== "QuoteTraded") throw new Error("The trade has reported nothing");
         const { numbers, sequence } = event.data.taker;
         held = decoded((await look(world, [key])).get(key)!);
-        if (held.sequence !== sequence || stampsOf(held).join() !== shownStamps.join()) {
+        if (held.sequence !== sequence || stampsOf(held) !== shownStamps) {
           counts.moved += 1;
           continue;
         }

@@ -236,12 +236,10 @@ describe("saved scenarios", () => {
 describe("accounts by what they say of themselves", () => {
   const head = (name: string, equity: bigint, maintenanceMargin: bigint, status = 0, sequence = 1n): MarginHead => ({
     address: name as MarginHead["address"],
-    owner: name as MarginHead["owner"],
     status,
     sequence,
     equity,
     maintenanceMargin,
-    valuedSequence: sequence,
   });
   test("the worst status is first, then the most margin for the least equity; what was never used is left out", () => {
     const heads = [

@@ -5,6 +5,7 @@ import {
   type EngineClient,
   type Instrument,
   type Leg,
+  type MarginAccount,
   type MarketMove,
   type Numbers,
   type Supposition,
@@ -12,7 +13,7 @@ import {
 import wasmUrl from "@margrave/client/margrave.wasm?url";
 import type { Address } from "@solana/kit";
 import { price } from "./format";
-import { underlyingOf, type World } from "./market";
+import { nowOf, underlyingOf, type MarginHead, type Stored, type World } from "./market";
 
 /** Asks about a world; what the engine does not have yet goes first. Questions are answered in their order. */
 export class Desk {
@@ -67,6 +68,22 @@ export async function atMarks(
       const { index } = underlyingOf(world, underlying)!.data;
       const price = await engine.mark(underlying, instrument, now);
       return { underlying, leg: { underlying: index, instrument, quantity, price } };
+    }),
+  );
+}
+
+/** Heads of accounts that are no part of the world, with what the engine says of them now. One that it refuses is as its account says. */
+export async function valuedNow(world: World, accounts: readonly Stored<MarginAccount>[]): Promise<MarginHead[]> {
+  const engine = await theDesk().of(world);
+  return Promise.all(
+    accounts.map(async ({ address, raw, data }) => {
+      void engine.put(address, raw).catch(() => undefined);
+      const said = await engine.explain(address, NO_SLOT, nowOf(world)).catch((error: unknown) => {
+        if (error instanceof EngineRefusal) return undefined;
+        throw error;
+      });
+      const { equity, maintenanceMargin } = said?.numbers ?? data;
+      return { address, status: data.status, sequence: data.sequence, equity, maintenanceMargin };
     }),
   );
 }

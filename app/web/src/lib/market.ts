@@ -183,7 +183,7 @@ export async function loadMargins({ rpc }: Connection, group: Address, owner: Ad
 }
 
 /** As many as a node answers in one request. */
-const TOGETHER = 100;
+export const TOGETHER = 100;
 
 /** Margin accounts by address; those that do not exist, or are no margin accounts of the group, are left out. */
 export async function loadMarginsAt(
@@ -231,7 +231,7 @@ const headDecoder = getStructDecoder([
 ]);
 export type MarginHead = { address: Address } & Pick<
   ReturnType<typeof headDecoder.decode>,
-  "status" | "owner" | "sequence" | "equity" | "maintenanceMargin" | "valuedSequence"
+  "status" | "sequence" | "equity" | "maintenanceMargin"
 >;
 
 /** Every margin account of the group by its first 136 bytes of 4,920: thousands in one answer. */
@@ -244,7 +244,10 @@ export async function loadHeads({ rpc }: Connection, group: Address): Promise<Ma
       filters: marginFilters(group),
     })
     .send({ abortSignal: AbortSignal.timeout(2 * PATIENCE_MS) });
-  return found.map(({ pubkey, account }) => ({ address: pubkey, ...headDecoder.decode(bytesOf(account.data)) }));
+  return found.map(({ pubkey, account }) => {
+    const { status, sequence, equity, maintenanceMargin } = headDecoder.decode(bytesOf(account.data));
+    return { address: pubkey, status, sequence, equity, maintenanceMargin };
+  });
 }
 
 /** Riskiest first as far as accounts say so themselves: the worst status, then the most margin for the least equity when last valued. */

@@ -1,10 +1,21 @@
 import { EngineRefusal, type Explanation, type MarginAccount, type StepPlan } from "@margrave/client";
 import { isAddress, type Address } from "@solana/kit";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { AddressLink, Chip, Empty, ErrorNotice, ExportButtons, Loading, Panel, Scroll, Stat, Stats } from "../components/ui";
+import { valuedNow } from "../lib/desk";
 import { tell, useEvents } from "../lib/feed";
 import { dollars, duration, moment, partPpm, ppm, quantity, short } from "../lib/format";
-import { symbolOf, tokenOf, type MarginHead, type Stored, type World } from "../lib/market";
+import {
+  loadMarginsAt,
+  nowOf,
+  riskiest,
+  symbolOf,
+  TOGETHER,
+  tokenOf,
+  type MarginHead,
+  type Stored,
+  type World,
+} from "../lib/market";
 import { STATUSES } from "../lib/report";
 import { useActivities, useEngine, useHeads, useMargins, useNow, useSettings, useViewed, useWorld } from "../lib/state";
 import { loadTables, simulate, type Simulation } from "../lib/transactions";
@@ -25,8 +36,9 @@ export default function Liquidations() {
   const world = useWorld();
   const [chosen, setChosen] = useState<Address>();
   const [count, setCount] = useState(PAGE);
-  const all = heads.data ?? [];
-  const keys = useMemo(() => all.slice(0, count).map(each => each.address), [heads.data, count]);
+  const sweep = useSweep(heads.data);
+  const all = sweep.heads;
+  const keys = useMemo(() => all.slice(0, count).map(each => each.address), [all, count]);
   const liquidator = liquidatorNamed(world, all);
   const margins = useMargins(useMemo(() => (liquidator ? [...new Set([...keys, liquidator])] : keys), [keys, liquidator]));
   const lines = useEngine(["lines", keys, margins.isSuccess], async (engine, fresh, now) => {
@@ -59,7 +71,7 @@ export default function Liquidations() {
             lines={sorted}
             selected={selected}
             onSelect={setChosen}
-            all={all.length}
+            sweep={sweep}
             onMore={count < all.length ? () => setCount(count + PAGE) : undefined}
           />
         ) : (
@@ -73,6 +85,49 @@ export default function Liquidations() {
       </div>
     </>
   );
+}
+
+type Sweep = { heads: MarginHead[]; start: () => void; progress: number | undefined; at: bigint | undefined };
+
+/** What accounts say of themselves grows old as prices move: on demand each of them is loaded and valued once, a hundred at a time. */
+function useSweep(heads: MarginHead[] | undefined): Sweep {
+  const world = useWorld();
+  const { connection } = useSettings();
+  const { tell } = useActivities();
+  const [valued, setValued] = useState<{ found: ReadonlyMap<Address, MarginHead>; at: bigint }>();
+  const [progress, setProgress] = useState<number>();
+  const isGone = useRef(false);
+  useEffect(() => {
+    isGone.current = false;
+    return () => void (isGone.current = true);
+  }, []);
+  const latest = useRef(world);
+  latest.current = world;
+  const start = async () => {
+    const found = new Map<Address, MarginHead>();
+    const keys = (heads ?? []).map(each => each.address);
+    try {
+      for (let from = 0; from < keys.length && !isGone.current; from += TOGETHER) {
+        setProgress(from);
+        const accounts = await loadMarginsAt(connection, world.group.address, keys.slice(from, from + TOGETHER));
+        for (const head of await valuedNow(latest.current, accounts)) found.set(head.address, head);
+      }
+      setValued({ found, at: nowOf(latest.current) });
+    } catch (error) {
+      tell("Value all accounts", error);
+    } finally {
+      setProgress(undefined);
+    }
+  };
+  const overlaid = useMemo(() => {
+    if (!valued) return heads ?? [];
+    const newer = (each: MarginHead) => {
+      const other = valued.found.get(each.address);
+      return other && other.sequence === each.sequence ? other : each;
+    };
+    return riskiest((heads ?? []).map(newer));
+  }, [heads, valued]);
+  return { heads: overlaid, start: () => void start(), progress, at: valued?.at };
 }
 
 function isEmpty(account: MarginAccount): boolean {
@@ -136,13 +191,13 @@ function Accounts({
   lines,
   selected,
   onSelect,
-  all,
+  sweep,
   onMore,
 }: {
   lines: Line[];
   selected: Line | undefined;
   onSelect: (key: Address) => void;
-  all: number;
+  sweep: Sweep;
   onMore: (() => void) | undefined;
 }) {
   const [order, setOrder] = useState<Order>("risk");
@@ -172,13 +227,21 @@ function Accounts({
   return (
     <Panel
       title="Accounts by health"
-      note={onMore && `the ${lines.length} that looked riskiest when last valued, valued now`}
+      note={
+        onMore &&
+        (sweep.at === undefined
+          ? `the ${lines.length} that looked riskiest when last valued, valued now`
+          : `the ${lines.length} riskiest at ${moment(sweep.at)}, valued now`)
+      }
       end={<ExportButtons name="accounts" rows={rows} json={() => lines} />}
       foot={
         onMore && (
           <div className="row">
             <button onClick={onMore}>Show {PAGE} more</button>
-            <span className="muted">{`${lines.length} of ${all.toLocaleString("en-GB")} accounts`}</span>
+            <button disabled={sweep.progress !== undefined} onClick={sweep.start}>
+              {sweep.progress === undefined ? "Value all now" : `Valued ${sweep.progress.toLocaleString("en-GB")}`}
+            </button>
+            <span className="muted">{`${lines.length} of ${sweep.heads.length.toLocaleString("en-GB")} accounts`}</span>
           </div>
         )
       }

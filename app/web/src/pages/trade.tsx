@@ -20,6 +20,7 @@ import { failureOf } from "../lib/failures";
 import { dollars, duration, ppm, ppmOfBits, price } from "../lib/format";
 import { loadMarginsAt, nowOf, qualityOf, symbolOf, underlyingOf, type Connection, type Stored, type World } from "../lib/market";
 import { fillInstructions, requestQuote, type Offer } from "../lib/quotes";
+import { stampsOf } from "../lib/report";
 import { useActivities, useEngine, useNow, useSettings, useViewed, useWorld, useWorldState } from "../lib/state";
 import { loadTables, simulate, type Simulation } from "../lib/transactions";
 import { setTicket, useTicket } from "../lib/ticket";
@@ -33,13 +34,15 @@ type Placed = { underlying: Address; leg: Leg };
 
 /** What a trade would do: the program's own preview, and what comes with it. */
 type Outlook = {
+  /** Of the quote whose prices these are; undefined: at the marks. */
+  nonce: bigint | undefined;
   placed: readonly Placed[];
   answer: PreviewAnswer;
   /** Micro-dollars that the taker pays. */
   fee: bigint;
   worst: string;
   liquidation: string;
-  /** Prices and their times that this was computed with. */
+  /** Prices and their times that the account would be valued at. */
   stamps: string;
 };
 
@@ -49,6 +52,7 @@ async function outlookOf(
   account: Stored<MarginAccount>,
   placed: readonly Placed[],
   now: bigint,
+  nonce: bigint | undefined,
 ): Promise<Outlook> {
   const answer = await engine.preview(account.address, { legs: placed }, now);
   const supposed = { now, legs: placed };
@@ -63,17 +67,14 @@ async function outlookOf(
   const slot = after.risk[answer.after.worstSlot];
   const sheet = slot && underlyingOf(world, slot.underlying);
   return {
+    nonce,
     placed,
     answer,
     fee: fees(after) - fees(before),
     worst: sheet ? `${symbolOf(sheet)}: ${cellName(answer.after.worstCell, ppmOfBits(sheet.data.range.range))}` : "no exposure",
     liquidation: `${symbolOf(first)}: ${sentenceOf(curve)}`,
-    stamps: stampsOf(world),
+    stamps: stampsOf(after),
   };
-}
-
-function stampsOf(world: World): string {
-  return world.underlyings.map(({ data }) => `${data.oracle.price}@${data.oracle.publishTime}`).join(" ");
 }
 
 function placedOf(world: World, offer: Offer): Placed[] {
@@ -114,9 +115,13 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
     ["outlook", account.address, legs, offer?.signed.quote.nonce],
     legs.length === 0
       ? undefined
-      : async (engine, fresh, now) =>
-          outlookOf(engine, fresh, account, offer ? placedOf(fresh, offer) : await atMarks(engine, fresh, legs, now), now),
+      : async (engine, fresh, now) => {
+          const placed = offer ? placedOf(fresh, offer) : await atMarks(engine, fresh, legs, now);
+          return outlookOf(engine, fresh, account, placed, now, offer?.signed.quote.nonce);
+        },
   );
+  // While the engine is at it, what stands there is of the marks or of an older quote.
+  const isFirm = offer !== undefined && outlook.data?.nonce === offer.signed.quote.nonce;
   const simulation = useSimulation(account, offer);
 
   const ask = async () => {
@@ -142,6 +147,8 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
       return instructions;
     });
     if (!outcome || !shown) return;
+    // What it was valued at there, which the page may not have heard of yet.
+    const [stored] = await loadMarginsAt(connection, world.group.address, [account.address]).catch(() => []);
     const traded = outcome.events.find(each => each.name === "QuoteTraded");
     const simulated = simulation.data?.events.find(each => each.name === "QuoteTraded");
     setReceipt({
@@ -149,7 +156,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
       shown: shown.answer.after,
       chain: traded?.name === "QuoteTraded" ? traded.data.taker.numbers : undefined,
       simulated: simulated?.name === "QuoteTraded" ? simulated.data.taker.numbers : undefined,
-      pricesMoved: outcome.events.some(each => each.name === "PriceAccepted") || stampsOf(latestWorld.current) !== shown.stamps,
+      pricesMoved: !stored || stampsOf(stored.data) !== shown.stamps,
     });
     setTicket([]);
     setOffer(undefined);
@@ -157,8 +164,6 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   // What is on the screen when the wallet is asked.
   const latest = useRef<Outlook>(undefined);
   latest.current = outlook.data;
-  const latestWorld = useRef(world);
-  latestWorld.current = world;
 
   const now = useNow();
   const left = offer ? offer.signed.quote.expiresAt - now : 0n;
@@ -198,7 +203,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
           </div>
         </Panel>
         <div className="outlook">
-          <OutlookPanel outlook={outlook.data} error={outlook.error} firm={offer !== undefined} hasLegs={legs.length > 0} />
+          <OutlookPanel outlook={outlook.data} error={outlook.error} firm={isFirm} hasLegs={legs.length > 0} />
         </div>
         {offer && (
           <Quote
@@ -207,7 +212,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
             account={account}
             left={left}
             simulation={simulation}
-            isBusy={isBusy}
+            isBusy={isBusy || !isFirm}
             onTrade={() => void trade()}
             onAgain={() => void ask()}
           />

@@ -16,7 +16,7 @@ const SPREAD_PPM: i64 = 500;
 const OPTION_SPREAD_PPM: i64 = 20_000;
 const PPM: i64 = 1_000_000;
 /// How long a quote holds. An account remembers 64 that are filled until they expire, so this bounds how many it can fill.
-const LIFETIME_SECS: i64 = 30;
+const LIFETIME_SECS: i64 = 60;
 
 /// What somebody asks a quote for.
 pub struct Request {

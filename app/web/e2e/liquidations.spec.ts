@@ -51,7 +51,7 @@ test("thousands of accounts: the riskiest are loaded, the others counted", async
   for (let index = 0; index < MANY; index++) {
     const raw = Buffer.from(template);
     raw.writeUInt16LE(index, 12);
-    raw.writeBigInt64LE(BigInt(1_000_000 * (index + 1)), 112);
+    raw.writeBigInt64LE((10_000_000_000n * BigInt(index + 1)) / BigInt(MANY + 1), 112);
     const key = Buffer.alloc(32, 7);
     key.writeUInt32LE(index, 4);
     accounts.set(getAddressDecoder().decode(key), raw);

@@ -102,7 +102,7 @@ export function PayoffPanel({
               onChange={setWhich}
               options={[
                 { value: "legs", label: "These legs" },
-                { value: "all", label: "With them" },
+                { value: "all", label: "Whole account" },
               ]}
             />
           )}

@@ -162,7 +162,8 @@ export function useMargins(wanted: Address | readonly Address[] | undefined): Us
     queryKey: ["margins", endpoint.rpc, group, wanted],
     enabled: group !== undefined && wanted !== undefined && wanted.length > 0,
     refetchInterval: live === "live" ? POLL_LIVE_MS : POLL_MS,
-    placeholderData: keepPreviousData,
+    // Another owner has other accounts; a longer list has those of the shorter one.
+    placeholderData: typeof wanted === "string" ? undefined : keepPreviousData,
     queryFn: async () => {
       const load = typeof wanted === "string" ? loadMargins : loadMarginsAt;
       const loaded = await load(connection, group!, wanted as Address & readonly Address[]);

@@ -10,6 +10,7 @@ import {
   type Underlying,
 } from "@margrave/client";
 import { fixtureNode, storyAccounts, world } from "../test/fixture-rpc.mjs";
+import { onNode } from "./help";
 
 const TICKS = 30;
 
@@ -47,8 +48,7 @@ test("every tick reaches the heat map of 32 positions", async ({ page }) => {
   accounts.set(underlying, Buffer.from(getUnderlyingEncoder().encode(sheet)));
   accounts.set(alice, Buffer.from(getMarginAccountEncoder().encode(crowded(accounts.get(alice)!))));
   const node = fixtureNode({ accounts });
-  const url = `http://127.0.0.1:${await node.listen(0)}`;
-  await page.goto(`/?cluster=custom&rpc=${url}&ws=${url.replace("http", "ws")}&services=${url}&account=${alice}#/risk`);
+  await onNode(page, node, "risk", `&account=${alice}`);
   const worst = page.getByTestId("worst-line");
   await expect(worst).toBeVisible();
   await page.waitForTimeout(1_000);

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { expect, type Page } from "@playwright/test";
+import type { fixtureNode } from "../test/fixture-rpc.mjs";
 
 const here = import.meta.dirname;
 /** Screenshots are kept here, beside everything else that is built. */
@@ -18,6 +19,12 @@ export async function open(page: Page, name: (typeof PAGES)[number]): Promise<vo
     .getByRole("link", { name: new RegExp(name, "i") })
     .click();
   await expect(page.getByRole("heading", { level: 1 })).toContainText(new RegExp(name, "i"));
+}
+
+/** A page over a node of fixtures, which starts to listen. */
+export async function onNode(page: Page, node: ReturnType<typeof fixtureNode>, name: string, query = ""): Promise<void> {
+  const url = `http://127.0.0.1:${await node.listen(0)}`;
+  await page.goto(`/?cluster=custom&rpc=${url}&ws=${url.replace("http", "ws")}&services=${url}${query}#/${name}`);
 }
 
 /** Pictures at a desk's and a phone's width. Nothing may be wider than the phone. */

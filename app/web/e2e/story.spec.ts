@@ -91,6 +91,27 @@ test("connect, deposit, preview, trade, crash, liquidation, withdraw", async ({ 
     await picture(page, "trade-receipt");
   });
 
+  await test.step("its history is that of its events, and a scenario is kept", async () => {
+    await open(page, "portfolio");
+    const history = page.getByTestId("history");
+    await expect
+      .poll(async () => Number(await history.getAttribute("data-points")), { timeout: 30_000 })
+      .toBeGreaterThanOrEqual(1);
+    await open(page, "risk");
+    await expect(page.getByTestId("break-even")).toContainText(/SOL: (even|no break-even)/);
+    const saved = page.getByRole("region", { name: "Saved scenarios" });
+    await page.getByLabel("Volatility", { exact: false }).first().fill("40");
+    await expect(page.getByText("Supposed, not real")).toBeVisible();
+    await saved.getByLabel("Name of the scenario").fill("Calm is over");
+    await saved.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "Reset" }).click();
+    await expect(page.getByText("Supposed, not real")).toHaveCount(0);
+    await page.reload();
+    await saved.getByRole("button", { name: "Calm is over", exact: true }).click();
+    await expect(page.getByText("Supposed, not real")).toBeVisible();
+    await page.getByRole("button", { name: "Reset" }).click();
+  });
+
   await test.step("pages are finished, at both widths, and accessible", async () => {
     for (const name of PAGES) {
       await open(page, name);
@@ -100,6 +121,7 @@ test("connect, deposit, preview, trade, crash, liquidation, withdraw", async ({ 
         await expect(page.getByTestId("simulated")).toBeVisible();
       }
       if (name === "risk") await expect(page.getByTestId("liquidation-points")).toBeVisible();
+      if (name === "risk" || name === "trade") await expect(page.getByTestId("break-even")).toBeVisible();
       await page.waitForTimeout(1_500);
       await picture(page, name);
       await accessible(page, name);

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { resolve } from "node:path";
 
-const BUDGET = 500_000;
+const BUDGET = 400_000;
 const LANDING = "src/pages/portfolio.tsx";
 const dist = resolve(import.meta.dirname, "../dist");
 const manifest = JSON.parse(readFileSync(resolve(dist, ".vite/manifest.json"), "utf8"));

@@ -2,7 +2,7 @@ import { lazy, Suspense, useEffect, useState, useSyncExternalStore, type ReactNo
 import { ActivityList } from "./components/activity";
 import { SettingsDialog } from "./components/settings-dialog";
 import { Status, WalletButton } from "./components/top";
-import { Loading, Notice } from "./components/ui";
+import { Boundary, Loading, Notice } from "./components/ui";
 import { ActivityProvider, SettingsProvider, useSettings, useWorldState, ViewProvider, WorldProvider } from "./lib/state";
 import { WalletProvider } from "./lib/wallet";
 
@@ -105,9 +105,11 @@ function Shell() {
         </div>
       </header>
       <main className="page" id="main" tabIndex={-1}>
-        <WhenLoaded label={current.label}>
-          <current.page />
-        </WhenLoaded>
+        <Boundary key={current.path}>
+          <WhenLoaded label={current.label}>
+            <current.page />
+          </WhenLoaded>
+        </Boundary>
       </main>
       <ActivityList />
       <SettingsDialog />

@@ -1,11 +1,12 @@
 /** The desk's questions, answered by the real module. */
 import { describe, expect, test } from "vitest";
-import type { MarginAccount } from "@margrave/client";
+import { InstrumentKind, type MarginAccount } from "@margrave/client";
 import { cellsOf } from "../src/lib/cells";
 import { healthCurve, healthOf, largest, sentenceOf } from "../src/lib/desk";
 import { ppmOfBits } from "../src/lib/format";
 import { stepsOf } from "../src/components/waterfall";
 import { PERP } from "../src/lib/instruments";
+import { difference, payoffOf } from "../src/lib/payoff";
 import { reportOf } from "../src/lib/report";
 import { now, stored, storyEngine, storyWorld } from "./world";
 
@@ -97,6 +98,53 @@ describe("a report", () => {
     const option = alice.data.positions.findIndex(each => each.kind === 4);
     expect(reports[option]!.value).not.toBe(today[option]!.value);
     expect(reports[0]!.value).toBe(today[0]!.value);
+  });
+});
+
+describe("profit and loss over prices", () => {
+  const alice = stored<MarginAccount>("alice");
+  const market = { underlying: underlying.address, price };
+  const { publishTime } = underlying.data.oracle;
+  const expiry = underlying.data.expiries.findIndex(each => each.series !== 0);
+  const { series, time } = underlying.data.expiries[expiry]!;
+  const strike = underlying.data.strikes.findIndex(each => each.expiry === expiry + 1 && each.vol > 0n);
+  const struck = underlying.data.strikes[strike]!.price[0]!;
+  const quantity = 3_000_000_000n;
+  const whole = 10n ** 13n;
+  const legOf = (kind: InstrumentKind, price: bigint) => {
+    const instrument =
+      kind === InstrumentKind.Perp ? PERP : { kind, expiry, strike: kind === InstrumentKind.Future ? 0 : strike, series };
+    return { underlying: underlying.address, leg: { underlying: underlying.data.index, instrument, quantity, price } };
+  };
+
+  test.each([
+    ["a call", InstrumentKind.Call, (at: bigint) => (at > struck ? at - struck : 0n)],
+    ["a put", InstrumentKind.Put, (at: bigint) => (at < struck ? struck - at : 0n)],
+  ])("%s is worth what it pays when its expiry has come", async (_, kind, pays) => {
+    const engine = await storyEngine();
+    const trade = [legOf(kind, engine.mark(underlying.address, { kind, expiry, strike, series }, now))];
+    const ask = (trade: Parameters<typeof payoffOf>[6]) =>
+      payoffOf(later(engine), alice, market, [], now, time - publishTime, trade);
+    const added = difference(await ask(trade), await ask([]));
+    const today = (trade[0]!.leg.price * quantity) / whole;
+    for (const [index, at] of added.prices.entries()) {
+      const exact = (pays(at) * quantity) / whole - today;
+      // Values are whole micro-dollars: one is lost at most in each of the four that this is made of.
+      const off = added.later[index]! - exact;
+      expect(off >= -3n && off <= 3n, `${kind} at ${at}: ${off}`).toBe(true);
+    }
+  });
+
+  test("a perp gains what the price does, at once and later", async () => {
+    const engine = await storyEngine();
+    const trade = [legOf(InstrumentKind.Perp, price)];
+    const ask = (trade: Parameters<typeof payoffOf>[6]) => payoffOf(later(engine), alice, market, [], now, 0n, trade);
+    const added = difference(await ask(trade), await ask([]));
+    for (const [index, at] of added.prices.entries()) {
+      const off = added.now[index]! - ((at - price) * quantity) / whole;
+      expect(off >= -3n && off <= 3n, `${at}: ${off}`).toBe(true);
+    }
+    expect(added.from).toBe(price);
   });
 });
 

@@ -13,10 +13,13 @@ export const world = JSON.parse(readFileSync(resolve(import.meta.dirname, "../..
 const CLOCK = "SysvarC1ock11111111111111111111111111111111";
 const base58 = bytes => getBase58Decoder().decode(bytes);
 
-/** Accounts by address; `tick` replaces one and tells whoever listens. `age` is how many seconds the clock is past the story's end. */
-export function fixtureNode({ accounts = storyAccounts(), age = 0, hasProgram = true } = {}) {
+/**
+ * Accounts by address; `tick` replaces one and tells whoever listens. `age` is how many seconds the clock is past the story's end.
+ * Transactions are what their logs say, latest first, by the account that they touch.
+ */
+export function fixtureNode({ accounts = storyAccounts(), age = 0, hasProgram = true, transactions = new Map() } = {}) {
   const sockets = new Set();
-  const state = { accounts, age, slot: 1_000, hasProgram, isDown: false };
+  const state = { accounts, age, slot: 1_000, hasProgram, isDown: false, transactions };
 
   const encoded = data => ({
     data: [Buffer.from(data).toString("base64"), "base64"],
@@ -50,13 +53,20 @@ export function fixtureNode({ accounts = storyAccounts(), age = 0, hasProgram = 
     getAccountInfo: ([key]) => withContext(accountOf(key)),
     getProgramAccounts: ([, config]) => {
       const found = [...state.accounts].filter(([, data]) => state.hasProgram && matches(data, config.filters));
-      const value = found.map(([pubkey, data]) => ({ pubkey, account: encoded(data) }));
+      const { offset, length } = config.dataSlice ?? { offset: 0, length: Infinity };
+      const value = found.map(([pubkey, data]) => ({ pubkey, account: encoded(data.subarray(offset, offset + length)) }));
       return config.withContext ? withContext(value) : value;
     },
     getLatestBlockhash: () =>
       withContext({ blockhash: base58(createHash("sha256").update(String(state.slot)).digest()), lastValidBlockHeight: 2_000 }),
     getTokenAccountsByOwner: () => withContext([]),
-    getSignaturesForAddress: () => [],
+    getSignaturesForAddress: ([key]) =>
+      (state.transactions.get(key) ?? []).map(({ log, ...rest }) => ({ ...rest, err: null, memo: null })),
+    getTransaction: ([wanted]) => {
+      const found = [...state.transactions.values()].flat().find(({ signature }) => signature === wanted);
+      const meta = found && { err: null, logMessages: found.log, innerInstructions: [] };
+      return found ? { slot: found.slot, blockTime: found.blockTime, meta } : null;
+    },
     getSignatureStatuses: ([keys]) => withContext(keys.map(() => null)),
     getBlockHeight: () => state.slot,
     getSlot: () => state.slot,
@@ -93,15 +103,15 @@ export function fixtureNode({ accounts = storyAccounts(), age = 0, hasProgram = 
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
     );
-    const listener = { socket, program: undefined, last: 0 };
+    const listener = { socket, programs: new Map(), last: 0 };
     sockets.add(listener);
     socket.on("close", () => sockets.delete(listener));
     socket.on("error", () => sockets.delete(listener));
     socket.on("data", bytes => {
       for (const text of frames(bytes)) {
-        const { id, method } = JSON.parse(text);
+        const { id, method, params } = JSON.parse(text);
         listener.last += 1;
-        if (method === "programSubscribe") listener.program = listener.last;
+        if (method === "programSubscribe") listener.programs.set(listener.last, params[1].filters);
         if (id !== undefined) send(socket, { jsonrpc: "2.0", id, result: method.endsWith("Unsubscribe") ? true : listener.last });
       }
     });
@@ -119,13 +129,16 @@ export function fixtureNode({ accounts = storyAccounts(), age = 0, hasProgram = 
       state.slot += 1;
       state.accounts.set(key, data);
       const value = { pubkey: key, account: encoded(data) };
-      for (const { socket, program } of sockets) {
-        if (program === undefined) continue;
-        send(socket, {
-          jsonrpc: "2.0",
-          method: "programNotification",
-          params: { subscription: program, result: withContext(value) },
-        });
+      // Like a real node it says nothing of an account that is closed: what is left matches no filter.
+      for (const { socket, programs } of sockets) {
+        for (const [subscription, filters] of programs) {
+          if (!matches(data, filters)) continue;
+          send(socket, {
+            jsonrpc: "2.0",
+            method: "programNotification",
+            params: { subscription, result: withContext(value) },
+          });
+        }
       }
     },
   };

@@ -4,9 +4,12 @@ import { toCsv, toJson } from "../src/lib/exports";
 import { dollars, duration, grouped, ppm, price, quantity, shortDollars } from "../src/lib/format";
 import { endpointOf, explorerLink, readSettings, webSocketOf } from "../src/lib/settings";
 import { differencesOf, labelOf, valueText } from "../src/lib/terms";
-import { nowOf, qualityOf, withUpdates, atomsOf } from "../src/lib/market";
+import { reportedOf, type FeedEntry } from "../src/lib/feed";
+import { nowOf, qualityOf, riskiest, withUpdates, atomsOf, type MarginHead } from "../src/lib/market";
+import { breakEvens } from "../src/lib/payoff";
+import { NOTHING, scenariosIn, withScenarios } from "../src/lib/scenarios";
 import { storyWorld, stored, now } from "./world";
-import type { Underlying } from "@margrave/client";
+import type { MarginAccount, Numbers, Underlying } from "@margrave/client";
 
 describe("numbers as text", () => {
   test("dollars round as they are owned or owed, and keep every digit", () => {
@@ -173,5 +176,115 @@ describe("parameters in words", () => {
     expect(title).not.toBe("");
     expect(differences.length).toBeGreaterThan(0);
     for (const each of differences) expect(each.before).not.toBe(each.after);
+  });
+});
+
+describe("saved scenarios", () => {
+  const alice = stored<MarginAccount>("alice").address;
+  const underlying = storyWorld().underlyings[0]!.address;
+  const leg = { underlying, instrument: { kind: 2, expiry: 0, strike: 1, series: 1 }, quantity: -(1n << 60n) };
+  const crash = { name: "Crash", what: { spot: { [underlying]: -40 }, volatility: 30, days: 2, legs: [leg] } };
+
+  test("come back as they were kept, beside those of other accounts", () => {
+    const first = withScenarios(null, underlying, [{ name: "Other", what: NOTHING }]);
+    const text = withScenarios(first, alice, [crash]);
+    expect(scenariosIn(text, alice)).toEqual({ scenarios: [crash], ignored: 0 });
+    expect(scenariosIn(text, underlying).scenarios).toHaveLength(1);
+    expect(scenariosIn(text, stored<MarginAccount>("carol").address)).toEqual({ scenarios: [], ignored: 0 });
+  });
+
+  test("no more than twenty are kept, the latest ones", () => {
+    const many = Array.from({ length: 25 }, (_, index) => ({ ...crash, name: `${index}` }));
+    const { scenarios } = scenariosIn(withScenarios(null, alice, many), alice);
+    expect(scenarios.map(each => each.name)).toEqual(many.slice(5).map(each => each.name));
+  });
+
+  test.each([
+    ["no JSON", "{"],
+    ["another version", JSON.stringify({ version: 2, accounts: {} })],
+    ["a list", "[]"],
+    ["null", "null"],
+    ["accounts that are none", JSON.stringify({ version: 1, accounts: { [alice]: "x" } })],
+  ])("%s is ignored and counted", (_, text) => {
+    expect(scenariosIn(text, alice)).toEqual({ scenarios: [], ignored: 1 });
+    expect(scenariosIn(withScenarios(text, alice, [crash]), alice)).toEqual({ scenarios: [crash], ignored: 0 });
+  });
+
+  test.each([
+    ["a name that is none", { ...crash, name: " " }],
+    ["a move beyond the slider", { ...crash, what: { ...crash.what, spot: { [underlying]: 1e9 } } }],
+    ["half a day", { ...crash, what: { ...crash.what, days: 0.5 } }],
+    ["a key that is none", { ...crash, what: { ...crash.what, spot: { __proto__x: 1 } } }],
+    ["a quantity that is none", { ...crash, what: { ...crash.what, legs: [{ ...leg, quantity: "1e9" }] } }],
+    [
+      "a kind that is none",
+      { ...crash, what: { ...crash.what, legs: [{ ...leg, quantity: "1", instrument: { ...leg.instrument, kind: 4 } }] } },
+    ],
+    ["nothing", null],
+  ])("one with %s is left out, its neighbours stay", (_, bad) => {
+    const good = { ...crash, what: { ...crash.what, legs: [{ ...leg, quantity: "5" }] } };
+    const text = JSON.stringify({ version: 1, accounts: { [alice]: [bad, good] } }, (_, part: unknown) =>
+      typeof part === "bigint" ? part.toString() : part,
+    );
+    const { scenarios, ignored } = scenariosIn(text, alice);
+    expect(scenarios.map(each => each.name)).toEqual(["Crash"]);
+    expect(scenarios[0]!.what.legs[0]!.quantity).toBe(5n);
+    expect(ignored).toBe(1);
+  });
+});
+
+describe("accounts by what they say of themselves", () => {
+  const head = (name: string, equity: bigint, maintenanceMargin: bigint, status = 0, sequence = 1n): MarginHead => ({
+    address: name as MarginHead["address"],
+    status,
+    sequence,
+    equity,
+    maintenanceMargin,
+  });
+  test("the worst status is first, then the most margin for the least equity; what was never used is left out", () => {
+    const heads = [
+      head("safe", 100n, 1n),
+      head("empty", 0n, 0n, 0, 0n),
+      head("close", 100n, 99n),
+      head("ruined", -5n, 10n),
+      head("flagged", 100n, 1n, 2),
+      head("cash", 100n, 0n),
+    ];
+    expect(riskiest(heads).map(each => each.address)).toEqual(["flagged", "ruined", "close", "safe", "cash"]);
+  });
+});
+
+describe("events of an account", () => {
+  test("give its margin numbers on either side of a trade, oldest first", () => {
+    const world = storyWorld();
+    const [alice, carol] = [stored<MarginAccount>("alice").address, stored<MarginAccount>("carol").address];
+    const numbers = (equity: bigint) => ({ equity }) as Numbers;
+    const traded = (time: bigint, taker: string, maker: string) => ({
+      signature: "" as FeedEntry["signature"],
+      slot: time,
+      time,
+      event: {
+        name: "Traded",
+        data: {
+          taker: { marginAccount: taker, sequence: 1n, numbers: numbers(time) },
+          maker: { marginAccount: maker, sequence: 1n, numbers: numbers(-time) },
+          legs: [],
+        },
+      } as unknown as FeedEntry["event"],
+    });
+    const entries = [traded(3n, carol, alice), traded(2n, carol, carol), traded(1n, alice, carol)];
+    expect(reportedOf(entries, alice, world).map(each => [each.time, each.numbers.equity])).toEqual([
+      [1n, 1n],
+      [3n, -3n],
+    ]);
+  });
+});
+
+describe("break-even prices", () => {
+  test("lie on the straight line between two points, and only where it crosses", () => {
+    expect(breakEvens([100n, 200n, 300n], [-50n, 50n, 60n])).toEqual([150n]);
+    expect(breakEvens([100n, 200n, 300n], [-10n, 5n, -5n])).toEqual([166n, 250n]);
+    expect(breakEvens([100n, 200n], [undefined, 5n])).toEqual([]);
+    expect(breakEvens([100n, 200n], [5n, 5n])).toEqual([]);
   });
 });

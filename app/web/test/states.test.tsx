@@ -70,8 +70,9 @@ describe("the node", () => {
     await waitFor(() => expect(screen.getByTestId("equity").textContent).toBe("$5,818.58"), patience);
     node.state.isDown = true;
     for (const socket of [node]) socket.server.closeAllConnections();
-    const notice = await alert();
-    expect(notice.textContent).toMatch(/does not answer.*What is shown is \d+ seconds old/);
+    // Whatever else is asked for fails too, each in its place.
+    const said = () => screen.getAllByRole("alert").map(each => each.textContent);
+    await waitFor(() => expect(said().join()).toMatch(/does not answer.*What is shown is \d+ seconds old/), patience);
     expect(screen.getByTestId("equity").textContent).toBe("$5,818.58");
   });
 
@@ -152,6 +153,13 @@ describe("a transaction", () => {
     const failure = await failureOfSending(sender(), declining);
     expect(failure).toMatchObject({ kind: "rejected", way: "retry" });
     expect(failure.text).toContain("nothing was sent");
+  });
+
+  test("that had more to do than when it was simulated: nothing has happened", () => {
+    const log = [`Program ${story.program} failed: exceeded CUs meter at BPF instruction`];
+    const failure = failureOf(new TransactionFailed({ InstructionError: [3, "ProgramFailedToComplete"] }, log));
+    expect(failure).toMatchObject({ kind: "outrun", way: "retry" });
+    expect(failure.text).toContain("Nothing has happened");
   });
 
   test("whose blockhash runs out: it can no longer happen", async () => {

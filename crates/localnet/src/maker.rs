@@ -2,7 +2,7 @@
 
 use crate::wallets::{MAKER_DEPOSIT, Wallets};
 use anyhow::{Context, Result, ensure};
-use margrave::{constants::MAX_LEGS, trading::mark};
+use margrave::{constants::MAX_LEGS, state::MarginAccount, trading::mark};
 use margrave_cli::deploy::Deployment;
 use margrave_client::{Accounts, Instrument, InstrumentKind, Leg, Pubkey, Quote, SignedQuote, rpc::Connection};
 use solana_keypair::Keypair;
@@ -15,7 +15,7 @@ use std::sync::{
 const SPREAD_PPM: i64 = 500;
 const OPTION_SPREAD_PPM: i64 = 20_000;
 const PPM: i64 = 1_000_000;
-/// How long a quote holds.
+/// How long a quote holds. An account remembers 64 that are filled until they expire, so this bounds how many it can fill.
 const LIFETIME_SECS: i64 = 60;
 
 /// What somebody asks a quote for.
@@ -76,17 +76,26 @@ impl Maker {
         }
         let now = self.connection.now().await?;
         let legs = request.legs.iter().map(|asked| priced(asked, &accounts, now)).collect::<Result<_>>()?;
+        let account = accounts.margin_account(maker)?;
         let quote = Quote {
             group: self.group,
             maker: *maker,
-            quotes_since: accounts.margin_account(maker)?.quotes_since,
+            quotes_since: account.quotes_since,
             taker: request.taker,
             expires_at: now + LIFETIME_SECS,
-            nonce: self.nonce.fetch_add(1, Ordering::Relaxed),
+            nonce: self.nonce(account, now)?,
             units: 1,
             legs,
         };
         Ok(SignedQuote::sign(quote, &self.key))
+    }
+
+    /// A nonce that was not given yet, whose slot in the account holds no quote that may still be filled.
+    fn nonce(&self, account: &MarginAccount, now: i64) -> Result<u64> {
+        let slots = u64::try_from(account.quotes.len())?;
+        let mut given = (0..slots).map(|_| self.nonce.fetch_add(1, Ordering::Relaxed));
+        let free = |nonce: &u64| usize::try_from(nonce % slots).is_ok_and(|slot| account.quotes[slot].expires_at < now);
+        given.find(free).context("this maker's last quotes have not expired yet; ask again in a moment")
     }
 }
 

@@ -105,16 +105,18 @@ function Choose({ onClose }: { onClose: () => void }) {
 }
 
 function WalletOption({ wallet, onClose }: { wallet: UiWallet; onClose: () => void }) {
-  const { choose } = useWallet();
+  const { choose, knows } = useWallet();
+  const { endpoint } = useSettings();
   const { tell } = useActivities();
   const { connect, isConnecting } = useWalletConnection(wallet, choose);
   const start = () => {
     connect().then(onClose, (error: unknown) => tell(`Connect ${wallet.name}`, error));
   };
   return (
-    <button className="wide" disabled={isConnecting} onClick={start}>
+    <button className="wide" disabled={isConnecting || !knows(wallet)} onClick={start}>
       <img src={wallet.icon} width="18" height="18" alt="" />
       {wallet.name}
+      {!knows(wallet) && <span className="muted">does not sign for {endpoint.label}</span>}
       {isConnecting && <span className="spinner" aria-label="connecting" />}
     </button>
   );

@@ -1,5 +1,5 @@
 /** The page's few building blocks. */
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { Component, useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { toCsv, toJson, download, type Row } from "../lib/exports";
 import { failureOf, type Failure } from "../lib/failures";
 import { short } from "../lib/format";
@@ -153,6 +153,22 @@ export function FaucetButton({ onDone, className }: { onDone?: () => void; class
   );
 }
 
+/** Keeps what breaks in a page from taking the rest with it. Another `key` begins anew. */
+export class Boundary extends Component<{ children: ReactNode }, { error?: unknown }> {
+  override state: { error?: unknown } = {};
+  static getDerivedStateFromError(error: unknown) {
+    return { error };
+  }
+  override render() {
+    const { error } = this.state;
+    return error === undefined ? (
+      this.props.children
+    ) : (
+      <ErrorNotice error={error} onRetry={() => this.setState({ error: undefined })} />
+    );
+  }
+}
+
 export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   return <Notice failure={failureOf(error)} onRetry={onRetry} />;
 }
@@ -288,4 +304,18 @@ export function Change({ before, after }: { before: ReactNode; after: ReactNode 
       {after}
     </span>
   );
+}
+
+/** The width of what a chart is drawn in. */
+export function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
+  const box = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(560);
+  useEffect(() => {
+    const element = box.current;
+    if (!element || typeof ResizeObserver === "undefined") return;
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.max(300, Math.round(entry.contentRect.width))));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [box, width];
 }

@@ -3,6 +3,9 @@ import {
   connectEngine,
   EngineRefusal,
   type EngineClient,
+  type Instrument,
+  type Leg,
+  type MarginAccount,
   type MarketMove,
   type Numbers,
   type Supposition,
@@ -10,7 +13,7 @@ import {
 import wasmUrl from "@margrave/client/margrave.wasm?url";
 import type { Address } from "@solana/kit";
 import { price } from "./format";
-import type { World } from "./market";
+import { nowOf, underlyingOf, type MarginHead, type Stored, type World } from "./market";
 
 /** Asks about a world; what the engine does not have yet goes first. Questions are answered in their order. */
 export class Desk {
@@ -52,6 +55,38 @@ export function abandonTrapped(error: unknown): void {
 
 /** What browsers call traps of WebAssembly. */
 const TRAPS = /unreachable|out of bounds|out-of-bounds|call stack|indirect call/i;
+
+/** Legs as if they traded at the engine's marks. */
+export async function atMarks(
+  engine: Pick<EngineClient, "mark">,
+  world: World,
+  legs: readonly { underlying: Address; instrument: Instrument; quantity: bigint }[],
+  now: bigint,
+): Promise<{ underlying: Address; leg: Leg }[]> {
+  return Promise.all(
+    legs.map(async ({ underlying, instrument, quantity }) => {
+      const { index } = underlyingOf(world, underlying)!.data;
+      const price = await engine.mark(underlying, instrument, now);
+      return { underlying, leg: { underlying: index, instrument, quantity, price } };
+    }),
+  );
+}
+
+/** Heads of accounts that are no part of the world, with what the engine says of them now. One that it refuses is as its account says. */
+export async function valuedNow(world: World, accounts: readonly Stored<MarginAccount>[]): Promise<MarginHead[]> {
+  const engine = await theDesk().of(world);
+  return Promise.all(
+    accounts.map(async ({ address, raw, data }) => {
+      void engine.put(address, raw).catch(() => undefined);
+      const said = await engine.explain(address, NO_SLOT, nowOf(world)).catch((error: unknown) => {
+        if (error instanceof EngineRefusal) return undefined;
+        throw error;
+      });
+      const { equity, maintenanceMargin } = said?.numbers ?? data;
+      return { address, status: data.status, sequence: data.sequence, equity, maintenanceMargin };
+    }),
+  );
+}
 
 /** Health at one price: undefined where the engine cannot value the account. */
 export type CurvePoint = { price: bigint; numbers: Numbers | undefined };
@@ -107,7 +142,7 @@ export async function healthCurve(
 const NO_SLOT = 255;
 
 /** Prices in hundredths of today's: from a fifth to three times, closer where it matters. */
-const CURVE_PERCENT: readonly number[] = [
+export const CURVE_PERCENT: readonly number[] = [
   ...steps(20, 50, 5),
   ...steps(52, 80, 4),
   ...steps(82, 120, 2),

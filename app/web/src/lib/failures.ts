@@ -17,6 +17,7 @@ export type FailureKind =
   | "no-group"
   | "rejected"
   | "expired"
+  | "outrun"
   | "stale"
   | "refused"
   | "maker"
@@ -126,6 +127,11 @@ export function failureOf(error: unknown): Failure {
     const text = `${refusal.sentence}. ${refusal.remedy}`;
     return { kind: "refused", title: refusal.name, text, way: "retry", refusal, detail };
   }
+  if (hasRunOut(error)) {
+    const text =
+      "Somebody else's transaction came first, and this one then had more to do than it had asked for. Nothing has happened; sign again.";
+    return { kind: "outrun", title: "Outrun by another transaction", text, way: "retry", detail };
+  }
   if (isWithoutFunds(error)) {
     const text = "This wallet has no SOL to pay the network's fee with.";
     return { kind: "no-funds", title: "No SOL for fees", text, way: "faucet", detail };
@@ -183,6 +189,13 @@ function isExpired(error: unknown): boolean {
       each === "BlockhashNotFound" ||
       isSolanaError(each, SOLANA_ERROR__TRANSACTION_ERROR__BLOCKHASH_NOT_FOUND) ||
       isSolanaError(each, SOLANA_ERROR__BLOCK_HEIGHT_EXCEEDED),
+  );
+}
+
+/** Of compute units: the simulation had used fewer. */
+function hasRunOut(error: unknown): boolean {
+  return chain(error).some(
+    each => each instanceof TransactionFailed && each.log.some(line => line.endsWith("exceeded CUs meter at BPF instruction")),
   );
 }
 

@@ -1,46 +1,52 @@
-/** What happened in a group lately, from the transactions that touch its quote bank: money, trades, liquidations, losses; no price ticks. */
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import type { Signature } from "@solana/kit";
-import { symbolText, type MargraveEvent } from "@margrave/client";
+/** What happened lately, from the transactions that touch some accounts. */
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { Address, Signature } from "@solana/kit";
+import { symbolText, type MargraveEvent, type Numbers } from "@margrave/client";
 import { useEffect, useRef } from "react";
 import { dollars, quantity, ratio, short } from "./format";
 import { instrumentName } from "./instruments";
 import { bankOf, tokenOf, underlyingOf, type World } from "./market";
-import { useSettings, useWorldState } from "./state";
+import { useSettings } from "./state";
 import { eventsOf } from "./transactions";
 
 export type FeedEntry = { signature: Signature; slot: bigint; time: bigint | undefined; event: MargraveEvent };
 
-const LATEST = 40;
 const TOGETHER = 4;
 
-export function useFeed() {
+/** Events of the latest transactions that touch `keys`, so many of each, latest first. Ticks of prices are left out. */
+export function useEvents(keys: readonly Address[], latest: number) {
   const { connection, endpoint } = useSettings();
-  const { world } = useWorldState();
   const client = useQueryClient();
   const seen = useRef(new Map<Signature, FeedEntry[]>());
-  const bank = world?.group.data.quoteBank;
-  const key = ["feed", endpoint.rpc, bank];
+  const key = ["events", endpoint.rpc, keys, latest];
+  const name = JSON.stringify(key);
 
   useEffect(() => {
-    if (!bank) return;
     const ended = new AbortController();
-    void (async () => {
-      const logs = await connection.subscriptions
-        .logsNotifications({ mentions: [bank] }, { commitment: "confirmed" })
-        .subscribe({ abortSignal: ended.signal });
-      for await (const _ of logs) void client.invalidateQueries({ queryKey: key });
-    })().catch(() => undefined);
+    for (const each of keys) {
+      void (async () => {
+        const logs = await connection.subscriptions
+          .logsNotifications({ mentions: [each] }, { commitment: "confirmed" })
+          .subscribe({ abortSignal: ended.signal });
+        for await (const _ of logs) void client.invalidateQueries({ queryKey: key });
+      })().catch(() => undefined);
+    }
     return () => ended.abort();
-    // The key is made of the bank and the node.
-  }, [bank, connection, client, endpoint.rpc]);
+    // The name has everything that the key has.
+  }, [connection, client, name]);
 
   return useQuery({
     queryKey: key,
-    enabled: bank !== undefined,
+    enabled: keys.length > 0,
     refetchInterval: 5_000,
+    placeholderData: keepPreviousData,
     queryFn: async () => {
-      const listed = await connection.rpc.getSignaturesForAddress(bank!, { limit: LATEST, commitment: "confirmed" }).send();
+      const lists = await Promise.all(
+        keys.map(each => connection.rpc.getSignaturesForAddress(each, { limit: latest, commitment: "confirmed" }).send()),
+      );
+      const unique = new Map(lists.flat().map(each => [each.signature, each]));
+      // One list is in the node's order, which knows more than slots do.
+      const listed = [...unique.values()].sort((a, b) => Number(b.slot - a.slot));
       const fresh = listed.filter(each => each.err === null && !seen.current.has(each.signature));
       for (let from = 0; from < fresh.length; from += TOGETHER) {
         await Promise.all(
@@ -57,6 +63,19 @@ export function useFeed() {
       return listed.flatMap(each => seen.current.get(each.signature) ?? []);
     },
   });
+}
+
+/** An account's margin numbers as its events have reported them, oldest first. */
+export type Reported = { time: bigint; numbers: Numbers; title: string };
+
+export function reportedOf(entries: readonly FeedEntry[], account: Address, world: World): Reported[] {
+  return entries.toReversed().flatMap(({ time, event }) =>
+    Object.values(event.data).flatMap((side: unknown) => {
+      const isSide = typeof side === "object" && side !== null && "marginAccount" in side && "numbers" in side;
+      if (!isSide || side.marginAccount !== account || time === undefined) return [];
+      return [{ time, numbers: side.numbers as Numbers, title: tell(event, world).title }];
+    }),
+  );
 }
 
 export type Told = { title: string; text: string; tone: "good" | "bad" | "warn" | undefined };
@@ -163,6 +182,14 @@ export function tell(event: MargraveEvent, world: World): Told {
       const text = `${short(marginAccount)} ${paid >= 0n ? "paid" : "drew"} ${dollars(paid < 0n ? -paid : paid)} ${paid >= 0n ? "into" : "from"} ${asset(underlying)}'s pool`;
       return { title: "Profit and loss settled", text, tone: undefined };
     }
+    case "ChangeQueued":
+    case "ChangeExecuted":
+    case "ChangeCancelled":
+      return {
+        title: event.name.replace("Change", "Change ").toLowerCase().replace("c", "C"),
+        text: `#${event.data.id}`,
+        tone: event.name === "ChangeExecuted" ? "good" : event.name === "ChangeQueued" ? "warn" : undefined,
+      };
     default:
       // Named as the program names it: `FeesSwept` is `Fees swept`.
       return { title: event.name.replace(/(?<!^)([A-Z])/g, letter => ` ${letter.toLowerCase()}`), text: "", tone: undefined };

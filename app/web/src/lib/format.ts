@@ -93,6 +93,11 @@ export function moment(seconds: bigint): string {
   return `${MOMENT.format(new Date(Number(seconds) * 1_000))} UTC`;
 }
 
+/** Unix seconds as a time of day: `08:00:00`. */
+export function clock(seconds: bigint): string {
+  return new Date(Number(seconds) * 1_000).toISOString().slice(11, 19);
+}
+
 /** `DJHx…JefA`. */
 export function short(key: string): string {
   return `${key.slice(0, 4)}…${key.slice(-4)}`;

@@ -2,8 +2,14 @@
 import {
   getBase58Decoder,
   getBase64Encoder,
+  fixDecoderSize,
+  getAddressDecoder,
+  getBytesDecoder,
   getI64Decoder,
+  getStructDecoder,
+  getU16Decoder,
   getU64Decoder,
+  getU8Decoder,
   address,
   createSolanaRpc,
   createSolanaRpcSubscriptions,
@@ -35,6 +41,7 @@ import {
   type Underlying,
 } from "@margrave/client";
 import { GroupNotNamed, ServiceUnreachable, WrongCluster } from "./failures";
+import { partPpm } from "./format";
 import type { Endpoint } from "./settings";
 
 /** An account with its bytes, which the engine wants, and the slot they were seen at. */
@@ -162,16 +169,96 @@ async function onlyGroup(rpc: Connection["rpc"], endpoint: Endpoint): Promise<Ad
   return first;
 }
 
-/** Margin accounts of the group: an owner's, or everybody's. */
-export async function loadMargins({ rpc }: Connection, group: Address, owner: Address | "all"): Promise<Stored<MarginAccount>[]> {
-  const filters = [matches(0n, base58(MARGIN_ACCOUNT_DISCRIMINATOR)), matches(GROUP_OFFSET, group)];
-  if (owner !== "all") filters.push(matches(OWNER_OFFSET, owner));
+const marginFilters = (group: Address) => [matches(0n, base58(MARGIN_ACCOUNT_DISCRIMINATOR)), matches(GROUP_OFFSET, group)];
+
+/** An owner's margin accounts in the group. */
+export async function loadMargins({ rpc }: Connection, group: Address, owner: Address): Promise<Stored<MarginAccount>[]> {
+  const filters = [...marginFilters(group), matches(OWNER_OFFSET, owner)];
   const { context, value } = await rpc
     .getProgramAccounts(MARGRAVE_PROGRAM_ADDRESS, { encoding: "base64", commitment: "confirmed", filters, withContext: true })
     .send({ abortSignal: AbortSignal.timeout(PATIENCE_MS) });
   return value.map(({ pubkey, account }) =>
     decoded("MarginAccount", { address: pubkey, raw: bytesOf(account.data), slot: context.slot }),
   );
+}
+
+/** As many as a node answers in one request. */
+export const TOGETHER = 100;
+
+/** Margin accounts by address; those that do not exist, or are no margin accounts of the group, are left out. */
+export async function loadMarginsAt(
+  { rpc }: Connection,
+  group: Address,
+  keys: readonly Address[],
+): Promise<Stored<MarginAccount>[]> {
+  const parts = Array.from({ length: Math.ceil(keys.length / TOGETHER) }, (_, part) =>
+    keys.slice(part * TOGETHER, (part + 1) * TOGETHER),
+  );
+  const answers = await Promise.all(
+    parts.map(async part => {
+      const { context, value } = await rpc
+        .getMultipleAccounts(part, { encoding: "base64", commitment: "confirmed" })
+        .send({ abortSignal: AbortSignal.timeout(PATIENCE_MS) });
+      return part.map((key, index) => ({ key, account: value[index], slot: context.slot }));
+    }),
+  );
+  return answers.flat().flatMap(({ key, account, slot }) => {
+    if (account?.owner !== MARGRAVE_PROGRAM_ADDRESS) return [];
+    const raw = bytesOf(account.data);
+    const known = decodeMargraveAccount(raw);
+    return known.type === "MarginAccount" && known.data.group === group ? [{ address: key, raw, slot, data: known.data }] : [];
+  });
+}
+
+/** What a margin account begins with: whose it is, and what its last valuation said. */
+const headDecoder = getStructDecoder([
+  ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
+  ["version", getU8Decoder()],
+  ["bump", getU8Decoder()],
+  ["status", getU8Decoder()],
+  ["mode", getU8Decoder()],
+  ["number", getU16Decoder()],
+  ["padding", fixDecoderSize(getBytesDecoder(), 2)],
+  ["group", getAddressDecoder()],
+  ["owner", getAddressDecoder()],
+  ["sequence", getU64Decoder()],
+  ["equity", getI64Decoder()],
+  ["initialMargin", getI64Decoder()],
+  ["liquidationEnd", getI64Decoder()],
+  ["maintenanceMargin", getI64Decoder()],
+  ["valuedSequence", getU64Decoder()],
+  ["valuedAt", getI64Decoder()],
+]);
+export type MarginHead = { address: Address } & Pick<
+  ReturnType<typeof headDecoder.decode>,
+  "status" | "sequence" | "equity" | "maintenanceMargin"
+>;
+
+/** Every margin account of the group by its first 136 bytes of 4,920: thousands in one answer. */
+export async function loadHeads({ rpc }: Connection, group: Address): Promise<MarginHead[]> {
+  const found = await rpc
+    .getProgramAccounts(MARGRAVE_PROGRAM_ADDRESS, {
+      encoding: "base64",
+      commitment: "confirmed",
+      dataSlice: { offset: 0, length: headDecoder.fixedSize },
+      filters: marginFilters(group),
+    })
+    .send({ abortSignal: AbortSignal.timeout(2 * PATIENCE_MS) });
+  return found.map(({ pubkey, account }) => {
+    const { status, sequence, equity, maintenanceMargin } = headDecoder.decode(bytesOf(account.data));
+    return { address: pubkey, status, sequence, equity, maintenanceMargin };
+  });
+}
+
+/** Riskiest first as far as accounts say so themselves: the worst status, then the most margin for the least equity when last valued. */
+export function riskiest(heads: readonly MarginHead[]): MarginHead[] {
+  const used = ({ equity, maintenanceMargin }: MarginHead) =>
+    maintenanceMargin === 0n && equity >= 0n ? 0n : (partPpm(maintenanceMargin, equity) ?? 1n << 62n);
+  return heads
+    .filter(each => each.sequence > 0n)
+    .map(head => ({ head, used: used(head) }))
+    .sort((a, b) => b.head.status - a.head.status || Number(b.used - a.used) || (a.head.address < b.head.address ? -1 : 1))
+    .map(({ head }) => head);
 }
 
 type Named<N extends DecodedAccount["type"]> = Extract<DecodedAccount, { type: N }>["data"];
@@ -248,14 +335,17 @@ export async function follow(
   abortSignal: AbortSignal,
   report: (updates: Update[]) => void,
 ): Promise<void> {
-  const [accounts, head] = await Promise.all([
+  const ofProgram = (offset: bigint) =>
     subscriptions
       .programNotifications(MARGRAVE_PROGRAM_ADDRESS, {
         encoding: "base64",
         commitment: "confirmed",
-        filters: [matches(GROUP_OFFSET, group)],
+        filters: [matches(offset, group)],
       })
-      .subscribe({ abortSignal }),
+      .subscribe({ abortSignal });
+  const [accounts, proposals, head] = await Promise.all([
+    ofProgram(GROUP_OFFSET),
+    ofProgram(PROPOSAL_GROUP_OFFSET),
     subscriptions.accountNotifications(group, { encoding: "base64", commitment: "confirmed" }).subscribe({ abortSignal }),
   ]);
   let waiting: Update[] = [];
@@ -263,8 +353,8 @@ export async function follow(
     if (waiting.length === 0) queueMicrotask(() => report(waiting.splice(0)));
     waiting.push(update);
   };
-  const ofProgram = async () => {
-    for await (const { context, value } of accounts) {
+  const ofAccounts = async (notifications: typeof accounts) => {
+    for await (const { context, value } of notifications) {
       add({ address: value.pubkey, raw: bytesOf(value.account.data), slot: context.slot });
     }
   };
@@ -272,7 +362,7 @@ export async function follow(
     for await (const { context, value } of head) add({ address: group, raw: bytesOf(value.data), slot: context.slot });
   };
   waiting = [];
-  await Promise.race([ofProgram(), ofGroup()]);
+  await Promise.race([ofAccounts(accounts), ofAccounts(proposals), ofGroup()]);
 }
 
 /** The chain's unix time now. */

@@ -107,6 +107,14 @@ export async function reportOf(...asked: Parameters<typeof scenariosOf>): Promis
   return { ...report, positions };
 }
 
+/** Prices and their times that an account was last valued at, by underlying. */
+export function stampsOf(account: MarginAccount): string {
+  return account.risk
+    .filter(slot => slot.used)
+    .map(slot => `${slot.underlying} ${slot.price} ${slot.publishTime}`)
+    .join();
+}
+
 /** A balance of an account. */
 export type Balance = {
   bank: Stored<Bank>;

@@ -18,12 +18,16 @@ import { failureOf, type Failure } from "./failures";
 import {
   connect,
   follow,
+  loadHeads,
   loadMargins,
+  loadMarginsAt,
   loadWorld,
   nowOf,
+  riskiest,
   withMargins,
   withUpdates,
   type Connection,
+  type MarginHead,
   type Stored,
   type World,
 } from "./market";
@@ -148,21 +152,37 @@ export function useWorld(): World {
   return world;
 }
 
-/** Loads margin accounts into the world: an owner's, or everybody's. */
-export function useMargins(owner: Address | "all" | undefined): UseQueryResult<Address[]> {
+/** Loads margin accounts into the world: an owner's, or those of some addresses. */
+export function useMargins(wanted: Address | readonly Address[] | undefined): UseQueryResult<Address[]> {
   const { endpoint, connection } = useSettings();
   const client = useQueryClient();
   const { world, live } = useWorldState();
   const group = world?.group.address;
   return useQuery({
-    queryKey: ["margins", endpoint.rpc, group, owner],
-    enabled: group !== undefined && owner !== undefined,
+    queryKey: ["margins", endpoint.rpc, group, wanted],
+    enabled: group !== undefined && wanted !== undefined && wanted.length > 0,
     refetchInterval: live === "live" ? POLL_LIVE_MS : POLL_MS,
+    // Another owner has other accounts; a longer list has those of the shorter one.
+    placeholderData: typeof wanted === "string" ? undefined : keepPreviousData,
     queryFn: async () => {
-      const loaded = await loadMargins(connection, group!, owner!);
+      const load = typeof wanted === "string" ? loadMargins : loadMarginsAt;
+      const loaded = await load(connection, group!, wanted as Address & readonly Address[]);
       client.setQueryData<World>(worldKey(endpoint), known => known && withMargins(known, loaded));
       return loaded.map(({ address }) => address);
     },
+  });
+}
+
+/** Every margin account of the group by its head. Not followed: an account that is looked at is loaded as a whole. */
+export function useHeads(): UseQueryResult<MarginHead[]> {
+  const { endpoint, connection } = useSettings();
+  const group = useWorldState().world?.group.address;
+  return useQuery({
+    queryKey: ["heads", endpoint.rpc, group],
+    enabled: group !== undefined,
+    refetchInterval: POLL_LIVE_MS,
+    structuralSharing: false,
+    queryFn: async () => riskiest(await loadHeads(connection, group!)),
   });
 }
 
@@ -193,7 +213,7 @@ export function useViewed(): Viewed {
   const { wallet } = useWallet();
   const mine = useMargins(wallet?.address);
   // A chosen account may be anybody's.
-  const all = useMargins(key && !world?.margins.has(key) ? "all" : undefined);
+  const others = useMargins(useMemo(() => (key ? [key] : undefined), [key]));
   const own = useMemo(
     () =>
       [...(world?.margins.values() ?? [])]
@@ -207,15 +227,19 @@ export function useViewed(): Viewed {
     isOwn: account !== undefined && account.data.owner === wallet?.address,
     own,
     view,
-    isLoading: (wallet !== undefined && mine.isPending) || (key !== undefined && !account && all.isFetching),
-    error: mine.error ?? all.error,
+    isLoading: (wallet !== undefined && mine.isPending) || (key !== undefined && !account && others.isFetching),
+    error: mine.error ?? others.error,
   };
 }
 
-/** An answer of the engine about the world as it is now. While a newer one is worked out the last one stays. */
+/**
+ * An answer of the engine about the world as it is now. While a newer one is worked out the last one stays. One that takes many
+ * questions is asked again four times a minute and not with every tick.
+ */
 export function useEngine<T>(
   name: readonly unknown[],
   ask: ((engine: EngineClient, world: World, now: bigint) => Promise<T>) | undefined,
+  isDear = false,
 ): UseQueryResult<T> {
   const { world } = useWorldState();
   const latest = useRef(ask);
@@ -223,7 +247,7 @@ export function useEngine<T>(
   const text = JSON.stringify(name, (_, part: unknown) => (typeof part === "bigint" ? `${part}n` : part));
   const quarter = useQuarterMinute();
   return useQuery({
-    queryKey: ["engine", text, world?.version, quarter],
+    queryKey: ["engine", text, isDear ? undefined : world?.version, quarter],
     enabled: ask !== undefined && world !== undefined,
     placeholderData: keepPreviousData,
     gcTime: 5_000,

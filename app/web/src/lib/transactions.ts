@@ -29,6 +29,8 @@ import { TransactionExpired, TransactionFailed } from "./failures";
 import type { Connection } from "./market";
 
 const MOST_UNITS = 1_400_000;
+/** Beyond a fifth of what the simulation used, as all senders of ours: another's transaction may land in between. */
+const HEADROOM_UNITS = 30_000;
 const POLL_MS = 400;
 const RESEND_EVERY = 5;
 /** Where the first of the caller's instructions ends up: the compute limit is in front. */
@@ -102,7 +104,7 @@ export async function send(
   const { rpc } = connection;
   onPhase?.("simulating");
   const { units } = await simulate(connection, payer.address, instructions, tables);
-  const limit = Math.min(MOST_UNITS, Math.ceil(Number(units) * 1.1) + 5_000);
+  const limit = Math.min(MOST_UNITS, Math.ceil(Number(units) * 1.2) + HEADROOM_UNITS);
   const { value: lifetime } = await rpc.getLatestBlockhash({ commitment: "confirmed" }).send();
   onPhase?.("signing");
   const unsigned = assembleMessage({ payer: payer.address, instructions: [unitLimit(limit), ...instructions], lifetime, tables });

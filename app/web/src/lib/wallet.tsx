@@ -1,7 +1,7 @@
 /** Who signs: any Wallet Standard wallet that the browser has, or on a local node a key of this page's own. */
 import { createKeyPairSignerFromPrivateKeyBytes, type Address, type TransactionSigner } from "@solana/kit";
 import { useWalletAccountTransactionSigner } from "@solana/react";
-import { useConnect, useDisconnect, useWallets, type UiWallet, type UiWalletAccount } from "@wallet-standard/react";
+import { getWalletFeature, useConnect, useWallets, type UiWallet, type UiWalletAccount } from "@wallet-standard/react";
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { isLocal, type Chain, type Endpoint } from "./settings";
 
@@ -11,6 +11,8 @@ type Wallets = {
   wallet: Wallet | undefined;
   /** Wallets that can sign transactions of Solana. */
   available: readonly UiWallet[];
+  /** Whether a wallet signs for the cluster that is looked at. */
+  knows: (wallet: UiWallet) => boolean;
   canBurn: boolean;
   connectBurner: () => Promise<void>;
   choose: (account: UiWalletAccount, name: string) => void;
@@ -44,6 +46,12 @@ export function WalletProvider({ endpoint, children }: { endpoint: Endpoint; chi
     [all],
   );
   const canBurn = isLocal(endpoint.rpc);
+  const knows = useCallback((each: UiWallet) => each.chains.includes(endpoint.chain), [endpoint.chain]);
+  // As the wallet has it now: it may have been told to show another account, or to leave this page.
+  const from = chosen && available.find(each => each.name === chosen.name);
+  const listed = from?.accounts.find(each => each.address === chosen?.account.address) ?? from?.accounts[0];
+  const account = from?.features.includes("standard:events") ? listed : chosen?.account;
+  const signs = account?.chains.includes(endpoint.chain) && account.features.includes("solana:signTransaction");
 
   const connectBurner = useCallback(async () => {
     const signer = await burnerSigner();
@@ -59,7 +67,11 @@ export function WalletProvider({ endpoint, children }: { endpoint: Endpoint; chi
     localStorage.removeItem(LAST);
     setChosen(undefined);
     setWallet(undefined);
-  }, []);
+    if (from) leave(from);
+  }, [from]);
+  useEffect(() => {
+    if (!signs) setWallet(known => (known?.isBurner ? known : undefined));
+  }, [signs]);
   const onSigner = useCallback(
     (name: string, signer: TransactionSigner) => setWallet({ name, address: signer.address, signer, isBurner: false }),
     [],
@@ -71,13 +83,19 @@ export function WalletProvider({ endpoint, children }: { endpoint: Endpoint; chi
   }, [canBurn, connectBurner]);
 
   const value = useMemo(
-    () => ({ wallet, available, canBurn, connectBurner, choose, disconnect }),
-    [wallet, available, canBurn, connectBurner, choose, disconnect],
+    () => ({ wallet, available, knows, canBurn, connectBurner, choose, disconnect }),
+    [wallet, available, knows, canBurn, connectBurner, choose, disconnect],
   );
   return (
     <Context.Provider value={value}>
-      {chosen && (
-        <SignerOf key={chosen.account.address + endpoint.chain} {...chosen} chain={endpoint.chain} onSigner={onSigner} />
+      {from && account && signs && (
+        <SignerOf
+          key={account.address + endpoint.chain}
+          account={account}
+          name={from.name}
+          chain={endpoint.chain}
+          onSigner={onSigner}
+        />
       )}
       {!chosen && !wallet && <LastWallet available={available} onAccount={choose} />}
       {children}
@@ -114,13 +132,18 @@ function SilentConnect({ wallet, onAccount }: { wallet: UiWallet; onAccount: Wal
   return null;
 }
 
+/** Tells the wallet that this page is done with it, where it wants to know. */
+function leave(wallet: UiWallet): void {
+  if (!wallet.features.includes("standard:disconnect")) return;
+  const feature = getWalletFeature(wallet, "standard:disconnect") as { disconnect(): Promise<void> };
+  feature.disconnect().catch(() => undefined);
+}
+
 /** A button's doings for one wallet. */
 export function useWalletConnection(wallet: UiWallet, onAccount: Wallets["choose"]) {
   const [isConnecting, connect] = useConnect(wallet);
-  const [, disconnect] = useDisconnect(wallet);
   return {
     isConnecting,
-    disconnect,
     connect: async () => {
       const [account] = await connect();
       if (account) onAccount(account, wallet.name);

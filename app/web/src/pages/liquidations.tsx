@@ -1,12 +1,23 @@
 import { EngineRefusal, type Explanation, type MarginAccount, type StepPlan } from "@margrave/client";
 import { isAddress, type Address } from "@solana/kit";
-import { useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { AddressLink, Chip, Empty, ErrorNotice, ExportButtons, Loading, Panel, Scroll, Stat, Stats } from "../components/ui";
-import { tell, useFeed } from "../lib/feed";
+import { valuedNow } from "../lib/desk";
+import { tell, useEvents } from "../lib/feed";
 import { dollars, duration, moment, partPpm, ppm, quantity, short } from "../lib/format";
-import { symbolOf, tokenOf, type Stored, type World } from "../lib/market";
+import {
+  loadMarginsAt,
+  nowOf,
+  riskiest,
+  symbolOf,
+  TOGETHER,
+  tokenOf,
+  type MarginHead,
+  type Stored,
+  type World,
+} from "../lib/market";
 import { STATUSES } from "../lib/report";
-import { useActivities, useEngine, useMargins, useNow, useSettings, useViewed, useWorld } from "../lib/state";
+import { useActivities, useEngine, useHeads, useMargins, useNow, useSettings, useViewed, useWorld } from "../lib/state";
 import { loadTables, simulate, type Simulation } from "../lib/transactions";
 import { useWallet } from "../lib/wallet";
 
@@ -15,13 +26,23 @@ type Order = "risk" | "equity" | "margin";
 
 /** A risk slot that no account has. */
 const NO_SLOT = 255;
+/** As many accounts as are loaded as a whole and valued at every tick, and as many more each time that is asked for. */
+const PAGE = 50;
+/** Transactions that the feed goes back. */
+const LATEST = 40;
 
 export default function Liquidations() {
-  const margins = useMargins("all");
+  const heads = useHeads();
   const world = useWorld();
   const [chosen, setChosen] = useState<Address>();
-  const lines = useEngine(["lines", world.margins.size], async (engine, fresh, now) => {
-    const held = [...fresh.margins.values()].filter(each => !isEmpty(each.data));
+  const [count, setCount] = useState(PAGE);
+  const sweep = useSweep(heads.data);
+  const all = sweep.heads;
+  const keys = useMemo(() => all.slice(0, count).map(each => each.address), [all, count]);
+  const liquidator = liquidatorNamed(world, all);
+  const margins = useMargins(useMemo(() => (liquidator ? [...new Set([...keys, liquidator])] : keys), [keys, liquidator]));
+  const lines = useEngine(["lines", keys, margins.isSuccess], async (engine, fresh, now) => {
+    const held = keys.flatMap(key => fresh.margins.get(key) ?? []).filter(each => !isEmpty(each.data));
     return Promise.all(
       held.map(async (account): Promise<Line> => {
         try {
@@ -35,27 +56,78 @@ export default function Liquidations() {
   });
   const sorted = lines.data?.toSorted(byRisk) ?? [];
   const selected = sorted.find(line => line.account.address === chosen) ?? sorted[0];
-  const under = sorted.filter(line => line.explanation && healthOf(line.explanation) < 0n).length;
+  const error = heads.error ?? margins.error;
   return (
     <>
       <div className="page-head">
         <h1>Liquidations</h1>
         <span className="muted">No wallet is needed to look.</span>
       </div>
-      <Summary lines={sorted} under={under} />
-      {margins.error && <ErrorNotice error={margins.error} onRetry={() => void margins.refetch()} />}
+      <Summary lines={sorted} rest={all.slice(count)} />
+      {error && <ErrorNotice error={error} onRetry={() => (void heads.refetch(), void margins.refetch())} />}
       <div className="split">
-        {lines.data || margins.isSuccess ? (
-          <Accounts lines={sorted} selected={selected} onSelect={setChosen} />
+        {lines.data && (margins.isSuccess || (heads.isSuccess && keys.length === 0)) ? (
+          <Accounts
+            lines={sorted}
+            selected={selected}
+            onSelect={setChosen}
+            sweep={sweep}
+            onMore={count < all.length ? () => setCount(count + PAGE) : undefined}
+          />
         ) : (
           <Loading what="accounts" />
         )}
-        <div className="outlook stack">{selected && <Detail key={selected.account.address} line={selected} />}</div>
+        <div className="outlook stack">
+          {selected && <Detail key={selected.account.address} line={selected} liquidator={liquidator} />}
+        </div>
         <Insurance />
         <Feed />
       </div>
     </>
   );
+}
+
+type Sweep = { heads: MarginHead[]; start: () => void; progress: number | undefined; at: bigint | undefined };
+
+/** What accounts say of themselves grows old as prices move: on demand each of them is loaded and valued once, a hundred at a time. */
+function useSweep(heads: MarginHead[] | undefined): Sweep {
+  const world = useWorld();
+  const { connection } = useSettings();
+  const { tell } = useActivities();
+  const [valued, setValued] = useState<{ found: ReadonlyMap<Address, MarginHead>; at: bigint }>();
+  const [progress, setProgress] = useState<number>();
+  const isGone = useRef(false);
+  useEffect(() => {
+    isGone.current = false;
+    return () => void (isGone.current = true);
+  }, []);
+  const latest = useRef(world);
+  latest.current = world;
+  const start = async () => {
+    const found = new Map<Address, MarginHead>();
+    const keys = (heads ?? []).map(each => each.address);
+    try {
+      for (let from = 0; from < keys.length && !isGone.current; from += TOGETHER) {
+        setProgress(from);
+        const accounts = await loadMarginsAt(connection, world.group.address, keys.slice(from, from + TOGETHER));
+        for (const head of await valuedNow(latest.current, accounts)) found.set(head.address, head);
+      }
+      setValued({ found, at: nowOf(latest.current) });
+    } catch (error) {
+      tell("Value all accounts", error);
+    } finally {
+      setProgress(undefined);
+    }
+  };
+  const overlaid = useMemo(() => {
+    if (!valued) return heads ?? [];
+    const newer = (each: MarginHead) => {
+      const other = valued.found.get(each.address);
+      return other && other.sequence === each.sequence ? other : each;
+    };
+    return riskiest((heads ?? []).map(newer));
+  }, [heads, valued]);
+  return { heads: overlaid, start: () => void start(), progress, at: valued?.at };
 }
 
 function isEmpty(account: MarginAccount): boolean {
@@ -79,20 +151,31 @@ function byRisk(a: Line, b: Line): number {
   return left === right ? (a.account.address < b.account.address ? -1 : 1) : left > right ? -1 : 1;
 }
 
-function Summary({ lines, under }: { lines: Line[]; under: number }) {
+/** Those that are not loaded count by what they say of themselves. */
+function Summary({ lines, rest }: { lines: Line[]; rest: readonly MarginHead[] }) {
   const world = useWorld();
   const quote = world.banks.find(bank => bank.address === world.group.data.quoteBank);
-  const bankrupt = lines.filter(line => line.account.data.status === 3).length;
+  const statuses = [...lines.map(line => line.account.data.status), ...rest.map(each => each.status)];
+  const bankrupt = statuses.filter(each => each === 3).length;
+  const under =
+    lines.filter(line => line.explanation && healthOf(line.explanation) < 0n).length +
+    rest.filter(each => each.equity < each.maintenanceMargin).length;
   const unshared = world.underlyings.reduce((sum, each) => sum + each.data.losses.unshared, 0n);
   return (
     <Stats label="Liquidations">
-      <Stat label="Accounts" value={lines.length} note="with a balance or a position" />
-      <Stat label="Below maintenance" value={under} tone={under > 0 ? "bad" : "good"} note="may be liquidated now" />
       <Stat
-        label="In liquidation"
-        value={lines.filter(line => line.account.data.status >= 2).length}
-        note={`${bankrupt} bankrupt`}
+        id="accounts"
+        label="Accounts"
+        value={(lines.length + rest.length).toLocaleString("en-GB")}
+        note="with a balance or a position"
       />
+      <Stat
+        label="Below maintenance"
+        value={under}
+        tone={under > 0 ? "bad" : "good"}
+        note={rest.length === 0 ? "may be liquidated now" : "now, or when last valued"}
+      />
+      <Stat label="In liquidation" value={statuses.filter(each => each >= 2).length} note={`${bankrupt} bankrupt`} />
       <Stat label="Insurance" value={quote ? dollars(quote.data.insurance) : "none"} note="of the quote bank" />
       <Stat
         label="Losses nobody has borne"
@@ -108,10 +191,14 @@ function Accounts({
   lines,
   selected,
   onSelect,
+  sweep,
+  onMore,
 }: {
   lines: Line[];
   selected: Line | undefined;
   onSelect: (key: Address) => void;
+  sweep: Sweep;
+  onMore: (() => void) | undefined;
 }) {
   const [order, setOrder] = useState<Order>("risk");
   const { wallet } = useWallet();
@@ -138,7 +225,28 @@ function Accounts({
     </th>
   );
   return (
-    <Panel title="Accounts by health" end={<ExportButtons name="accounts" rows={rows} json={() => lines} />} bare>
+    <Panel
+      title="Accounts by health"
+      note={
+        onMore &&
+        (sweep.at === undefined
+          ? `the ${lines.length} that looked riskiest when last valued, valued now`
+          : `the ${lines.length} riskiest at ${moment(sweep.at)}, valued now`)
+      }
+      end={<ExportButtons name="accounts" rows={rows} json={() => lines} />}
+      foot={
+        onMore && (
+          <div className="row">
+            <button onClick={onMore}>Show {PAGE} more</button>
+            <button disabled={sweep.progress !== undefined} onClick={sweep.start}>
+              {sweep.progress === undefined ? "Value all now" : `Valued ${sweep.progress.toLocaleString("en-GB")}`}
+            </button>
+            <span className="muted">{`${lines.length} of ${sweep.heads.length.toLocaleString("en-GB")} accounts`}</span>
+          </div>
+        )
+      }
+      bare
+    >
       {sorted.length === 0 ? (
         <Empty title="No accounts yet" />
       ) : (
@@ -200,14 +308,13 @@ function Accounts({
   );
 }
 
-/** Who would take over: the connected wallet's account, or for a dry run one that has the means. */
-function liquidatorOf(world: World, own: Stored<MarginAccount> | undefined, target: Address): Stored<MarginAccount> | undefined {
-  if (own && own.address !== target) return own;
+/** Who would take over in a dry run where the wallet has no account: the local maker, or who has the means. */
+function liquidatorNamed(world: World, heads: readonly MarginHead[]): Address | undefined {
   const named = world.info?.maker;
-  const maker = named && isAddress(named) ? world.margins.get(named) : undefined;
-  if (maker && maker.address !== target) return maker;
-  const others = [...world.margins.values()].filter(each => each.address !== target && each.data.status === 0);
-  return others.sort((a, b) => (a.data.equity > b.data.equity ? -1 : 1))[0];
+  if (named && isAddress(named)) return named;
+  const healthy = heads.filter(each => each.status === 0);
+  return healthy.reduce<MarginHead | undefined>((best, each) => (best && best.equity >= each.equity ? best : each), undefined)
+    ?.address;
 }
 
 const STEPS: Record<StepPlan["kind"], string> = {
@@ -224,14 +331,14 @@ const STEPS: Record<StepPlan["kind"], string> = {
   ShareLoss: "Share the loss",
 };
 
-function Detail({ line }: { line: Line }) {
+function Detail({ line, liquidator: named }: { line: Line; liquidator: Address | undefined }) {
   const world = useWorld();
   const { connection } = useSettings();
   const { wallet } = useWallet();
   const { own, view } = useViewed();
   const { run, isBusy } = useActivities();
   const { account, explanation } = line;
-  const liquidator = liquidatorOf(world, own[0], account.address);
+  const liquidator = [own[0], named && world.margins.get(named)].find(each => each && each.address !== account.address);
   const isMine = liquidator !== undefined && liquidator.data.owner === wallet?.address;
   const plan = useEngine(
     ["plan", account.address, liquidator?.address],
@@ -496,7 +603,8 @@ function Insurance() {
 
 function Feed() {
   const world = useWorld();
-  const feed = useFeed();
+  // What moves money, positions or losses touches the quote bank.
+  const feed = useEvents([world.group.data.quoteBank], LATEST);
   const entries = feed.data ?? [];
   const rows = () =>
     entries.map(({ signature, slot, time, event }) => ({

@@ -1,13 +1,19 @@
-import { getSolvencyInstruction, getSolvencyStatementDecoder, type Bank, type SolvencyStatement } from "@margrave/client";
+import {
+  findProposalPda,
+  getSolvencyInstruction,
+  getSolvencyStatementDecoder,
+  type Bank,
+  type SolvencyStatement,
+} from "@margrave/client";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { AddressLink, Chip, Empty, ErrorNotice, ExportButtons, Panel, Scroll, Segments, Stat, Stats } from "../components/ui";
+import { useEvents } from "../lib/feed";
 import { dollars, duration, moment, partPpm, ppm, price, quantity, ratio } from "../lib/format";
 import { atomsOf, qualityOf, symbolOf, tokenOf, type Stored, type World } from "../lib/market";
 import { differencesOf, termsOf, type Term } from "../lib/terms";
-import { useNow, useSettings, useWorld } from "../lib/state";
+import { useActivities, useNow, useSettings, useWorld, useWorldState } from "../lib/state";
 import { simulate } from "../lib/transactions";
-import { useActivities } from "../lib/state";
 import { useWallet } from "../lib/wallet";
 import { executeInstruction } from "../lib/governance";
 
@@ -26,6 +32,7 @@ export default function Markets() {
         <Solvency />
       </div>
       <Pending />
+      <Past />
       <Parameters />
     </>
   );
@@ -337,6 +344,90 @@ function Pending() {
             </section>
           );
         })
+      )}
+    </Panel>
+  );
+}
+
+/** Changes that a page goes back. */
+const LATEST = 10;
+
+/** What became of changes, by the transactions of their accounts: these are gone once they are decided. */
+function Past() {
+  const world = useWorld();
+  const { refresh } = useWorldState();
+  const { address: group, data } = world.group;
+  const last = data.proposals;
+  const keys = useQuery({
+    queryKey: ["proposals", group, last.toString()],
+    staleTime: Infinity,
+    queryFn: async () => {
+      const ids = Array.from({ length: LATEST }, (_, back) => last - 1n - BigInt(back)).filter(id => id >= 0n);
+      const found = await Promise.all(ids.map(id => findProposalPda(group, id)));
+      return found.map(([key]) => key);
+    },
+  });
+  const events = useEvents(keys.data ?? [], 5);
+  const entries = events.data ?? [];
+  // Of each change what decided it, or else its queueing, which has the terms.
+  const decided = entries.filter(({ event }) => event.name === "ChangeExecuted" || event.name === "ChangeCancelled");
+  const queuedAs = (id: bigint) =>
+    entries.flatMap(({ event }) => (event.name === "ChangeQueued" && event.data.id === id ? [event.data.change] : []))[0];
+  // Nodes do not report that an account was closed.
+  const isOutdated = decided.some(({ event }) =>
+    world.proposals.some(each => "id" in event.data && each.data.id === event.data.id),
+  );
+  useEffect(() => {
+    if (isOutdated) refresh();
+  }, [isOutdated, refresh]);
+  if (last === 0n || (events.isSuccess && decided.length === 0)) return null;
+  return (
+    <Panel title="Decided changes" note={`of the last ${LATEST}`} bare>
+      {events.error && !events.data ? (
+        <div className="body">
+          <ErrorNotice error={events.error} onRetry={() => void events.refetch()} />
+        </div>
+      ) : !events.data ? (
+        <p className="empty" role="status">
+          Reading transactions…
+        </p>
+      ) : (
+        <Scroll label="Decided changes">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Change</th>
+                <th scope="col" className="left">
+                  Of
+                </th>
+                <th scope="col">Decided</th>
+                <th scope="col">When</th>
+                <th scope="col">Transaction</th>
+              </tr>
+            </thead>
+            <tbody>
+              {decided.map(({ event, time, slot, signature }) => {
+                if (event.name !== "ChangeExecuted" && event.name !== "ChangeCancelled") return null;
+                const { id } = event.data;
+                const change = event.name === "ChangeExecuted" ? event.data.change : queuedAs(id);
+                const isDone = event.name === "ChangeExecuted";
+                return (
+                  <tr key={signature} data-change={id.toString()}>
+                    <th scope="row">#{id.toString()}</th>
+                    <td className="left">{change ? differencesOf(world, change).title : ""}</td>
+                    <td>
+                      <Chip tone={isDone ? "good" : undefined}>{isDone ? "executed" : "cancelled"}</Chip>
+                    </td>
+                    <td>{time === undefined ? `slot ${slot}` : moment(time)}</td>
+                    <td>
+                      <AddressLink what="tx" address={signature} />
+                    </td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </Scroll>
       )}
     </Panel>
   );

@@ -2,6 +2,7 @@ import type { MarginAccount } from "@margrave/client";
 import { useState } from "react";
 import { AccountHead, WithAccount } from "../components/account";
 import { HealthGauge } from "../components/gauge";
+import { HistoryPanel } from "../components/history";
 import { MoveFunds } from "../components/move-funds";
 import { AddressLink, Chip, Empty, ErrorNotice, ExportButtons, Loading, Panel, Scroll, Stat, Stats } from "../components/ui";
 import { cellName } from "../lib/cells";
@@ -59,6 +60,7 @@ function Body({ account, report }: { account: Stored<MarginAccount>; report: Acc
         <Collateral account={account} />
         <Unsettled account={account} report={report} />
       </div>
+      <HistoryPanel account={account} numbers={report.whole.numbers} />
       <Prices account={account} />
     </>
   );

@@ -1,27 +1,26 @@
 import type { EngineClient, MarginAccount, MarketMove, Supposition } from "@margrave/client";
 import type { Address } from "@solana/kit";
-import { lazy, Suspense, useDeferredValue, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { lazy, Suspense, useDeferredValue, useLayoutEffect, useState } from "react";
 import { AccountHead, WithAccount } from "../components/account";
 import { HeatMap } from "../components/heat-map";
-import { LegEditor, LegList, type DraftLeg } from "../components/leg-editor";
+import { LegEditor, LegList } from "../components/leg-editor";
+import { PayoffPanel } from "../components/payoff";
 import { Waterfall } from "../components/waterfall";
-import { Change, Chip, Empty, ErrorNotice, Field, Loading, Panel, Segments, Skeleton } from "../components/ui";
-import { healthCurve, sentenceOf } from "../lib/desk";
+import { Change, Chip, Empty, ErrorNotice, Field, Loading, Panel, Segments, Skeleton, useWidth } from "../components/ui";
+import { atMarks, healthCurve, sentenceOf, type Curve } from "../lib/desk";
 import { percentOf } from "../lib/cells";
 import { dollars, price } from "../lib/format";
 import { symbolOf, underlyingOf, type Stored, type World } from "../lib/market";
 import { positionsOf, scenariosOf, type AccountReport } from "../lib/report";
+import { keepScenarios, loadScenarios, MOST_SCENARIOS, NOTHING, type WhatIf } from "../lib/scenarios";
 import { useEngine, useWorld } from "../lib/state";
 
-const HealthChart = lazy(() => import("../components/health-chart"));
+const LineChart = lazy(() => import("../components/line-chart"));
 
-/** What is supposed: moves in hundredths, days, and legs traded at their marks before. */
-type WhatIf = { spot: Record<Address, number>; volatility: number; days: number; legs: DraftLeg[] };
-const NOTHING: WhatIf = { spot: {}, volatility: 0, days: 0, legs: [] };
 const DAY = 86_400n;
 
 export default function Risk() {
-  return <WithAccount title="Risk">{account => <OfAccount account={account} />}</WithAccount>;
+  return <WithAccount title="Risk">{account => <OfAccount key={account.address} account={account} />}</WithAccount>;
 }
 
 function isNothing({ spot, volatility, days, legs }: WhatIf): boolean {
@@ -51,17 +50,7 @@ async function suppositionOf(
       },
     ];
   });
-  const legs = await Promise.all(
-    what.legs.map(async leg => ({
-      underlying: leg.underlying,
-      leg: {
-        underlying: underlyingOf(world, leg.underlying)!.data.index,
-        instrument: leg.instrument,
-        quantity: leg.quantity,
-        price: await engine.mark(leg.underlying, leg.instrument, now),
-      },
-    })),
-  );
+  const legs = await atMarks(engine, world, what.legs, now);
   return { now, moves, legs };
 }
 
@@ -100,11 +89,12 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
         <div className="cols main-side">
           <div className="stack">
             {supposes && supposed.error && <ErrorNotice error={supposed.error} />}
-            <Scenarios report={shown} />
+            <Grid report={shown} />
             <div className="cols two">
               <Waterfall explanation={shown.whole} note={supposes ? "as supposed" : "adds up to the micro-dollar"} />
               <HealthOverPrice account={account} report={shown} what={deferred} />
             </div>
+            <PayoffPanel account={account} legs={deferred.legs} />
           </div>
           <WhatIfPanel
             account={account}
@@ -129,7 +119,7 @@ function useUpdateMeasure(report: AccountReport | undefined) {
   }, [report]);
 }
 
-function Scenarios({ report }: { report: AccountReport }) {
+function Grid({ report }: { report: AccountReport }) {
   const [slot, setSlot] = useState<number>();
   if (report.slots.length === 0) {
     return (
@@ -223,17 +213,27 @@ function HealthOverPrice({ account, report, what }: { account: Stored<MarginAcco
   );
 }
 
-function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
-  const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(560);
-  useEffect(() => {
-    const element = box.current;
-    if (!element || typeof ResizeObserver === "undefined") return;
-    const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.max(300, Math.round(entry.contentRect.width))));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  return [box, width];
+function HealthChart({ curve, now, symbol, width }: { curve: Curve; now: bigint; symbol: string; width: number }) {
+  const points = curve.points.flatMap(({ price, numbers }) => (numbers ? [{ price, numbers }] : []));
+  if (points.length < 2) return <p className="muted">The account cannot be valued at these prices.</p>;
+  const health = points.map(({ numbers }) => numbers.equity - numbers.maintenanceMargin);
+  const free = points.map(({ numbers }) => numbers.equity - numbers.initialMargin);
+  return (
+    <LineChart
+      places={points.map(each => each.price)}
+      series={[
+        { color: "var(--good)", values: health },
+        { color: "var(--accent)", values: free, isDashed: true },
+      ]}
+      width={width}
+      now={now}
+      rings={curve.liquidations.map(each => each.price)}
+      tick={place => price(place, 0)}
+      label={`Health against the price of ${symbol}. ${sentenceOf(curve)}`}
+      caption={`Dashed upright line: ${price(now)}. Solid: health, equity less maintenance margin. Dashed: free collateral. Dollars.`}
+      describe={at => `At ${price(points[at]!.price)}: health ${dollars(health[at]!)}, free collateral ${dollars(free[at]!)}`}
+    />
+  );
 }
 
 function WhatIfPanel(props: {
@@ -310,6 +310,7 @@ function WhatIfPanel(props: {
           <p className="muted">Scan ranges, carries and funding stay as they are. A real move would also raise the scan range.</p>
         </div>
       </Panel>
+      <SavedScenarios what={what} onChange={onChange} account={account.address} />
       <Panel title="Hypothetical legs" note="at their marks, with fees">
         <div className="stack">
           <LegList legs={what.legs} onChange={legs => onChange({ ...what, legs })} />
@@ -317,6 +318,95 @@ function WhatIfPanel(props: {
         </div>
       </Panel>
     </div>
+  );
+}
+
+/** What-ifs of this account that the browser keeps. */
+function SavedScenarios({ account, what, onChange }: { account: Address; what: WhatIf; onChange: (what: WhatIf) => void }) {
+  const world = useWorld();
+  const [kept, setKept] = useState(() => loadScenarios(account));
+  const [name, setName] = useState("");
+  const { scenarios, ignored } = kept;
+  const trimmed = name.trim();
+  const others = scenarios.filter(each => each.name !== trimmed);
+  const isFull = others.length >= MOST_SCENARIOS;
+  const save = () => {
+    if (trimmed === "" || isNothing(what) || isFull) return;
+    setKept(keepScenarios(account, [...others, { name: trimmed, what }]));
+    setName("");
+  };
+  // A market that is no longer listed cannot be supposed to move or trade.
+  const isListed = ({ what }: (typeof scenarios)[number]) =>
+    [...Object.keys(what.spot), ...what.legs.map(leg => leg.underlying)].every(key => underlyingOf(world, key as Address)) &&
+    what.legs.every(({ underlying, instrument }) => {
+      const expiry = underlyingOf(world, underlying)!.data.expiries[instrument.expiry];
+      return instrument.kind === 0 || expiry?.series === instrument.series;
+    });
+  return (
+    <Panel title="Saved scenarios" note="in this browser">
+      <div className="stack">
+        {ignored > 0 && (
+          <div className="notice warn" role="status">
+            <div>
+              <strong>Some could not be read</strong>
+              <p>What was saved by another version, or is damaged, is left out. Saving the next one removes it.</p>
+            </div>
+          </div>
+        )}
+        {scenarios.length === 0 && <p className="muted">None for this account yet: suppose something and give it a name.</p>}
+        {scenarios.length > 0 && (
+          <ul className="stack" aria-label="Saved scenarios">
+            {scenarios.map(each => (
+              <li key={each.name} className="row" style={{ flexWrap: "nowrap" }}>
+                <button
+                  className="small"
+                  style={{ flex: 1, minWidth: 0, overflowWrap: "anywhere" }}
+                  disabled={!isListed(each)}
+                  title={isListed(each) ? undefined : "It has an instrument that is no longer listed"}
+                  onClick={() => onChange(each.what)}
+                >
+                  {each.name}
+                </button>
+                <button
+                  className="small quiet"
+                  aria-label={`Delete ${each.name}`}
+                  onClick={() =>
+                    setKept(
+                      keepScenarios(
+                        account,
+                        scenarios.filter(other => other !== each),
+                      ),
+                    )
+                  }
+                >
+                  ✕
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+        <form
+          className="row"
+          style={{ flexWrap: "nowrap" }}
+          onSubmit={event => {
+            event.preventDefault();
+            save();
+          }}
+        >
+          <input
+            aria-label="Name of the scenario"
+            placeholder="Name"
+            maxLength={40}
+            value={name}
+            onChange={event => setName(event.target.value)}
+          />
+          <button disabled={trimmed === "" || isNothing(what) || isFull}>
+            {others.length < scenarios.length ? "Replace" : "Save"}
+          </button>
+        </form>
+        {isFull && <p className="muted">{MOST_SCENARIOS} are kept at most: delete one first.</p>}
+      </div>
+    </Panel>
   );
 }
 

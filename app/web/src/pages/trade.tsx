@@ -10,15 +10,17 @@ import type { Address } from "@solana/kit";
 import { useEffect, useRef, useState } from "react";
 import { Chain } from "../components/chain";
 import { AccountHead, WithAccount } from "../components/account";
+import { PayoffPanel } from "../components/payoff";
 import { LegEditor, LegList, legName, legSize, type DraftLeg, type Preset } from "../components/leg-editor";
 import { AddressLink, Change, Chip, Empty, ErrorNotice, Notice, Panel, Scroll } from "../components/ui";
 import { refreshInstructions } from "../lib/actions";
 import { cellName } from "../lib/cells";
-import { healthCurve, largest, sentenceOf } from "../lib/desk";
+import { atMarks, healthCurve, largest, sentenceOf } from "../lib/desk";
 import { failureOf } from "../lib/failures";
 import { dollars, duration, ppm, ppmOfBits, price } from "../lib/format";
-import { loadMargins, nowOf, qualityOf, symbolOf, underlyingOf, type Connection, type Stored, type World } from "../lib/market";
+import { loadMarginsAt, nowOf, qualityOf, symbolOf, underlyingOf, type Connection, type Stored, type World } from "../lib/market";
 import { fillInstructions, requestQuote, type Offer } from "../lib/quotes";
+import { stampsOf } from "../lib/report";
 import { useActivities, useEngine, useNow, useSettings, useViewed, useWorld, useWorldState } from "../lib/state";
 import { loadTables, simulate, type Simulation } from "../lib/transactions";
 import { setTicket, useTicket } from "../lib/ticket";
@@ -32,13 +34,15 @@ type Placed = { underlying: Address; leg: Leg };
 
 /** What a trade would do: the program's own preview, and what comes with it. */
 type Outlook = {
-  placed: Placed[];
+  /** Of the quote whose prices these are; undefined: at the marks. */
+  nonce: bigint | undefined;
+  placed: readonly Placed[];
   answer: PreviewAnswer;
   /** Micro-dollars that the taker pays. */
   fee: bigint;
   worst: string;
   liquidation: string;
-  /** Prices and their times that this was computed with. */
+  /** Prices and their times that the account would be valued at. */
   stamps: string;
 };
 
@@ -46,8 +50,9 @@ async function outlookOf(
   engine: EngineClient,
   world: World,
   account: Stored<MarginAccount>,
-  placed: Placed[],
+  placed: readonly Placed[],
   now: bigint,
+  nonce: bigint | undefined,
 ): Promise<Outlook> {
   const answer = await engine.preview(account.address, { legs: placed }, now);
   const supposed = { now, legs: placed };
@@ -62,31 +67,14 @@ async function outlookOf(
   const slot = after.risk[answer.after.worstSlot];
   const sheet = slot && underlyingOf(world, slot.underlying);
   return {
+    nonce,
     placed,
     answer,
     fee: fees(after) - fees(before),
     worst: sheet ? `${symbolOf(sheet)}: ${cellName(answer.after.worstCell, ppmOfBits(sheet.data.range.range))}` : "no exposure",
     liquidation: `${symbolOf(first)}: ${sentenceOf(curve)}`,
-    stamps: stampsOf(world),
+    stamps: stampsOf(after),
   };
-}
-
-function stampsOf(world: World): string {
-  return world.underlyings.map(({ data }) => `${data.oracle.price}@${data.oracle.publishTime}`).join(" ");
-}
-
-async function atMarks(engine: EngineClient, world: World, legs: readonly DraftLeg[], now: bigint): Promise<Placed[]> {
-  return Promise.all(
-    legs.map(async ({ underlying, instrument, quantity }) => ({
-      underlying,
-      leg: {
-        underlying: underlyingOf(world, underlying)!.data.index,
-        instrument,
-        quantity,
-        price: await engine.mark(underlying, instrument, now),
-      },
-    })),
-  );
 }
 
 function placedOf(world: World, offer: Offer): Placed[] {
@@ -127,9 +115,13 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
     ["outlook", account.address, legs, offer?.signed.quote.nonce],
     legs.length === 0
       ? undefined
-      : async (engine, fresh, now) =>
-          outlookOf(engine, fresh, account, offer ? placedOf(fresh, offer) : await atMarks(engine, fresh, legs, now), now),
+      : async (engine, fresh, now) => {
+          const placed = offer ? placedOf(fresh, offer) : await atMarks(engine, fresh, legs, now);
+          return outlookOf(engine, fresh, account, placed, now, offer?.signed.quote.nonce);
+        },
   );
+  // While the engine is at it, what stands there is of the marks or of an older quote.
+  const isFirm = offer !== undefined && outlook.data?.nonce === offer.signed.quote.nonce;
   const simulation = useSimulation(account, offer);
 
   const ask = async () => {
@@ -155,6 +147,8 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
       return instructions;
     });
     if (!outcome || !shown) return;
+    // What it was valued at there, which the page may not have heard of yet.
+    const [stored] = await loadMarginsAt(connection, world.group.address, [account.address]).catch(() => []);
     const traded = outcome.events.find(each => each.name === "QuoteTraded");
     const simulated = simulation.data?.events.find(each => each.name === "QuoteTraded");
     setReceipt({
@@ -162,7 +156,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
       shown: shown.answer.after,
       chain: traded?.name === "QuoteTraded" ? traded.data.taker.numbers : undefined,
       simulated: simulated?.name === "QuoteTraded" ? simulated.data.taker.numbers : undefined,
-      pricesMoved: outcome.events.some(each => each.name === "PriceAccepted") || stampsOf(latestWorld.current) !== shown.stamps,
+      pricesMoved: !stored || stampsOf(stored.data) !== shown.stamps,
     });
     setTicket([]);
     setOffer(undefined);
@@ -170,8 +164,6 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
   // What is on the screen when the wallet is asked.
   const latest = useRef<Outlook>(undefined);
   latest.current = outlook.data;
-  const latestWorld = useRef(world);
-  latestWorld.current = world;
 
   const now = useNow();
   const left = offer ? offer.signed.quote.expiresAt - now : 0n;
@@ -211,7 +203,7 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
           </div>
         </Panel>
         <div className="outlook">
-          <OutlookPanel outlook={outlook.data} error={outlook.error} firm={offer !== undefined} hasLegs={legs.length > 0} />
+          <OutlookPanel outlook={outlook.data} error={outlook.error} firm={isFirm} hasLegs={legs.length > 0} />
         </div>
         {offer && (
           <Quote
@@ -220,12 +212,13 @@ function OfAccount({ account }: { account: Stored<MarginAccount> }) {
             account={account}
             left={left}
             simulation={simulation}
-            isBusy={isBusy}
+            isBusy={isBusy || !isFirm}
             onTrade={() => void trade()}
             onAgain={() => void ask()}
           />
         )}
         {receipt && <ReceiptPanel receipt={receipt} />}
+        {legs.length > 0 && <PayoffPanel account={account} legs={legs} first="legs" />}
         <Chain onChoose={choose} />
         <MarketStrip />
       </div>
@@ -249,8 +242,7 @@ async function instructionsOf(
 async function makerOf(connection: Connection, world: World, offer: Offer): Promise<Stored<MarginAccount>> {
   const known = world.margins.get(offer.signed.quote.maker);
   if (known) return known;
-  const all = await loadMargins(connection, world.group.address, "all");
-  const found = all.find(each => each.address === offer.signed.quote.maker);
+  const [found] = await loadMarginsAt(connection, world.group.address, [offer.signed.quote.maker]);
   if (!found) throw new Error("The maker's account does not exist");
   return found;
 }

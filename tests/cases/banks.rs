@@ -812,7 +812,7 @@ fn a_vault_does_not_pay_itself() {
     world.set_price(255_000_000_000).unwrap();
     let (account, sol, usdc) = (world.account(&alice), world.bank(Token::Sol), world.bank(Token::Usdc));
     let from = (alice.margin_account, &account);
-    let begin = |to| instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), to, TOKEN_PROGRAM, 100 * SOL);
+    let begin = |to| instruction::begin_bracket(keeper.key(), from.0, (sol.0, &sol.1), to, TOKEN_PROGRAM, 100 * SOL);
     let end =
         |source| instruction::end_bracket(keeper.key(), from, (usdc.0, &usdc.1), source, TOKEN_PROGRAM, 2_540 * DOLLAR);
     let good = [begin(keeper.sol), end(keeper.usdc)];

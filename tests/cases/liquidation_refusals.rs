@@ -305,7 +305,7 @@ fn a_bracket_does_not_end_in_another_group() {
     let (account, sol, usdc) = (world.account(&borrower), world.bank(Token::Sol), world.bank(Token::Usdc));
     let from = (borrower.margin_account, &account);
     let foreign = (other.usdc_bank, &world.load(&other.usdc_bank));
-    let begin = instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
+    let begin = instruction::begin_bracket(keeper.key(), from.0, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
     let end = |bank| instruction::end_bracket(keeper.key(), from, bank, keeper.usdc, TOKEN_PROGRAM, 2_540 * DOLLAR);
     let (there, here) = (end(foreign), end((usdc.0, &usdc.1)));
     world.refuses(GroupMismatch, |world| world.send(&[begin.clone(), there], &[&keeper.keypair]));

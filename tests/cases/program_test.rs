@@ -133,7 +133,7 @@ async fn a_bracket_is_closed_to_other_programs() {
 
 /// I-21: another program brings a price in between the halves of a bracket. What the account gains by it is not the liquidator's.
 #[tokio::test]
-async fn a_price_that_another_program_brings_into_a_bracket_ends_it() {
+async fn a_price_that_another_program_brings_into_a_bracket_is_that_of_before_and_after() {
     let mut world = World::with_market(PRICE).unwrap();
     let _lender = world.funded("lender", 100_000 * DOLLAR, 0);
     let alice = world.funded("alice", 0, 1_000 * SOL);
@@ -147,12 +147,13 @@ async fn a_price_that_another_program_brings_into_a_bracket_ends_it() {
     let (account, sol, usdc) = (world.account(&alice), world.bank(Token::Sol), world.bank(Token::Usdc));
     let from = (alice.margin_account, &account);
     let (sol, usdc) = ((sol.0, &sol.1), (usdc.0, &usdc.1));
-    let begin = instruction::begin_bracket(keeper.key(), from, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
-    let end = instruction::end_bracket(keeper.key(), from, usdc, keeper.usdc, TOKEN_PROGRAM, 5_150 * DOLLAR);
+    let begin = instruction::begin_bracket(keeper.key(), from.0, sol, keeper.sol, TOKEN_PROGRAM, 200 * SOL);
+    let end = |paid| instruction::end_bracket(keeper.key(), from, usdc, keeper.usdc, TOKEN_PROGRAM, paid * DOLLAR);
     let refresh = instruction::refresh_price(world.group, world.sol, world.price_update);
 
     let mut context = twin(&world).await;
-    let refused = send(&mut context, &[begin.clone(), by_relay(refresh.clone()), end.clone()], &keeper.keypair).await;
-    is_refused(&refused, 2, MargraveError::PriceMoved);
-    send(&mut context, &[refresh, begin, end], &keeper.keypair).await.unwrap();
+    // 200 SOL are worth 5,160 dollars and may cost 51.60; 800 others are worth 240 more than before.
+    let refused = send(&mut context, &[begin.clone(), by_relay(refresh.clone()), end(4_920)], &keeper.keypair).await;
+    is_refused(&refused, 2, MargraveError::LossTooLarge);
+    send(&mut context, &[begin, by_relay(refresh), end(5_150)], &keeper.keypair).await.unwrap();
 }

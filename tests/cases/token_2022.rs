@@ -416,7 +416,7 @@ fn a_bracket_does_not_end_with_a_token_that_has_become_dangerous() {
     world.set_price(255_000_000_000).unwrap();
     let (account, sol, bank) = (world.account(&alice), world.bank(Token::Sol), token.bank(&world));
     let from = (alice.margin_account, &account);
-    let begin = instruction::begin_bracket(keeper.key(), from, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
+    let begin = instruction::begin_bracket(keeper.key(), from.0, (sol.0, &sol.1), keeper.sol, TOKEN_PROGRAM, 100 * SOL);
     let end = instruction::end_bracket(keeper.key(), from, (token.bank, &bank), wallet, TOKEN_2022, 101 * SOL);
     let dangerous = create_mint_with(&mut world, 1, 9, &[PermanentDelegate]);
     let good = world.svm.clone();

@@ -143,9 +143,9 @@ fn thirty_expiries_fit_the_heap() {
     // Each further account costs about 120 bytes of heap; a transaction has room for a few.
     let padded = (0..18).fold(liquidate.clone(), |it, n| and_account(it, keypair(50_000 + n).pubkey()));
     let before = world.svm.clone();
-    world.send(&[compute(), padded], &[&keeper.keypair]).unwrap();
+    world.send(&[compute_limit(), padded], &[&keeper.keypair]).unwrap();
     world.svm = before;
-    world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
+    world.send(&[compute_limit(), liquidate], &[&keeper.keypair]).unwrap();
 }
 
 /// A keeper who holds a trifle in a ninth market liquidates a full account all the same.
@@ -170,12 +170,12 @@ fn a_keeper_with_another_market_liquidates_a_full_account() {
         let legs = if *sheet == world.sol { &legs[1..] } else { &legs[..] };
         let other = world.funded("other", 10_000 * DOLLAR, 0);
         let trade = world.trade_legs_instruction(&full, &other, legs);
-        world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+        world.send(&[compute_limit(), trade], &[&full.keypair, &other.keypair]).unwrap();
     }
     world.set_time(world.now() + 1);
     price_all(&mut world, &sheets, 212_000_000_000);
     let liquidate = world.liquidate_instruction(&keeper, &full, u64::MAX);
-    world.send(&[compute(), liquidate], &[&keeper.keypair]).unwrap();
+    world.send(&[compute_limit(), liquidate], &[&keeper.keypair]).unwrap();
 }
 
 /// Two such accounts trade eight legs with one another, and one of them is below its initial margin: four valuations.
@@ -195,13 +195,13 @@ fn two_full_accounts_reduce_eight_legs_within_the_heap() {
         let size = if index == 0 { 240 } else { 4 };
         let legs: Vec<_> = some.iter().map(|(sheet, future)| world.leg(*sheet, *future, size * SOL_LONG)).collect();
         let trade = world.trade_legs_instruction(&full, &other, &legs);
-        world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+        world.send(&[compute_limit(), trade], &[&full.keypair, &other.keypair]).unwrap();
     }
     world.set_time(world.now() + 1);
     price_all(&mut world, &sheets, 260_000_000_000);
     let legs: Vec<_> = futures.iter().take(8).map(|(sheet, future)| world.leg(*sheet, *future, -SOL_LONG)).collect();
     let trade = world.trade_legs_instruction(&full, &other, &legs);
-    world.send(&[compute(), trade], &[&full.keypair, &other.keypair]).unwrap();
+    world.send(&[compute_limit(), trade], &[&full.keypair, &other.keypair]).unwrap();
     let account = world.account(&full);
     assert!(account.equity < account.initial_margin);
 }
@@ -224,18 +224,12 @@ fn price_all(world: &mut World, sheets: &[Pubkey], price: i64) {
     }
 }
 
-fn compute() -> Instruction {
-    let mut data = vec![2];
-    data.extend(1_400_000u32.to_le_bytes());
-    Instruction { program_id: "ComputeBudget111111111111111111111111111111".parse().unwrap(), accounts: vec![], data }
-}
-
 /// With a fresh counterparty each time, so that only one account is large.
 fn send_big(world: &mut World, full: &Trader, leg: PlacedLeg) -> Outcome {
     let name = format!("maker {}", world.now());
     let other = world.funded(&name, 1_000 * DOLLAR, 0);
     let trade = world.trade_legs_instruction(full, &other, &[leg]);
-    world.send(&[compute(), trade], &[&full.keypair, &other.keypair])
+    world.send(&[compute_limit(), trade], &[&full.keypair, &other.keypair])
 }
 
 /// An isolated account with an unpaid fee in another market, whose price was old when the mode was chosen, is liquidated like any.

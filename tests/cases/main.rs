@@ -46,3 +46,4 @@ mod storm_finds;
 mod token_2022;
 mod trade;
 mod withdraw;
+mod worst;

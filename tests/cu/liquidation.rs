@@ -3,8 +3,8 @@
 use crate::{Table, full::Market};
 use anyhow::{Context, Result};
 use margrave::state::{Instrument, InstrumentKind};
-use margrave_client::{AccountMeta, Instruction, LiquidationLeg, Pubkey, instruction};
-use margrave_sim::{Outcome, TOKEN_PROGRAM, Token};
+use margrave_client::{LiquidationLeg, Pubkey, instruction};
+use margrave_sim::{Outcome, TOKEN_PROGRAM, Token, compute_limit};
 
 const DOLLAR: u64 = 1_000_000;
 /// A tenth of a position.
@@ -31,14 +31,6 @@ pub fn measure(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Room for more than the default.
-fn compute() -> Instruction {
-    let program = Pubkey::from_str_const("ComputeBudget111111111111111111111111111111");
-    let mut data = vec![2];
-    data.extend(1_400_000u32.to_le_bytes());
-    Instruction { program_id: program, accounts: Vec::<AccountMeta>::new(), data }
-}
-
 impl Market {
     /// The taker borrows what it can, and prices move against it.
     fn ruin(&mut self) -> Result<()> {
@@ -46,7 +38,7 @@ impl Market {
         let free = self.world.accounts().value(&key, now)?.initial_health().micros();
         let amount = u64::try_from(free - 1_000_000)?;
         let withdraw = self.world.borrow_instruction(&self.taker, Token::Usdc, amount, true);
-        self.world.send(&[compute(), withdraw], &[&self.taker.keypair])?;
+        self.world.send(&[compute_limit(), withdraw], &[&self.taker.keypair])?;
         for percent in [85, 80, 120, 125] {
             let before = self.world.svm.clone();
             self.move_all(percent)?;
@@ -94,7 +86,7 @@ impl Market {
     fn flag(&mut self) -> Outcome {
         let account = self.world.account(&self.taker);
         let flag = instruction::flag_account((self.taker.margin_account, &account));
-        self.world.send(&[compute(), flag], &[])
+        self.world.send(&[compute_limit(), flag], &[])
     }
 
     fn prove(&mut self) -> Result<Outcome> {
@@ -109,14 +101,14 @@ impl Market {
         let (a, b) = (self.world.account(&self.maker), self.world.account(&self.taker));
         let (liquidator, liquidatee) = ((self.maker.margin_account, &a), (self.taker.margin_account, &b));
         let step = instruction::liquidate(liquidator, liquidatee, underlying, legs, UNITS);
-        Ok(self.world.send(&[compute(), step], &[&self.maker.keypair]))
+        Ok(self.world.send(&[compute_limit(), step], &[&self.maker.keypair]))
     }
 
     fn slice(&mut self) -> Outcome {
         let (a, b) = (self.world.account(&self.maker), self.world.account(&self.taker));
         let (liquidator, liquidatee) = ((self.maker.margin_account, &a), (self.taker.margin_account, &b));
         let step = instruction::liquidate_slice(liquidator, liquidatee, self.world.usdc_bank, 1 << 30);
-        self.world.send(&[compute(), step], &[&self.maker.keypair])
+        self.world.send(&[compute_limit(), step], &[&self.maker.keypair])
     }
 
     /// A tenth of a SOL for a fifth more than it is worth: health rises, hedge or not.
@@ -130,6 +122,6 @@ impl Market {
         let (key, maker) = (self.maker.key(), &self.maker);
         let begin = instruction::begin_bracket(key, from.0, sol_bank, maker.sol, TOKEN_PROGRAM, 100_000_000);
         let end = instruction::end_bracket(key, from, usdc_bank, maker.usdc, TOKEN_PROGRAM, worth);
-        self.world.send(&[compute(), begin, end], &[&self.maker.keypair])
+        self.world.send(&[compute_limit(), begin, end], &[&self.maker.keypair])
     }
 }

@@ -17,6 +17,7 @@ mod world;
 pub use books::{Books, check_books};
 pub use litesvm_token::TOKEN_ID as TOKEN_PROGRAM;
 pub use pyth::{PriceMessage, RECEIVER, SOL_FEED, VerificationLevel, legacy_price_account, price_update_account};
+pub use storm::compute_limit;
 pub use world::{
     Outcome, Receipt, Refusal, TOKEN_2022, Token, Trader, World, flat_surface, keypair, program_path, record_refusals,
 };

@@ -22,13 +22,6 @@ fn lookup_table(world: &mut World, addresses: Vec<Pubkey>) -> AddressLookupTable
     AddressLookupTableAccount { key, addresses }
 }
 
-/// The most compute a transaction may ask for.
-fn all_the_compute() -> Instruction {
-    let mut data = vec![2];
-    data.extend(1_400_000u32.to_le_bytes());
-    Instruction { program_id: "ComputeBudget111111111111111111111111111111".parse().unwrap(), accounts: vec![], data }
-}
-
 /// Sends one transaction of the newer kind, within a packet and the limit of accounts.
 fn send(
     world: &mut World,
@@ -36,7 +29,7 @@ fn send(
     instructions: &[Instruction],
     signers: &[&Trader],
 ) -> Result<u64, String> {
-    let mut all = vec![all_the_compute()];
+    let mut all = vec![compute_limit()];
     all.extend_from_slice(instructions);
     world.svm.expire_blockhash();
     let payer = signers[0].key();

@@ -18,6 +18,7 @@ use margrave_client::{
     keeper::{Decision, Keeper, StepKind, decide, settlements, share_losses},
 };
 use market::Market;
+pub use market::compute_limit;
 pub use report::{Report, StepRow};
 use sha2::{Digest, Sha256};
 use solana_keypair::Keypair;
@@ -163,7 +164,7 @@ impl Storm {
     /// Sends one step, keeps its cost, and brings the cache up to date.
     fn send(&mut self, kind: &str, step: &Instruction, signers: &[Keypair]) -> Result<Receipt, Refusal> {
         let signers: Vec<&Keypair> = signers.iter().collect();
-        let receipt = self.world.send(&[market::compute_limit(), step.clone()], &signers)?;
+        let receipt = self.world.send(&[compute_limit(), step.clone()], &signers)?;
         let writable = step.accounts.iter().filter(|meta| meta.is_writable).map(|meta| meta.pubkey).collect();
         self.sent.push(Sent {
             kind: kind.to_owned(),

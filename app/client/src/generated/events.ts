@@ -5,10 +5,12 @@ import {
   type AccountFlagged,
   getBankListedDecoder,
   type BankListed,
-  getBracketBegunDecoder,
-  type BracketBegun,
   getBracketEndedDecoder,
   type BracketEnded,
+  getBracketOpenedDecoder,
+  type BracketOpened,
+  getBreachProvenDecoder,
+  type BreachProven,
   getBreakerTrippedDecoder,
   type BreakerTripped,
   getCandidateNominatedDecoder,
@@ -94,8 +96,9 @@ import {
 export type MargraveEvents = {
   AccountFlagged: AccountFlagged;
   BankListed: BankListed;
-  BracketBegun: BracketBegun;
   BracketEnded: BracketEnded;
+  BracketOpened: BracketOpened;
+  BreachProven: BreachProven;
   BreakerTripped: BreakerTripped;
   CandidateNominated: CandidateNominated;
   ChangeCancelled: ChangeCancelled;
@@ -144,8 +147,9 @@ type Row = {
 export const MARGRAVE_EVENTS: readonly Row[] = [
   { name: "AccountFlagged", discriminator: [181, 207, 1, 185, 195, 195, 145, 154], decoder: getAccountFlaggedDecoder },
   { name: "BankListed", discriminator: [82, 130, 114, 184, 232, 152, 104, 100], decoder: getBankListedDecoder },
-  { name: "BracketBegun", discriminator: [105, 185, 152, 115, 166, 75, 7, 86], decoder: getBracketBegunDecoder },
   { name: "BracketEnded", discriminator: [110, 157, 87, 161, 22, 73, 25, 233], decoder: getBracketEndedDecoder },
+  { name: "BracketOpened", discriminator: [4, 129, 228, 125, 5, 237, 223, 2], decoder: getBracketOpenedDecoder },
+  { name: "BreachProven", discriminator: [193, 206, 103, 43, 207, 202, 199, 17], decoder: getBreachProvenDecoder },
   { name: "BreakerTripped", discriminator: [248, 29, 234, 230, 10, 90, 65, 84], decoder: getBreakerTrippedDecoder },
   { name: "CandidateNominated", discriminator: [67, 107, 23, 154, 59, 76, 18, 10], decoder: getCandidateNominatedDecoder },
   { name: "ChangeCancelled", discriminator: [139, 179, 97, 81, 214, 21, 119, 93], decoder: getChangeCancelledDecoder },

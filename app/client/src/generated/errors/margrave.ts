@@ -201,8 +201,10 @@ export const MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE = 0x1913; // 6419
 export const MARGRAVE_ERROR__NOT_A_CANDIDATE = 0x1914; // 6420
 /** AlreadyRegistered: The account's profit was registered in this round already */
 export const MARGRAVE_ERROR__ALREADY_REGISTERED = 0x1915; // 6421
-/** PriceMoved: A price has changed inside the bracket */
-export const MARGRAVE_ERROR__PRICE_MOVED = 0x1916; // 6422
+/** BreachNotProven: The losses in the named cells do not put the account below its maintenance margin; flag_account looks at all of them */
+export const MARGRAVE_ERROR__BREACH_NOT_PROVEN = 0x1916; // 6422
+/** NoSuchCell: The cells of the scenario grid are 0 to 30 */
+export const MARGRAVE_ERROR__NO_SUCH_CELL = 0x1917; // 6423
 /** ParameterOutOfBounds: A parameter is outside its bound; see docs/parameters.md */
 export const MARGRAVE_ERROR__PARAMETER_OUT_OF_BOUNDS = 0x1964; // 6500
 /** TokenNotAllowed: The token's program or one of its extensions is not allowed */
@@ -241,6 +243,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__BRACKET_NOT_ENDED
   | typeof MARGRAVE_ERROR__BRACKET_NOT_OPEN
   | typeof MARGRAVE_ERROR__BRACKET_OPEN
+  | typeof MARGRAVE_ERROR__BREACH_NOT_PROVEN
   | typeof MARGRAVE_ERROR__CHANGE_EXPIRED
   | typeof MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED
   | typeof MARGRAVE_ERROR__CHANGE_MUST_WAIT
@@ -267,6 +270,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__NO_EQUITY_TO_SELL
   | typeof MARGRAVE_ERROR__NO_FREE_SLOT
   | typeof MARGRAVE_ERROR__NO_POSITION
+  | typeof MARGRAVE_ERROR__NO_SUCH_CELL
   | typeof MARGRAVE_ERROR__NOT_A_CANDIDATE
   | typeof MARGRAVE_ERROR__NOT_A_PRICE_UPDATE
   | typeof MARGRAVE_ERROR__NOT_A_QUOTE
@@ -289,7 +293,6 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__PRICE_FROM_THE_FUTURE
   | typeof MARGRAVE_ERROR__PRICE_GAP_PAUSE
   | typeof MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR
-  | typeof MARGRAVE_ERROR__PRICE_MOVED
   | typeof MARGRAVE_ERROR__PRICE_MUST_BE_POSITIVE
   | typeof MARGRAVE_ERROR__PRICE_NOT_FULLY_VERIFIED
   | typeof MARGRAVE_ERROR__PRICE_NOT_INITIALIZED
@@ -352,6 +355,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__BRACKET_NOT_ENDED]: `A bracket must be ended by a later instruction of the same transaction, and nothing of this program between`,
     [MARGRAVE_ERROR__BRACKET_NOT_OPEN]: `No bracket is open on the account`,
     [MARGRAVE_ERROR__BRACKET_OPEN]: `A liquidator's bracket is open on the account; it must be ended in the same transaction`,
+    [MARGRAVE_ERROR__BREACH_NOT_PROVEN]: `The losses in the named cells do not put the account below its maintenance margin; flag_account looks at all of them`,
     [MARGRAVE_ERROR__CHANGE_EXPIRED]: `The change was not executed in time and is void`,
     [MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED]: `The change loosens a limit and must be queued`,
     [MARGRAVE_ERROR__CHANGE_MUST_WAIT]: `The change may not be executed before its time`,
@@ -378,6 +382,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__NO_EQUITY_TO_SELL]: `A slice is sold of an account with equity; others are taken over position by position`,
     [MARGRAVE_ERROR__NO_FREE_SLOT]: `The underlying has no free slot for an expiry or strike`,
     [MARGRAVE_ERROR__NO_POSITION]: `The account holds no position in this instrument`,
+    [MARGRAVE_ERROR__NO_SUCH_CELL]: `The cells of the scenario grid are 0 to 30`,
     [MARGRAVE_ERROR__NOT_A_CANDIDATE]: `The account has no profit here, or no position opposite to the bankrupt one`,
     [MARGRAVE_ERROR__NOT_A_PRICE_UPDATE]: `The price account does not hold a Pyth PriceUpdateV2`,
     [MARGRAVE_ERROR__NOT_A_QUOTE]: `The bytes are not a quote of this program`,
@@ -400,7 +405,6 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__PRICE_FROM_THE_FUTURE]: `The price was published later than now plus max_future_secs`,
     [MARGRAVE_ERROR__PRICE_GAP_PAUSE]: `The price has moved by more than gap_ppm: nothing may be opened on this underlying for gap_pause_secs`,
     [MARGRAVE_ERROR__PRICE_JUMPED_TOO_FAR]: `The price is further than max_jump_ppm from one that is not an hour old`,
-    [MARGRAVE_ERROR__PRICE_MOVED]: `A price has changed inside the bracket`,
     [MARGRAVE_ERROR__PRICE_MUST_BE_POSITIVE]: `The price must be positive`,
     [MARGRAVE_ERROR__PRICE_NOT_FULLY_VERIFIED]: `The price update is not fully verified`,
     [MARGRAVE_ERROR__PRICE_NOT_INITIALIZED]: `No price has been accepted yet; refresh it first`,

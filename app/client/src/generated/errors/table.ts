@@ -466,8 +466,14 @@ export const MARGRAVE_ERRORS = {
     remedy: "Load both accounts again: the liquidation may have been done already.",
   },
   6422: {
-    name: "PriceMoved",
-    sentence: "A price has changed inside the bracket",
+    name: "BreachNotProven",
+    sentence:
+      "The losses in the named cells do not put the account below its maintenance margin; flag_account looks at all of them",
+    remedy: "Load both accounts again: the liquidation may have been done already.",
+  },
+  6423: {
+    name: "NoSuchCell",
+    sentence: "The cells of the scenario grid are 0 to 30",
     remedy: "Load both accounts again: the liquidation may have been done already.",
   },
   6500: {

@@ -37,6 +37,7 @@ export * from "./nominateCandidate.js";
 export * from "./openMarginAccount.js";
 export * from "./pause.js";
 export * from "./preview.js";
+export * from "./proveBreach.js";
 export * from "./queueChange.js";
 export * from "./refreshPrice.js";
 export * from "./registerProfit.js";

@@ -84,6 +84,7 @@ import {
   getOpenMarginAccountInstructionAsync,
   getPauseInstruction,
   getPreviewInstruction,
+  getProveBreachInstruction,
   getQueueChangeInstruction,
   getRefreshPriceInstruction,
   getRegisterProfitInstruction,
@@ -132,6 +133,7 @@ import {
   parseOpenMarginAccountInstruction,
   parsePauseInstruction,
   parsePreviewInstruction,
+  parseProveBreachInstruction,
   parseQueueChangeInstruction,
   parseRefreshPriceInstruction,
   parseRegisterProfitInstruction,
@@ -209,6 +211,7 @@ import {
   type ParsedOpenMarginAccountInstruction,
   type ParsedPauseInstruction,
   type ParsedPreviewInstruction,
+  type ParsedProveBreachInstruction,
   type ParsedQueueChangeInstruction,
   type ParsedRefreshPriceInstruction,
   type ParsedRegisterProfitInstruction,
@@ -228,6 +231,7 @@ import {
   type ParsedWriteOffDebtInstruction,
   type PauseInput,
   type PreviewInput,
+  type ProveBreachInput,
   type QueueChangeInput,
   type RefreshPriceInput,
   type RegisterProfitInput,
@@ -321,6 +325,7 @@ export enum MargraveInstruction {
   OpenMarginAccount,
   Pause,
   Preview,
+  ProveBreach,
   QueueChange,
   RefreshPrice,
   RegisterProfit,
@@ -472,6 +477,11 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
     return MargraveInstruction.Preview;
   }
   if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([155, 117, 210, 226, 239, 32, 237, 52])), 0)
+  ) {
+    return MargraveInstruction.ProveBreach;
+  }
+  if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([86, 150, 134, 232, 202, 133, 157, 253])), 0)
   ) {
     return MargraveInstruction.QueueChange;
@@ -578,6 +588,7 @@ export type ParsedMargraveInstruction<TProgram extends string = "MrgRzbsnUSP8Pnf
   | ({ instructionType: MargraveInstruction.OpenMarginAccount } & ParsedOpenMarginAccountInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Pause } & ParsedPauseInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Preview } & ParsedPreviewInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.ProveBreach } & ParsedProveBreachInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.QueueChange } & ParsedQueueChangeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.RefreshPrice } & ParsedRefreshPriceInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.RegisterProfit } & ParsedRegisterProfitInstruction<TProgram>)
@@ -725,6 +736,10 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.Preview, ...parsePreviewInstruction(instruction) };
     }
+    case MargraveInstruction.ProveBreach: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.ProveBreach, ...parseProveBreachInstruction(instruction) };
+    }
     case MargraveInstruction.QueueChange: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.QueueChange, ...parseQueueChangeInstruction(instruction) };
@@ -854,6 +869,7 @@ export type MargravePluginInstructions = {
   ) => ReturnType<typeof getOpenMarginAccountInstructionAsync> & SelfPlanAndSendFunctions;
   pause: (input: PauseInput) => ReturnType<typeof getPauseInstruction> & SelfPlanAndSendFunctions;
   preview: (input: PreviewInput) => ReturnType<typeof getPreviewInstruction> & SelfPlanAndSendFunctions;
+  proveBreach: (input: ProveBreachInput) => ReturnType<typeof getProveBreachInstruction> & SelfPlanAndSendFunctions;
   queueChange: (input: QueueChangeInput) => ReturnType<typeof getQueueChangeInstruction> & SelfPlanAndSendFunctions;
   refreshPrice: (input: RefreshPriceInput) => ReturnType<typeof getRefreshPriceInstruction> & SelfPlanAndSendFunctions;
   registerProfit: (input: RegisterProfitInput) => ReturnType<typeof getRegisterProfitInstruction> & SelfPlanAndSendFunctions;
@@ -929,6 +945,7 @@ export function margraveProgram() {
             ),
           pause: input => addSelfPlanAndSendFunctions(client, getPauseInstruction(input)),
           preview: input => addSelfPlanAndSendFunctions(client, getPreviewInstruction(input)),
+          proveBreach: input => addSelfPlanAndSendFunctions(client, getProveBreachInstruction(input)),
           queueChange: input => addSelfPlanAndSendFunctions(client, getQueueChangeInstruction(input)),
           refreshPrice: input => addSelfPlanAndSendFunctions(client, getRefreshPriceInstruction(input)),
           registerProfit: input => addSelfPlanAndSendFunctions(client, getRegisterProfitInstruction(input)),

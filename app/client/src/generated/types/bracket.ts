@@ -18,6 +18,8 @@ import {
   getI64Encoder,
   getStructDecoder,
   getStructEncoder,
+  getU64Decoder,
+  getU64Encoder,
   getU8Decoder,
   getU8Encoder,
   type Address,
@@ -34,13 +36,12 @@ import {
 export type Bracket = {
   /** Who opened it. */
   liquidator: Address;
-  /** What was taken out is worth, and the least equity that must be left, haircuts and surcharges apart; micro-dollars. */
-  value: bigint;
-  leastEquity: bigint;
-  /** Maintenance health before, micro-dollars. */
-  health: bigint;
-  /** A sum over the prices of the account's underlyings: none changes meanwhile (I-21). */
-  prices: bigint;
+  /** What was taken out, atoms. */
+  amount: bigint;
+  /** What is left of the shares in its slot, which are the account's until the bracket ends: it is then valued as it was. */
+  shares: bigint;
+  /** The collateral slot. */
+  slot: number;
   /** One while it is open: no other instruction touches the account. */
   open: number;
   padding: ReadonlyUint8Array;
@@ -49,13 +50,12 @@ export type Bracket = {
 export type BracketArgs = {
   /** Who opened it. */
   liquidator: Address;
-  /** What was taken out is worth, and the least equity that must be left, haircuts and surcharges apart; micro-dollars. */
-  value: number | bigint;
-  leastEquity: number | bigint;
-  /** Maintenance health before, micro-dollars. */
-  health: number | bigint;
-  /** A sum over the prices of the account's underlyings: none changes meanwhile (I-21). */
-  prices: number | bigint;
+  /** What was taken out, atoms. */
+  amount: number | bigint;
+  /** What is left of the shares in its slot, which are the account's until the bracket ends: it is then valued as it was. */
+  shares: number | bigint;
+  /** The collateral slot. */
+  slot: number;
   /** One while it is open: no other instruction touches the account. */
   open: number;
   padding: ReadonlyUint8Array;
@@ -64,24 +64,22 @@ export type BracketArgs = {
 export function getBracketEncoder(): FixedSizeEncoder<BracketArgs> {
   return getStructEncoder([
     ["liquidator", getAddressEncoder()],
-    ["value", getI64Encoder()],
-    ["leastEquity", getI64Encoder()],
-    ["health", getI64Encoder()],
-    ["prices", getI64Encoder()],
+    ["amount", getU64Encoder()],
+    ["shares", getI64Encoder()],
+    ["slot", getU8Encoder()],
     ["open", getU8Encoder()],
-    ["padding", fixEncoderSize(getBytesEncoder(), 7)],
+    ["padding", fixEncoderSize(getBytesEncoder(), 22)],
   ]);
 }
 
 export function getBracketDecoder(): FixedSizeDecoder<Bracket> {
   return getStructDecoder([
     ["liquidator", getAddressDecoder()],
-    ["value", getI64Decoder()],
-    ["leastEquity", getI64Decoder()],
-    ["health", getI64Decoder()],
-    ["prices", getI64Decoder()],
+    ["amount", getU64Decoder()],
+    ["shares", getI64Decoder()],
+    ["slot", getU8Decoder()],
     ["open", getU8Decoder()],
-    ["padding", fixDecoderSize(getBytesDecoder(), 7)],
+    ["padding", fixDecoderSize(getBytesDecoder(), 22)],
   ]);
 }
 

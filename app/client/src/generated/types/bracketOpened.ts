@@ -19,42 +19,41 @@ import {
   type FixedSizeDecoder,
   type FixedSizeEncoder,
 } from "@solana/kit";
-import { getSideSummaryDecoder, getSideSummaryEncoder, type SideSummary, type SideSummaryArgs } from "./index.js";
 
-export type BracketBegun = {
-  liquidatee: SideSummary;
+export type BracketOpened = {
+  liquidatee: Address;
   liquidator: Address;
   bank: Address;
   /** Taken out, atoms. */
   amount: bigint;
 };
 
-export type BracketBegunArgs = {
-  liquidatee: SideSummaryArgs;
+export type BracketOpenedArgs = {
+  liquidatee: Address;
   liquidator: Address;
   bank: Address;
   /** Taken out, atoms. */
   amount: number | bigint;
 };
 
-export function getBracketBegunEncoder(): FixedSizeEncoder<BracketBegunArgs> {
+export function getBracketOpenedEncoder(): FixedSizeEncoder<BracketOpenedArgs> {
   return getStructEncoder([
-    ["liquidatee", getSideSummaryEncoder()],
+    ["liquidatee", getAddressEncoder()],
     ["liquidator", getAddressEncoder()],
     ["bank", getAddressEncoder()],
     ["amount", getU64Encoder()],
   ]);
 }
 
-export function getBracketBegunDecoder(): FixedSizeDecoder<BracketBegun> {
+export function getBracketOpenedDecoder(): FixedSizeDecoder<BracketOpened> {
   return getStructDecoder([
-    ["liquidatee", getSideSummaryDecoder()],
+    ["liquidatee", getAddressDecoder()],
     ["liquidator", getAddressDecoder()],
     ["bank", getAddressDecoder()],
     ["amount", getU64Decoder()],
   ]);
 }
 
-export function getBracketBegunCodec(): FixedSizeCodec<BracketBegunArgs, BracketBegun> {
-  return combineCodec(getBracketBegunEncoder(), getBracketBegunDecoder());
+export function getBracketOpenedCodec(): FixedSizeCodec<BracketOpenedArgs, BracketOpened> {
+  return combineCodec(getBracketOpenedEncoder(), getBracketOpenedDecoder());
 }

@@ -38,7 +38,7 @@ async fn a_killed_keeper_leaves_nothing_half_done() -> Result<()> {
             println!("{life} kills, {} due", due(&snapshot).len());
         }
     }
-    let killed = network.require_once(&network.snapshot().await?).await?;
+    let killed = network.require_once(&network.rest().await?).await?;
     println!("killed {kills} times: {killed:?}");
     ensure!(killed.steps > 0, "nothing was done before a kill");
 
@@ -59,7 +59,7 @@ async fn a_killed_keeper_leaves_nothing_half_done() -> Result<()> {
 async fn a_bad_network_holds_up_nothing_for_a_minute() -> Result<()> {
     let mut network = Network::start("faults", (0..40).map(|at| 400 + at), 1).await?;
     let proxy = Proxy::start(RPC, WEBSOCKET, 11).await?;
-    let _keeper = network.spawn_keeper(0, &proxy.rpc, &proxy.websocket)?;
+    let mut keeper = network.spawn_keeper(0, &proxy.rpc, &proxy.websocket)?;
     network.until_counted(0, "margrave_keeper_live", 1, PATIENCE).await?;
     proxy.play(Faults { lost: 10, unheard: 10, limited: 10, delayed: 20, stale: 10, untold: 10, overtaken: 10 });
     let resyncs = network.counted(0, "margrave_keeper_resyncs_total").await?;
@@ -75,6 +75,7 @@ async fn a_bad_network_holds_up_nothing_for_a_minute() -> Result<()> {
     network.until_counted(0, "margrave_keeper_resyncs_total", resyncs + 2, PATIENCE).await?;
     network.until_counted(0, "margrave_keeper_live", 1, PATIENCE).await?;
     println!("played: {:?}", proxy.played());
+    keeper.kill()?;
     let snapshot = network.require_books().await?;
     let tally = network.require_once(&snapshot).await?;
     println!("{tally:?}");
@@ -107,6 +108,7 @@ async fn keepers_that_compete_take_everything_once() -> Result<()> {
         println!("keeper {at}: {counts:?} {counted:?}, {}", network.reasons(at).await?);
         landed += counted[1];
     }
+    processes.clear();
     let snapshot = network.require_books().await?;
     let tally = network.require_once(&snapshot).await?;
     println!("{tally:?}");

@@ -183,6 +183,26 @@ impl Network {
         Ok(self.connection.snapshot(&self.world.group).await?)
     }
 
+    /// The group when nothing has moved for four slots: what a keeper has sent may land when it is gone.
+    pub async fn rest(&self) -> Result<Snapshot> {
+        let sequences = |snapshot: &Snapshot| {
+            let mut all: Vec<_> =
+                snapshot.accounts.margin_accounts.iter().map(|(key, account)| (*key, account.sequence)).collect();
+            all.sort_unstable();
+            all
+        };
+        let mut before = self.snapshot().await?;
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let now = self.snapshot().await?;
+            if sequences(&now) != sequences(&before) {
+                before = now;
+            } else if now.slot >= before.slot + 4 {
+                return Ok(now);
+            }
+        }
+    }
+
     /// Until the price on chain is the published one and nobody may be liquidated at it; how long that took.
     pub async fn settle(&self, patience: Duration) -> Result<Duration> {
         let started = Instant::now();
@@ -199,9 +219,9 @@ impl Network {
         }
     }
 
-    /// The chain's accounts in the world that they came from, where its laws are checked.
+    /// The chain's accounts in the world that they came from, where its laws are checked. No keeper may be at work.
     pub async fn require_books(&mut self) -> Result<Snapshot> {
-        let snapshot = self.snapshot().await?;
+        let snapshot = self.rest().await?;
         for owner in [margrave::ID, TOKEN_PROGRAM] {
             for (key, _) in self.world.svm.get_program_accounts(&owner) {
                 let account = self.connection.rpc().get_account(&key).await?;

@@ -87,7 +87,7 @@ impl Worst {
     }
 
     /// Takes one step after another until there is none. Gives how many, and the most compute units that one has used.
-    fn to_the_end(&mut self, price: i64) -> (usize, u64) {
+    fn liquidate_all(&mut self, price: i64) -> (usize, u64) {
         let key = self.victim.margin_account;
         let (mut steps, mut most, mut idle) = (0, 0, 0);
         while idle < 40 {
@@ -127,7 +127,7 @@ fn the_worst_account_is_liquidated_to_the_end() {
     for percent in [94, 88] {
         saved.move_all(PRICE / 100 * percent, 120);
     }
-    let (steps, most) = saved.to_the_end(price);
+    let (steps, most) = saved.liquidate_all(price);
     println!("saved in {steps} steps of at most {most} compute units");
     let (accounts, now) = (saved.world.accounts(), saved.world.now());
     let value = accounts.value(&saved.victim.margin_account, now).unwrap();
@@ -138,7 +138,7 @@ fn the_worst_account_is_liquidated_to_the_end() {
     let mut lost = Worst::open();
     let price = PRICE / 100 * 50;
     lost.move_all(price, 120);
-    let (steps, most) = lost.to_the_end(price);
+    let (steps, most) = lost.liquidate_all(price);
     println!("wound up in {steps} steps of at most {most} compute units");
     let account = lost.world.account(&lost.victim);
     assert!(account.positions[0].is_empty(), "{steps} steps leave positions");

@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// What the rounding of a valuation may show as a gain of one step or path, micro-dollars.
 const ROUNDING: i64 = 3;
 
+/// Paths that gained once. In the last one a slice left its seller less than nothing, as positions move in whole lots.
+const FOUND: [u64; 1] = [4_959];
+
 struct Pair {
     world: World,
     owner: Trader,
@@ -214,11 +217,12 @@ fn an_owner_of_two_accounts_gains_nothing_from_the_protocol() {
     let started = Instant::now();
     let mut pair = Pair::open();
     let fresh = pair.world.svm.clone();
+    let mut seeds = FOUND.into_iter().chain(0..10_000);
     let (mut paths, mut done) = (0u64, std::collections::BTreeMap::<&str, [u64; 2]>::new());
     let mut worst = std::collections::BTreeMap::<&str, (i64, u64, i64)>::new();
-    while paths < 10_000 && started.elapsed() < Duration::from_secs(budget) {
+    while let Some(seed) = seeds.next().filter(|_| started.elapsed() < Duration::from_secs(budget)) {
         pair.world.svm = fresh.clone();
-        pair.rng = fastrand::Rng::with_seed(paths);
+        pair.rng = fastrand::Rng::with_seed(seed);
         // A leveraged start: collateral of either kind, and a position or a loan near the margin.
         let kind = pair.rng.u8(0..4);
         let Pair { world, owner, house, instruments, rng, .. } = &mut pair;
@@ -261,7 +265,7 @@ fn an_owner_of_two_accounts_gains_nothing_from_the_protocol() {
                 sum += after - before;
                 let entry = worst.entry(name).or_insert((i64::MIN, 0, 0));
                 if after - before > entry.0 {
-                    *entry = (after - before, paths, pair.worths().0[0]);
+                    *entry = (after - before, seed, pair.worths().0[0]);
                 }
                 before = after;
                 if !pair.covered() {
@@ -271,7 +275,7 @@ fn an_owner_of_two_accounts_gains_nothing_from_the_protocol() {
         }
         let entry = worst.entry("path").or_insert((i64::MIN, 0, 0));
         if sum > entry.0 {
-            *entry = (sum, paths, 0);
+            *entry = (sum, seed, 0);
         }
         paths += 1;
     }

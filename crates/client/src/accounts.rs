@@ -211,7 +211,7 @@ impl Accounts {
     }
 
     /// What the chain would let a liquidator buy of everything an account has, at most `max_share`, and for how much. `None` as for
-    /// [`Accounts::position_step`], and of an account without equity.
+    /// [`Accounts::position_step`], of an account without equity, and where whole lots would leave it with less than nothing.
     ///
     /// # Errors
     /// As [`Accounts::position_step`]; the whole account needs fresh prices.
@@ -230,6 +230,9 @@ impl Accounts {
         let share = quote_slice(&before, whole).min(max_share);
         let price_paid = whole.mul_up(share).micros();
         let after = self.without(&account, share, price_paid, now)?;
+        if after.equity.is_negative() {
+            return Ok(None);
+        }
         Ok(Some(Slice { share, price_paid, equity: equity.mul_down(share).micros(), before, after }))
     }
 

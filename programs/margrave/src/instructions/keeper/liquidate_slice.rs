@@ -74,6 +74,8 @@ pub fn liquidate_slice<'info>(ctx: Context<'info, LiquidateSlice<'info>>, max_sh
     liquidatee.compact()?;
     let after = revalue(&mut liquidatee, &mut arranged, &directory, Action::Reduce, now)?;
     require!(after.maintenance_health() > before.maintenance_health(), MargraveError::HealthMustImprove);
+    // Positions move in whole lots: what they leave behind is nobody else's to pay for (I-24).
+    require!(arranged.full_equity_and_debts(after.equity).0 >= 0, MargraveError::LossTooLarge);
     liquidatee.invariant()?;
     require_positions_in_range(&liquidator, &directory)?;
     let numbers = require_liquidator(&mut liquidator, &mut arranged, &directory, now)?;

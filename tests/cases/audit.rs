@@ -437,6 +437,19 @@ fn a_bracket_keeps_to_the_deposit_cap() {
     assert!(outcome.is_err(), "a bank with a deposit cap of zero has taken 200 tokens");
 }
 
+/// A bracket takes of what the account holds.
+#[test]
+fn a_bracket_begins_with_a_token_of_the_account() {
+    let mut this = Bracketed::open();
+    let other = this.world.list_other_underlying("ETH").unwrap();
+    let (bank, wallet) = deposit_other(&mut this.world, &this.keeper, other, 0);
+    let (alice, loaded) = (this.alice.margin_account, this.world.load(&bank));
+    let begin = instruction::begin_bracket(this.keeper.key(), alice, (bank, &loaded), wallet, TOKEN_PROGRAM, SOL);
+    let end = this.end(this.world.usdc_bank, this.keeper.usdc, 1);
+    let keeper = this.keeper.keypair.insecure_clone();
+    this.world.refuses(MargraveError::NothingToRepay, |world| world.send(&[begin, end], &[&keeper]));
+}
+
 /// I-24, P-39: as long as an account can pay what it owes, a liquidator's fee does not make it bankrupt.
 #[test]
 fn a_fee_makes_no_solvent_account_bankrupt() {

@@ -329,6 +329,8 @@ fn a_slice_is_paid_for_in_the_quote_token() {
     let mut in_sol = in_sol;
     in_sol.accounts.iter_mut().filter(|meta| meta.pubkey == world.usdc_bank).for_each(|meta| meta.is_writable = true);
     world.refuses(BankMissing, |world| world.send(&[in_sol], &[&keeper.keypair]));
+    // So small a part that no lot goes with the dollars.
+    world.refuses(HealthMustImprove, |world| world.liquidate_slice(&keeper, &victim, 1));
     world.send(&[in_usdc], &[&keeper.keypair]).unwrap();
 }
 

@@ -62,7 +62,7 @@ pub fn measure(table: &mut Table) -> Result<()> {
     let mut market = Market::of(&SMALL)?;
     table.add(&format!("trade, one leg, both hold {}", SMALL.name), 60_000, market.trade_one())?;
     for (shape, trade, withdraw, refresh) in
-        [(&EIGHT_EXPIRIES, 135_000, 75_000, 8_500), (&FULL, 146_000, 81_000, 10_000)]
+        [(&EIGHT_EXPIRIES, 135_000, 75_000, 8_500), (&FULL, 140_000, 75_000, 10_000)]
     {
         let mut market = Market::of(shape)?;
         table.add(&format!("trade, one leg, both hold {}", shape.name), trade, market.trade_one())?;

@@ -24,6 +24,8 @@ pub struct Side<'a> {
     before: Vec<u8>,
     /// Whether every leg so far only made a position smaller.
     pub only_reduces: bool,
+    /// Whether a leg may have left a slot that holds nothing.
+    may_empty: bool,
     /// The most equity the trade may cost it if it is left below its initial margin.
     most_cost: i64,
 }
@@ -52,13 +54,14 @@ struct Change {
     /// Change of all long positions in the instrument.
     long_side: i64,
     reduces: bool,
+    closes: bool,
     grows_to: Option<u64>,
 }
 
 impl<'a> Side<'a> {
     pub fn new(account: &'a mut MarginAccount) -> Self {
         let before = holding(account).to_vec();
-        Self { account, before, only_reduces: true, most_cost: 0 }
+        Self { account, before, only_reduces: true, may_empty: false, most_cost: 0 }
     }
 
     fn add_cost(&mut self, fee: i64, concession: i64) -> Result<()> {
@@ -74,6 +77,8 @@ impl<'a> Side<'a> {
     fn apply(&mut self, sheet: &Sheet, leg: &Leg, quantity: i64, payment: i64, fee: i64) -> Result<Change> {
         let change = self.account.apply(sheet, leg, quantity, payment, fee)?;
         self.only_reduces &= change.reduces;
+        // A premium may take all of the cash.
+        self.may_empty |= change.closes || leg.instrument.kind.is_option();
         Ok(change)
     }
 }
@@ -98,7 +103,12 @@ impl MarginAccount {
         if grows {
             sheet.require_value_in_range(&after)?;
         }
-        Ok(Change { long_side, reduces, grows_to: grows.then_some(after.quantity.unsigned_abs()) })
+        Ok(Change {
+            long_side,
+            reduces,
+            closes: after.quantity == 0,
+            grows_to: grows.then_some(after.quantity.unsigned_abs()),
+        })
     }
 
     /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
@@ -358,7 +368,9 @@ impl Trading<'_, '_> {
     /// price is too old for new risk, whichever it is, it must have: the last prices tell by how much.
     pub fn require_side(&self, side: &mut Side, arranged: &mut Arranged) -> Result<Valuation> {
         side.account.count_change()?;
-        side.account.compact()?;
+        if side.may_empty {
+            side.account.compact()?;
+        }
         let mut action = Action::AddRisk;
         let mut valuation = revalue(side.account, arranged, self.accounts, action, self.now());
         if side.only_reduces && valuation.as_ref().is_err_and(is_stale) {

@@ -18,7 +18,7 @@ pub const MARGIN_ACCOUNT_SEED: &[u8] = b"margin";
 /// Seed of a [`crate::state::Proposal`], followed by group and id.
 pub const PROPOSAL_SEED: &[u8] = b"proposal";
 
-/// Collateral tokens one margin account holds at once.
+/// Collateral tokens one margin account holds at once, the quote token always one of them.
 pub const MAX_COLLATERALS: usize = 8;
 /// Positions one margin account holds at once.
 pub const MAX_POSITIONS: usize = 32;

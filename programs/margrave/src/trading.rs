@@ -1,8 +1,11 @@
 //! A trade between two margin accounts, however it was agreed: legs applied one after another, then one margin check per side.
 
-use crate::{breaker::*, constants::*, error::*, oracle::Action, portfolio::*, snapshot::funding_due_up, state::*};
+use crate::{
+    breaker::*, constants::*, error::*, liquidation::FeeTerms, oracle::Action, portfolio::*, snapshot::funding_due_up,
+    state::*,
+};
 use anchor_lang::prelude::*;
-use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Valuation};
+use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Usd, Valuation};
 use std::mem::offset_of;
 
 /// One leg: what the taker receives of one instrument. The maker gives it.
@@ -28,6 +31,8 @@ pub struct Side<'a> {
     may_empty: bool,
     /// The most equity the trade may cost it if it is left below its initial margin.
     most_cost: i64,
+    /// What of that is no fee, less what it has given away at prices off the mark, however little of it its equity shows.
+    concession: i64,
 }
 
 /// The parts of a margin account that a trade changes.
@@ -61,12 +66,15 @@ struct Change {
 impl<'a> Side<'a> {
     pub fn new(account: &'a mut MarginAccount) -> Self {
         let before = holding(account).to_vec();
-        Self { account, before, only_reduces: true, may_empty: false, most_cost: 0 }
+        Self { account, before, only_reduces: true, may_empty: false, most_cost: 0, concession: 0 }
     }
 
-    fn add_cost(&mut self, fee: i64, concession: i64) -> Result<()> {
+    /// Takes note of a leg that has cost `fee` and `lost` against its mark, of which `concession` may be lost.
+    fn add_cost(&mut self, fee: i64, concession: i64, lost: i64) -> Result<()> {
         let most = self.most_cost.checked_add(fee).and_then(|sum| sum.checked_add(concession));
         self.most_cost = most.ok_or(MargraveError::ValueOutOfRange)?;
+        let left = self.concession.checked_add(concession).and_then(|sum| sum.checked_sub(lost));
+        self.concession = left.ok_or(MargraveError::ValueOutOfRange)?;
         Ok(())
     }
 
@@ -159,10 +167,8 @@ struct Cost {
     payment: i64,
     taker_fee: i64,
     maker_fee: i64,
-    /// The most a reduction below initial margin may cost beyond fees: what a liquidator would be paid for it.
-    concession: i64,
     /// Size of the value traded.
-    value: u64,
+    value: Usd,
 }
 
 impl<'a> Sheet<'a> {
@@ -219,7 +225,7 @@ impl<'a> Sheet<'a> {
 
     /// Refuses a price too far from the mark (I-20), and computes what the leg costs.
     fn cost(&self, leg: &Leg, now: i64) -> Result<Cost> {
-        let (market, risk) = (&self.underlying.market, &self.underlying.risk);
+        let market = &self.underlying.market;
         let lots = i64::try_from(market.lot).map_err(|_| MargraveError::ValueOutOfRange)?;
         require!(leg.quantity != 0, MargraveError::AmountMustBePositive);
         require!(leg.quantity % lots == 0, MargraveError::QuantityNotInLots);
@@ -250,8 +256,7 @@ impl<'a> Sheet<'a> {
             payment: payment.micros(),
             taker_fee: fee(taker_ppm).micros(),
             maker_fee: fee(maker_ppm).micros(),
-            concession: value.fee_up(risk.liquidation_fee_ppm).micros(),
-            value: value.micros().unsigned_abs(),
+            value,
         })
     }
 }
@@ -278,6 +283,9 @@ impl Trading<'_, '_> {
             taken = taker.apply(&found, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
             given = maker.apply(&found, leg, -leg.quantity, cost.payment, cost.maker_fee)?;
             self.require_allowed(&underlying, &leg.instrument, &taken, &given)?;
+            if taken.reduces || given.reduces {
+                self.add_costs(&found, leg, &cost, taker, maker)?;
+            }
         } // release the underlying: it may be written next
         if leg.instrument.kind.is_option() {
             let reduces = if cost.payment >= 0 { taken.reduces } else { given.reduces };
@@ -291,7 +299,7 @@ impl Trading<'_, '_> {
             // Reductions at an old price say nothing of where the perp trades.
             let is_recent = underlying.oracle.is_good_for(Action::AddRisk, self.now());
             if leg.instrument.kind == InstrumentKind::Perp && is_recent {
-                underlying.observe_trade(leg.price, cost.value, self.now());
+                underlying.observe_trade(leg.price, cost.value.micros().unsigned_abs(), self.now());
             }
         }
         let underlying = view::<Underlying>(info)?;
@@ -299,8 +307,20 @@ impl Trading<'_, '_> {
         for size in [taken.grows_to, given.grows_to].into_iter().flatten() {
             underlying.market.require_not_concentrated(size, interest)?;
         }
-        taker.add_cost(cost.taker_fee, cost.concession)?;
-        maker.add_cost(cost.maker_fee, cost.concession)
+        Ok(())
+    }
+
+    /// Tells both sides what the leg has cost them, and what it may: beyond its fee no more than a liquidator would be paid (I-28).
+    #[inline(never)]
+    fn add_costs(&self, sheet: &Sheet, leg: &Leg, cost: &Cost, taker: &mut Side, maker: &mut Side) -> Result<()> {
+        let worth = sheet.mark.value_up(Quantity::new(leg.quantity), sheet.unit).or_refuse()?;
+        let lost = cost.payment - worth.micros();
+        let fees = FeeTerms::of(self.group, sheet.underlying);
+        let notional = leg.instrument.kind.is_option().then_some(cost.value);
+        let concession = |is_short: bool| fees.full(worth, notional, is_short).micros();
+        // Who buys back was short.
+        taker.add_cost(cost.taker_fee, concession(leg.quantity > 0), lost)?;
+        maker.add_cost(cost.maker_fee, concession(leg.quantity < 0), -lost)
     }
 
     /// What adds risk needs a good price, a surface that is not too old, and that nobody has stopped it.
@@ -312,7 +332,8 @@ impl Trading<'_, '_> {
         given: &Change,
     ) -> Result<()> {
         if taken.reduces && given.reduces {
-            return underlying.oracle.require_good_for(Action::Reduce, self.now());
+            // Any price will do, and there is one: the instrument was found.
+            return Ok(());
         }
         underlying.oracle.require_good_for(Action::AddRisk, self.now())?;
         self.group.require_running(Pause::NEW_RISK, self.now())?;
@@ -407,6 +428,7 @@ impl Trading<'_, '_> {
         side.exchange();
         let cost = (before.equity - after.equity).micros();
         Ok(cost <= side.most_cost
+            && side.concession >= 0
             && after.initial_health() >= before.initial_health()
             && after.maintenance_health() >= before.maintenance_health())
     }

@@ -346,8 +346,12 @@ impl MarginAccount {
                     true => 0,
                     false => self.open_risk(underlying)? + 1,
                 };
+                // One place is the quote token's, so that what the account owes can be paid in (I-25).
+                let tokens = self.collateral.iter().filter(|slot| !slot.is_empty() && slot.risk_slot != 0).count();
+                let has_place = risk_slot == 0 || tokens < MAX_COLLATERALS - 1;
+                require!(has_place, MargraveError::CollateralLimitExceeded);
                 let free = self.collateral.iter().position(CollateralSlot::is_empty);
-                let index = free.ok_or(MargraveError::CollateralLimitExceeded)?;
+                let index = free.ok_or(MargraveError::InvariantViolated)?;
                 self.collateral[index] = CollateralSlot { bank, risk_slot, ..bytemuck::Zeroable::zeroed() };
                 index
             }

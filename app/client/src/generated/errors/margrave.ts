@@ -65,7 +65,7 @@ export const MARGRAVE_ERROR__BALANCE_EXCEEDED = 0x17d5; // 6101
 export const MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED = 0x17d6; // 6102
 /** AmountBelowOneShare: The amount is too small to be worth one share */
 export const MARGRAVE_ERROR__AMOUNT_BELOW_ONE_SHARE = 0x17d7; // 6103
-/** CollateralLimitExceeded: The account already holds its 8 collateral tokens; withdraw one entirely first */
+/** CollateralLimitExceeded: The account has room for 7 collateral tokens and the quote token; withdraw one entirely first */
 export const MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED = 0x17d8; // 6104
 /** PositionLimitExceeded: The account already holds its 32 positions; close one first */
 export const MARGRAVE_ERROR__POSITION_LIMIT_EXCEEDED = 0x17d9; // 6105
@@ -359,7 +359,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__CHANGE_EXPIRED]: `The change was not executed in time and is void`,
     [MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED]: `The change loosens a limit and must be queued`,
     [MARGRAVE_ERROR__CHANGE_MUST_WAIT]: `The change may not be executed before its time`,
-    [MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED]: `The account already holds its 8 collateral tokens; withdraw one entirely first`,
+    [MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED]: `The account has room for 7 collateral tokens and the quote token; withdraw one entirely first`,
     [MARGRAVE_ERROR__DEFICIT_OPEN]: `A deficit is open here; profit is drawn and fees are swept after it was shared`,
     [MARGRAVE_ERROR__DELEGATION_TOO_LONG]: `A delegate may be appointed for at most a year`,
     [MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED]: `The deposit would exceed the bank's deposit_cap`,

@@ -6,11 +6,11 @@
 use anchor_lang::{AnchorSerialize, Discriminator, error::Error};
 use borsh::BorshDeserialize;
 use margrave::state::MarginAccount;
-use margrave_client::{Accounts, Hypothesis, Instrument, Leg, Pubkey};
+use margrave_client::{
+    Accounts, Hypothesis, Instrument, Leg, Pubkey,
+    desk::{self, Move},
+};
 use std::{cell::RefCell, mem::size_of};
-
-mod desk;
-pub use desk::{Move, PositionReport, StepPlan};
 
 /// What can be asked. Times are unix seconds.
 #[derive(BorshDeserialize)]
@@ -31,9 +31,9 @@ pub enum Request {
     Eval { kind: u8, line: String },
     /// What an instrument is worth by its sheet, 10^-10 dollars per whole unit.
     Mark { underlying: Pubkey, instrument: Instrument, now: i64 },
-    /// Each position by itself, in the account's order: see [`PositionReport`].
+    /// Each position by itself, in the account's order: see [`desk::PositionReport`].
     Positions { key: Pubkey, now: i64 },
-    /// The next step that `liquidator` would take on an account, as a keeper decides it: a [`StepPlan`], if any.
+    /// The next step that `liquidator` would take on an account, as a keeper decides it: a [`desk::StepPlan`], if any.
     Plan { key: Pubkey, liquidator: Pubkey, now: i64 },
     /// The answer to `question`, another request, as if the account had traded at unix time `now`, and then the market had moved.
     Suppose {

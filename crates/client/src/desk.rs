@@ -1,6 +1,7 @@
 //! What a trading desk asks beyond the program's own views: positions one by one, a market that has moved, a keeper's next step. All of
 //! it is the program's and the client's code on copies of the accounts.
 
+use crate::{Accounts, Hypothesis, Instrument, keeper};
 use anchor_lang::{prelude::*, solana_program::instruction::Instruction as Call};
 use bytemuck::Zeroable;
 use margrave::{
@@ -11,7 +12,6 @@ use margrave::{
     state::*,
     trading,
 };
-use margrave_client::{Accounts, Hypothesis, Instrument, Pubkey, keeper};
 use margrave_risk::CELLS;
 
 const PPM: i128 = 1_000_000;

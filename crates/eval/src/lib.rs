@@ -10,11 +10,12 @@ mod number;
 mod pricing;
 mod report;
 
-use fields::Fields;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, Write};
 
-pub use margin::Market;
+pub use fields::Fields;
+pub use margin::{Market, scan_range};
+pub use number::{exact, scaled};
 pub use pricing::{OptionValue, SmilePoint, implied_vol};
 pub use report::{Greeks, Report, UnderlyingReport, scenarios};
 

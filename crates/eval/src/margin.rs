@@ -45,6 +45,12 @@ const PARAMS: [&str; 26] = [
     "depeg_factor",
 ];
 const MORE_PARAMS: [&str; 2] = ["quote_price", "cell_weights"];
+const UNDERLYING: [&str; 10] =
+    ["symbol", "spot", "confidence", "range", "group", "kappa", "depth", "profit_cap", "ramp", "expiries"];
+const EXPIRY: [&str; 5] = ["years", "forward", "discount", "vol", "svi"];
+const SVI: [&str; 5] = ["a", "b", "rho", "m", "sigma"];
+const POSITION: [&str; 6] = ["underlying", "kind", "expiry", "strike", "quantity", "entry"];
+const COLLATERAL: [&str; 6] = ["asset", "underlying", "amount", "price", "haircut_initial", "haircut_maintenance"];
 
 /// The terms that are the same for all underlyings.
 struct Params {
@@ -134,12 +140,18 @@ struct ExpiryData {
 
 impl ExpiryData {
     fn of(fields: &Fields, options: &OptionTerms) -> Result<Self> {
+        fields.require_known(&EXPIRY)?;
         let terms = Terms {
             years: fields.convert("years", number::years)?,
             forward: fields.convert("forward", number::price)?,
             discount: fields.convert_or("discount", Decimal::ONE, discount)?,
         };
-        let smile = fields.object("svi")?.map(|svi| smile(&svi).with_context(|| svi.path().to_owned())).transpose()?;
+        let svi = fields.object("svi")?;
+        let smile = svi.map(|svi| {
+            svi.require_known(&SVI)?;
+            smile(&svi).with_context(|| svi.path().to_owned())
+        });
+        let smile = smile.transpose()?;
         ensure!(smile.is_none() || !fields.has("vol"), "{} has both vol and svi", fields.path());
         Ok(Self {
             terms,
@@ -242,6 +254,7 @@ impl Groups {
 
 impl UnderlyingData {
     fn of(fields: &Fields, groups: &mut Groups, params: &Params) -> Result<Self> {
+        fields.require_known(&UNDERLYING)?;
         let price = fields.convert("spot", number::price)?;
         let confidence = fields.decimal_or("confidence", Decimal::ZERO)?;
         let confidence = number::scaled(confidence, Price::DECIMALS).unwrap_or(i64::MAX);
@@ -251,12 +264,7 @@ impl UnderlyingData {
             }
             None => Ok(none),
         };
-        let range = fields.convert_or("range", dec!(0.18), charge)?;
-        ensure!(
-            range > Ratio::ZERO && range.bits() <= 3 * Ratio::ONE.bits(),
-            "{}.range is not above 0 and at most 3",
-            fields.path()
-        );
+        let range = scan_range(fields)?;
         let market = margrave_risk::Market {
             price,
             confidence: Ratio::of_up(confidence, price.raw())
@@ -356,7 +364,19 @@ impl Held<'_> {
     }
 }
 
+/// The field `range`, rounded up: above zero and at most three.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn scan_range(fields: &Fields) -> Result<Ratio> {
+    let range = fields.convert_or("range", dec!(0.18), charge)?;
+    let is_in_bounds = range > Ratio::ZERO && range.bits() <= 3 * Ratio::ONE.bits();
+    ensure!(is_in_bounds, "{} is not above 0 and at most 3", fields.path_of("range"));
+    Ok(range)
+}
+
 fn collateral(fields: &Fields) -> Result<Collateral> {
+    fields.require_known(&COLLATERAL)?;
     let (amount, price) = (fields.decimal("amount")?, fields.decimal("price")?);
     ensure!(price >= Decimal::ZERO, "{}.price: {price} is negative", fields.path());
     let value = amount.checked_mul(price).with_context(|| format!("{}: the value is too large", fields.path()))?;
@@ -393,12 +413,14 @@ pub struct Market {
 }
 
 impl Market {
-    /// Of an object with `underlyings` and `params`, as a line of `margrave eval margin` has them; what else it has is not looked at.
+    /// Of an object with `underlyings` and `params`, as a line of `margrave eval margin` has them.
     ///
     /// # Errors
     /// The rule that a field breaks, and which one.
     pub fn new(market: &Value) -> Result<Self> {
-        Self::of(&Fields::of(market)?)
+        let fields = Fields::of(market)?;
+        fields.require_known(&["underlyings", "params"])?;
+        Self::of(&fields)
     }
 
     /// The margin of an object with `positions`, `collateral` and `mode`.
@@ -406,7 +428,9 @@ impl Market {
     /// # Errors
     /// As [`Market::new`]; and a portfolio beyond the engine's bounds.
     pub fn margin(&self, portfolio: &Value) -> Result<Report> {
-        self.margin_of(&Fields::of(portfolio)?)
+        let fields = Fields::of(portfolio)?;
+        fields.require_known(&["positions", "collateral", "mode"])?;
+        self.margin_of(&fields)
     }
 
     pub(crate) fn of(fields: &Fields) -> Result<Self> {
@@ -431,6 +455,7 @@ impl Market {
         let mut held: Vec<Held> = self.underlyings.iter().map(UnderlyingData::held).collect();
         let positions = fields.objects("positions")?;
         for item in &positions {
+            item.require_known(&POSITION)?;
             let index = index_of(&held, item)?;
             let decimals = item.decimal("quantity")?.normalize().scale();
             held[index].decimals = held[index].decimals.max(decimals);

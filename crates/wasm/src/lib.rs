@@ -3,14 +3,13 @@
 //! A page writes a [`Request`] in borsh to where `margrave_input` says, calls `margrave_run`, and reads the answer from
 //! `margrave_output`: the borsh bytes that the chain would return for the same question, so that one decoder reads both.
 
-use anchor_lang::{AnchorSerialize, Discriminator, error::Error};
+use anchor_lang::{AnchorSerialize, error::Error};
 use borsh::BorshDeserialize;
-use margrave::state::MarginAccount;
 use margrave_client::{
     Accounts, Hypothesis, Instrument, Leg, Pubkey,
     desk::{self, Move},
 };
-use std::{cell::RefCell, mem::size_of};
+use std::cell::RefCell;
 
 /// What can be asked. Times are unix seconds.
 #[derive(BorshDeserialize)]
@@ -89,13 +88,7 @@ pub fn answer(accounts: &mut Accounts, request: &[u8]) -> Result<Vec<u8>, Refusa
             written(&accounts.preview(&key, &Hypothesis { legs, balances }, now)?)
         }
         Request::Explain { key, now, slot } => written(&accounts.explain(&key, slot, now)?),
-        Request::Revalue { key, now } => {
-            let account = accounts.revalued(&key, now)?;
-            let mut data = Vec::with_capacity(8 + size_of::<MarginAccount>());
-            data.extend_from_slice(MarginAccount::DISCRIMINATOR);
-            data.extend_from_slice(bytemuck::bytes_of(&*account));
-            Ok(data)
-        }
+        Request::Revalue { key, now } => Ok(accounts.revalued_data(&key, now)?),
         Request::Mark { underlying, instrument, now } => written(&desk::mark(accounts, &underlying, &instrument, now)?),
         Request::Positions { key, now } => written(&desk::position_reports(accounts, &key, now)?),
         Request::Plan { key, liquidator, now } => written(&desk::plan(accounts, &key, &liquidator, now)?),

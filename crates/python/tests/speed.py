@@ -1,0 +1,55 @@
+"""Portfolios a second from Python, of the committed vectors: the module, `margrave eval`, and the reference model.
+
+`MARGRAVE_EVAL` names the second; `./dev python --bench` sets it.
+"""
+import json
+import os
+import subprocess
+import time
+
+import margrave
+import model
+from conftest import ROOT, market_of, portfolio_of, vectors
+
+LEAST_SECONDS = 2.0
+
+
+def rate(label, count, work):
+    """Repeats `work`, which values `count` portfolios, for a while."""
+    start, done = time.perf_counter(), 0
+    while time.perf_counter() - start < LEAST_SECONDS:
+        work()
+        done += count
+    print(f"{label:<64}{done / (time.perf_counter() - start):>12,.0f}", flush=True)
+
+
+def main():
+    requests = vectors("margin")
+    held = sum(len(request["positions"]) for request in requests) / len(requests)
+    print(f"{len(requests)} portfolios of {held:.1f} positions on average, each with a market of its own: a second")
+    rate("reference model", 100, lambda: [model.margin(request) for request in requests[:100]])
+    lines = "".join(json.dumps(request) + "\n" for request in requests) * 10
+    rate("margrave eval margin", 10 * len(requests),
+         lambda: subprocess.run([os.environ["MARGRAVE_EVAL"], "margin"], input=lines, stdout=subprocess.PIPE, text=True, check=True))
+    rate("Market(...).margin(...)", len(requests), lambda: [market_of(request).margin(**portfolio_of(request)) for request in requests])
+
+    request = next(request for request in requests if len(request["positions"]) == 6)
+    market, many = market_of(request), [portfolio_of(request)] * 5_000
+    print("one market, portfolios of 6 positions:")
+    rate("margin, one by one", 5_000, lambda: [market.margin(**portfolio) for portfolio in many])
+    for threads in (1, 2):
+        rate(f"margins, threads={threads}", 5_000, lambda: market.margins(many, threads=threads))
+
+    world = json.loads((ROOT / "app/client/fixtures/world.json").read_text())
+    accounts = margrave.Accounts()
+    for account in world["accounts"].values():
+        if account["type"] in ("Group", "Bank", "Underlying", "MarginAccount"):
+            accounts.put(account["address"], bytes.fromhex(account["data"]))
+    many = [world["accounts"]["alice"]["address"]] * 20_000
+    print("accounts of the program, 4 positions and 2 tokens:")
+    for threads in (1, 2):
+        rate(f"values, threads={threads}", len(many), lambda: accounts.values(many, world["now"], threads=threads))
+
+
+if __name__ == "__main__":
+    main()

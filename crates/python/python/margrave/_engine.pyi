@@ -1,9 +1,9 @@
 from decimal import Decimal
-from typing import Iterable, List, Mapping, Optional, Protocol, Sequence, SupportsFloat, SupportsIndex, Tuple, TypedDict, Union
+from typing import Iterable, List, Mapping, Optional, Protocol, Sequence, SupportsFloat, SupportsIndex, Tuple, TypedDict, Union, overload
 
 from typing_extensions import Literal, NotRequired, Required
 
-from margrave.results import AccountMargin, Levels, Margin, OptionValue, Position, Preview, Scenario, SmilePoint, Stored
+from margrave.results import AccountMargin, Levels, Margin, OptionValue, Position, Preview, RiskError, Scenario, SmilePoint, Stored
 
 Number = Union[str, int, float, Decimal, SupportsFloat, SupportsIndex]
 """A decimal. A float counts as the shortest decimal that prints it; a str or Decimal is read exactly, at most 28 digits."""
@@ -148,9 +148,14 @@ class Market:
             RiskError: As for the market; more than 64 items; a value beyond 2^50 micro-dollars.
         """
 
+    @overload
     def margins(
-        self, portfolios: Iterable[Portfolio], *, threads: int = 1, return_exceptions: bool = False
-    ) -> List[Union[Margin, Exception]]:
+        self, portfolios: Iterable[Portfolio], *, threads: int = 1, return_exceptions: Literal[True]
+    ) -> List[Union[Margin, RiskError]]: ...
+    @overload
+    def margins(
+        self, portfolios: Iterable[Portfolio], *, threads: int = 1, return_exceptions: Literal[False] = False
+    ) -> List[Margin]:
         """The same of many portfolios, in their order.
 
         Args:
@@ -235,9 +240,14 @@ class Accounts:
             ProgramError: An account that is not here, a price that is too old, and whatever else the program refuses for.
         """
 
+    @overload
     def values(
-        self, accounts: Iterable[Address], now: int, *, threads: int = 1, return_exceptions: bool = False
-    ) -> List[Union[Levels, Exception]]:
+        self, accounts: Iterable[Address], now: int, *, threads: int = 1, return_exceptions: Literal[True]
+    ) -> List[Union[Levels, RiskError]]: ...
+    @overload
+    def values(
+        self, accounts: Iterable[Address], now: int, *, threads: int = 1, return_exceptions: Literal[False] = False
+    ) -> List[Levels]:
         """:meth:`value` of many accounts, in their order; the arguments are those of :meth:`Market.margins`."""
 
     def explain(self, account: Address, now: int) -> AccountMargin:

@@ -39,6 +39,11 @@ class _Health:
 
     __slots__ = ()
 
+    equity: int
+    initial_margin: int
+    liquidation_end: int
+    maintenance_margin: int
+
     @property
     def initial_health(self) -> int:
         """Negative: no risk may be added, nothing withdrawn."""
@@ -122,7 +127,7 @@ class DollarGreeks(NamedTuple):
     """Change of value per year that passes."""
 
 
-class Margin(_Health, NamedTuple(  # type: ignore[misc]
+class Margin(_Health, NamedTuple(
     "Margin",
     [
         ("equity", int),
@@ -149,7 +154,7 @@ class Margin(_Health, NamedTuple(  # type: ignore[misc]
     __slots__ = ()
 
 
-class Levels(_Health, NamedTuple(  # type: ignore[misc]
+class Levels(_Health, NamedTuple(
     "Levels",
     [("equity", int), ("initial_margin", int), ("liquidation_end", int), ("maintenance_margin", int)],
 )):
@@ -158,7 +163,7 @@ class Levels(_Health, NamedTuple(  # type: ignore[misc]
     __slots__ = ()
 
 
-class AccountMargin(_Health, NamedTuple(  # type: ignore[misc]
+class AccountMargin(_Health, NamedTuple(
     "AccountMargin",
     [
         ("equity", int),
@@ -183,7 +188,7 @@ class AccountMargin(_Health, NamedTuple(  # type: ignore[misc]
     __slots__ = ()
 
 
-class Stored(_Health, NamedTuple(  # type: ignore[misc]
+class Stored(_Health, NamedTuple(
     "Stored",
     [
         ("equity", int),

@@ -14,7 +14,7 @@ use margrave_eval::{Fields, exact, scaled};
 use margrave_risk::{Price, RiskError};
 use pyo3::{
     prelude::*,
-    types::{PyBytes, PyDict, PyList, PyString},
+    types::{PyBytes, PyDict, PyList, PyMapping, PyString},
 };
 use rust_decimal::{Decimal, dec};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -36,9 +36,11 @@ pub struct Accounts(RwLock<Decoded>);
 impl Accounts {
     #[new]
     #[pyo3(signature = (accounts = None))]
-    fn new(py: Python<'_>, accounts: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(py: Python<'_>, accounts: Argument<'_, '_>) -> PyResult<Self> {
         let new = Self::default();
-        for (address, data) in accounts.into_iter().flatten() {
+        let given = accounts.map(|accounts| accounts.cast::<PyMapping>()?.items()).transpose()?;
+        for item in given.into_iter().flatten() {
+            let (address, data): (Bound<PyAny>, Bound<PyAny>) = item.extract()?;
             new.put(py, &address, &data)?;
         }
         Ok(new)
@@ -62,11 +64,10 @@ impl Accounts {
             );
             return Err(records::risk_error(py, &rule));
         }
-        let accounts = self.read();
-        Ok(match &key {
-            key if accounts.groups.contains_key(key) => "Group",
-            key if accounts.banks.contains_key(key) => "Bank",
-            key if accounts.underlyings.contains_key(key) => "Underlying",
+        Ok(match data {
+            data if is_type::<Group>(&data) => "Group",
+            data if is_type::<Bank>(&data) => "Bank",
+            data if is_type::<Underlying>(&data) => "Underlying",
             _ => "MarginAccount",
         })
     }

@@ -15,7 +15,7 @@ use std::io::{self, BufRead, Write};
 
 pub use fields::Fields;
 pub use margin::{Market, scan_range};
-pub use number::{exact, scaled};
+pub use number::{decimal, exact, scaled};
 pub use pricing::{OptionValue, SmilePoint, implied_vol};
 pub use report::{Greeks, Report, UnderlyingReport, scenarios};
 

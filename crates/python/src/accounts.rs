@@ -10,14 +10,17 @@ use margrave::state::*;
 use margrave_client::{
     Accounts as Decoded, Hypothesis, Instrument, InstrumentKind, Leg, Pubkey, Refusal, desk, instruction,
 };
-use margrave_eval::{Fields, exact, scaled};
-use margrave_risk::{Price, RiskError};
+use margrave_eval::{Fields, decimal, exact, scaled};
+use margrave_risk::{Price, Ratio, RiskError, Terms, Years};
 use pyo3::{
     prelude::*,
-    types::{PyBytes, PyDict, PyList, PyMapping, PyString},
+    types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple},
 };
 use rust_decimal::{Decimal, dec};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+/// Of what is a binary fraction.
+const DIGITS: u32 = 12;
 
 type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
@@ -241,6 +244,44 @@ impl Accounts {
         let moves = values::each(py, "moves", moves, |fields| self.market_move(fields))?;
         let supposed = self.ask(account, |accounts, key| Ok(desk::supposed(accounts, key, &change, &moves, now)?))?;
         Ok(Self(RwLock::new(supposed)))
+    }
+
+    /// What is listed on an underlying, and its market as the chain has it: what a :class:`Market` can be made of.
+    ///
+    /// Prices are exact; volatilities, ranges, times and discounts, which are binary fractions, are rounded to 12 decimals.
+    ///
+    /// Raises:
+    ///     RiskError: It is not here.
+    ///     ProgramError: It has no price yet, or its bytes are not well formed.
+    fn sheet<'py>(&self, underlying: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, key) = (underlying.py(), address_of(underlying)?);
+        let accounts = self.read();
+        let sheet = sheet(&accounts, &key).map_err(|error| records::risk_error(py, &format!("{error:#}")))?;
+        let refused = |error| Refused::from(error).raised(py);
+        let market = sheet.market().map_err(refused)?;
+        let mut expiries = vec![];
+        for (at, slot) in sheet.expiries.iter().enumerate().filter(|(_, slot)| !slot.is_free()) {
+            let Terms { years, forward, discount } = slot.expiry().terms();
+            let listed = sheet.strikes.iter().filter(|strike| usize::from(strike.expiry) == at + 1);
+            let strikes = listed.map(|strike| {
+                let vol = decimal(strike.vol().map_err(refused)?.bits(), 30, DIGITS);
+                record!(py, "ListedStrike", (price(strike.price[0]), vol))
+            });
+            let strikes = PyTuple::new(py, strikes.collect::<PyResult<Vec<_>>>()?)?;
+            let (years, discount) =
+                (decimal(years.bits(), Years::BITS, DIGITS), decimal(discount.bits(), Ratio::BITS, DIGITS));
+            expiries.push(record!(py, "ListedExpiry", (slot.time, years, price(forward.raw()), discount, strikes))?);
+        }
+        let fields = (
+            String::from_utf8_lossy(&sheet.symbol).trim_end_matches('\0').to_owned(),
+            price(sheet.oracle.price),
+            price(sheet.oracle.confidence),
+            price(sheet.oracle.stable_price),
+            sheet.oracle.publish_time,
+            decimal(market.scan_range.bits(), Ratio::BITS, DIGITS),
+            PyTuple::new(py, expiries)?,
+        );
+        record!(py, "Sheet", fields)
     }
 
     /// What an instrument is worth by its sheet, dollars per unit.

@@ -145,6 +145,27 @@ def test_a_trade_that_is_supposed_is_previewed_alike(world, accounts, alice, sol
     assert supposed.positions(alice, world["now"])[0].quantity == Decimal(-45)
 
 
+def test_a_sheet_is_what_was_listed_and_makes_a_market(world, accounts, sol):
+    sheet, fields = accounts.sheet(sol), world["accounts"]["underlying"]["fields"]
+    assert (sheet.symbol, sheet.publish_time) == ("SOL", int(fields["oracle"]["publishTime"]))
+    prices = [Decimal(fields["oracle"][name]).scaleb(-10) for name in ("price", "confidence", "stablePrice")]
+    assert [sheet.price, sheet.confidence, sheet.stable_price] == prices
+    assert abs(sheet.scan_range - Decimal(fields["range"]["range"]) / 2 ** 30) <= Decimal("1e-12")
+    (expiry,) = sheet.expiries
+    assert expiry.time == int(fields["expiries"][0]["time"])
+    assert abs(expiry.years - Decimal(expiry.time - sheet.publish_time) / 31_536_000) < Decimal("1e-11")
+    assert [strike.strike for strike in expiry.strikes] == [30, 35, 40]
+    assert all(abs(strike.vol - Decimal(fields["strikes"][0]["vol"]) / 2 ** 30) <= Decimal("1e-12") for strike in expiry.strikes)
+    # An option marked with these numbers is worth what the chain marks it at.
+    for listed in expiry.strikes:
+        value = margrave.black76("put", expiry.forward, listed.strike, listed.vol, expiry.years, expiry.discount).value
+        mark = accounts.mark(sol, world["now"], kind="put", expiry=expiry.time, strike=listed.strike)
+        assert abs(value - mark) <= Decimal("1e-8") * expiry.forward
+    market = margrave.Market([{"symbol": sheet.symbol, "spot": sheet.price, "range": sheet.scan_range, "confidence": sheet.confidence}])
+    cells = market.margin([{"underlying": "SOL", "kind": "perp", "quantity": -70}]).arrays["SOL"]
+    assert cells == accounts.explain(world["accounts"]["carol"]["address"], world["now"]).arrays[sol]
+
+
 def test_volatility_and_time_count(world, accounts, alice, sol):
     now = world["now"]
     call = {"kind": "call", "expiry": 1670284800, "strike": 40}

@@ -98,6 +98,7 @@ def test_errors_take_their_portfolios_place():
      "trades[0]: underlying: " ),
     (lambda accounts, alice, sol: accounts.preview(alice, 0, trades=[{"underlying": sol, "kind": "call", "quantity": 1, "expiry": 7, "strike": 1}]),
      "expiry: nothing of it is listed; listed are 1670284800"),
+    (lambda accounts, alice, sol: accounts.sheet(alice), "underlying: DJHxDb6tmF18QkNrqevPvqtsNZnMR99uD3VjaeJefAYw is not here"),
     (lambda accounts, alice, sol: accounts.mark(sol, 0, kind="put", expiry=1670284800, strike=31), "strike: nothing of it is listed; listed are 30, 35, 40"),
     (lambda accounts, alice, sol: accounts.suppose(alice, 0, moves=[{"underlying": sol, "vol_change": -1}]), "vol_change: -1 is not above -1"),
     (lambda accounts, alice, sol: accounts.suppose(alice, 0, moves=[{"underlying": sol, "price": 0}]), "price: a price must be positive"),

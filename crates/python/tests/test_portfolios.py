@@ -128,3 +128,6 @@ def test_answers_pickle_and_make_columns():
     assert as_eval(request, margin)["equity"] * 1_000_000 == margin.equity
     columns = numpy.array([margin[:6], margin[:6]], dtype=numpy.int64)
     assert columns[1].tolist() == list(margin[:6])
+    assert margrave.dollars(columns[1][0]) == margrave.dollars(margin.equity) == Decimal(margin.equity) / 1_000_000
+    with pytest.raises(TypeError):
+        margrave.dollars(0.5)

@@ -3,7 +3,7 @@ from typing import Iterable, List, Mapping, Optional, Protocol, Sequence, Suppor
 
 from typing_extensions import Literal, NotRequired, Required
 
-from margrave.results import AccountMargin, Levels, Margin, OptionValue, Position, Preview, RiskError, Scenario, SmilePoint, Stored
+from margrave.results import AccountMargin, Levels, Margin, OptionValue, Position, Preview, RiskError, Scenario, Sheet, SmilePoint, Stored
 
 Number = Union[str, int, float, Decimal, SupportsFloat, SupportsIndex]
 """A decimal. A float counts as the shortest decimal that prints it; a str or Decimal is read exactly, at most 28 digits."""
@@ -284,6 +284,16 @@ class Accounts:
         """Copies of one account and of what values it, in which it has traded at ``now`` and the market has moved since.
 
         A premium goes into or out of the balance of the quote token, in whole shares. Raises as :meth:`preview`.
+        """
+
+    def sheet(self, underlying: Address) -> Sheet:
+        """What is listed on an underlying, and its market as the chain has it: what a :class:`Market` can be made of.
+
+        Prices are exact; volatilities, ranges, times and discounts, which are binary fractions, are rounded to 12 decimals.
+
+        Raises:
+            RiskError: It is not here.
+            ProgramError: It has no price yet, or its bytes are not well formed.
         """
 
     def mark(

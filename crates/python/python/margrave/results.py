@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Dict, NamedTuple, Optional, Tuple
+from operator import index
+from typing import Dict, NamedTuple, Optional, SupportsIndex, Tuple
 
 Cells = Tuple[int, ...]
 
@@ -29,9 +30,9 @@ class ProgramError(RiskError):
         return f"{self.name} ({self.code}). {self.sentence.rstrip('.')}. {self.remedy}"
 
 
-def dollars(micros: int) -> Decimal:
-    """Micro-dollars as dollars, exactly."""
-    return Decimal(micros).scaleb(-6)
+def dollars(micros: SupportsIndex) -> Decimal:
+    """Micro-dollars as dollars, exactly: Python's ints or NumPy's."""
+    return Decimal(f"{index(micros)}E-6")
 
 
 class _Health:
@@ -246,6 +247,46 @@ class Position(NamedTuple):
     greeks: DollarGreeks
     cells: Cells
     """Profit and loss in each scenario, micro-dollars; those of positions need not add up to the underlying's."""
+
+
+class ListedStrike(NamedTuple):
+    """The call and the put of one strike."""
+
+    strike: Decimal
+    """Dollars."""
+    vol: Decimal
+    """Implied volatility per year, 0.6 is 60 %."""
+
+
+class ListedExpiry(NamedTuple):
+    """An expiry with its strikes."""
+
+    time: int
+    """Unix time."""
+    years: Decimal
+    """To it, of 365 days, when the last price was accepted."""
+    forward: Decimal
+    """Dollars."""
+    discount: Decimal
+    """What a dollar then is worth now."""
+    strikes: Tuple[ListedStrike, ...]
+
+
+class Sheet(NamedTuple):
+    """What is listed on an underlying of the program, and its market."""
+
+    symbol: str
+    price: Decimal
+    """Dollars, the oracle's."""
+    confidence: Decimal
+    """The half-width of the oracle's confidence interval, dollars."""
+    stable_price: Decimal
+    """The price that follows slowly, dollars: where risk is added, the worse of the two counts."""
+    publish_time: int
+    """Of the price, unix time."""
+    scan_range: Decimal
+    """A fraction of the price."""
+    expiries: Tuple[ListedExpiry, ...]
 
 
 class OptionValue(NamedTuple):

@@ -41,7 +41,7 @@ def steps_during(work):
 
 def test_the_interpreters_lock_is_free_while_accounts_are_valued(world, accounts, unhurried):
     alice, now = world["accounts"]["alice"]["address"], world["now"]
-    many = [alice] * 20_000
+    many = [alice] * 100_000
     assert steps_during(lambda: accounts.values(many, now)) > 5
 
 

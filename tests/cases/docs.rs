@@ -1,5 +1,6 @@
 //! The documents say what the code does, as far as a test can tell.
 
+use margrave_tests::pages;
 use std::{fs, path::Path};
 
 fn root() -> &'static Path {
@@ -57,46 +58,13 @@ fn every_parameter_is_documented() {
     }
 }
 
-/// The readme's figures are the baseline's.
+/// The figures of the readme, which has one for every instruction, and of the page on performance are the baseline's.
 #[test]
-fn the_readme_s_compute_units_are_the_measured_ones() {
-    let (readme, baseline) = (read("README.md"), read("tests/cu/baseline.md"));
-    let figure = |shape: &str| {
-        let row =
-            baseline.lines().find(|line| line.starts_with(&format!("| {shape} |"))).expect("a row of the baseline");
-        row.split('|').nth(2).unwrap().trim().parse::<u64>().unwrap()
-    };
-    for shape in [
-        "deposit, second token",
-        "withdraw, 1 perp and 2 tokens",
-        "trade, both hold 1 perp and 2 tokens",
-        "trade, one leg, both hold 4 perps, 4 options, 3 tokens on 4 underlyings",
-        "trade, one leg, both hold 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
-        "withdraw, 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
-        "fill_quote, four legs of options, both hold 4 perps",
-        "liquidate, both hold 1 perp and 2 tokens",
-        "settle_pnl, a loss",
-        "refresh_price, 2 expiries",
-        "check, 16 linear, 16 options, 8 tokens on 4 underlyings, 8 expiries",
-        "check, 32 options, 8 tokens on 4 underlyings, 8 expiries",
-    ] {
-        let units = figure(shape);
-        let text = format!("{},{:03}", units / 1_000, units % 1_000);
-        assert!(readme.contains(&text), "{shape} takes {text} compute units, the readme says otherwise");
-    }
-}
-
-/// The page on performance prints every check of the baseline.
-#[test]
-fn the_performance_page_s_checks_are_the_measured_ones() {
-    let (page, baseline) = (read("docs/performance.md"), read("tests/cu/baseline.md"));
-    let checks: Vec<&str> = baseline.lines().filter_map(|line| line.strip_prefix("| check, ")).collect();
-    assert!(checks.len() > 5);
-    for row in checks {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let units: u64 = cells[1].parse().unwrap();
-        let expected = format!("| {} | {},{:03} |", cells[0], units / 1_000, units % 1_000);
-        assert!(page.contains(&expected), "docs/performance.md does not say {expected}");
+fn the_pages_compute_units_are_the_measured_ones() {
+    let baseline = read("tests/cu/baseline.md");
+    for page in pages::PAGES {
+        let text = read(page);
+        assert!(text == pages::page(page, &text, &baseline).unwrap(), "{page} is not what ./dev cu --write writes");
     }
 }
 

@@ -3,6 +3,7 @@
 //! They are exact, so the committed table must equal the measurement, and no shape may exceed its ceiling.
 
 mod engine;
+mod every;
 mod full;
 mod liquidation;
 mod shapes;
@@ -11,11 +12,12 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use margrave_client::Pubkey;
 use margrave_sim::Outcome;
+use margrave_tests::pages;
 use std::{fmt::Write, path::PathBuf};
 
 #[derive(Parser)]
 struct Arguments {
-    /// Update tests/cu/baseline.md instead of comparing with it.
+    /// Update tests/cu/baseline.md and the pages with its figures instead of comparing with them.
     #[arg(long)]
     write: bool,
 }
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
     shapes::measure(&mut table)?;
     full::measure(&mut table)?;
     liquidation::measure(&mut table)?;
+    every::measure(&mut table)?;
     let measured = table.0;
     let table = report(&measured)?;
     print!("{table}");
@@ -59,18 +62,26 @@ fn main() -> Result<()> {
         ensure!(units <= ceiling, "{shape}: {units} compute units exceed the ceiling of {ceiling}");
     }
 
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cu/baseline.md");
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).with_context(|| file.to_owned());
+    let mut files = vec![("tests/cu/baseline.md", table.clone())];
+    for file in pages::PAGES {
+        files.push((file, pages::page(file, &read(file)?, &table)?));
+    }
     if arguments.write {
-        std::fs::write(&path, &table)?;
-        eprintln!("tests/cu/baseline.md written");
-    } else {
-        let committed = std::fs::read_to_string(&path).context("tests/cu/baseline.md")?;
-        if toolchain_of(&committed) == toolchain_of(&table) {
-            let same = committed == table;
-            ensure!(same, "tests/cu/baseline.md is not what was measured; ./dev cu --write, and say why in the commit");
-        } else {
-            eprintln!("The committed table is of another toolchain, so only the ceilings were checked.");
+        for (file, text) in files {
+            std::fs::write(root.join(file), text)?;
+            eprintln!("{file} written");
         }
+    } else if toolchain_of(&read("tests/cu/baseline.md")?) == toolchain_of(&table) {
+        for (file, text) in files {
+            ensure!(
+                read(file)? == text,
+                "{file} is not what was measured; ./dev cu --write, and say why in the commit"
+            );
+        }
+    } else {
+        eprintln!("The committed table is of another toolchain, so only the ceilings were checked.");
     }
     Ok(())
 }

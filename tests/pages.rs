@@ -8,20 +8,14 @@ const IDL: &str = include_str!("../idl/margrave.json");
 const BEGIN: &str = "<!-- cu: begin -->";
 const END: &str = "<!-- cu: end -->";
 
-/// Of the shapes of an instruction that has several, the one in the readme's table of all instructions.
-const SHOWN: [(&str, &str); 5] = [
-    ("deposit", "second token"),
-    ("withdraw", "1 perp and 2 tokens"),
-    ("trade", "both hold 1 perp and 2 tokens"),
-    ("liquidate", "both hold 1 perp and 2 tokens"),
-    ("refresh_price", "2 expiries"),
-];
+/// Which shape of an instruction the readme's table of all instructions shows, where it is not the smallest.
+const SHOWN: [(&str, &str); 3] =
+    [("deposit", "second token"), ("withdraw", "1 perp and 2 tokens"), ("refresh_price", "2 expiries")];
 /// The readme's second table.
-const LARGE: [&str; 10] = [
+const LARGE: [&str; 9] = [
     "trade, one leg, both hold 4 perps, 4 options, 3 tokens on 4 underlyings",
     "trade, one leg, both hold 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
     "withdraw, 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
-    "fill_quote, four legs of options, both hold 4 perps",
     "flag_account, both hold 16 linear, 16 options, 8 tokens",
     "liquidate, one position, both hold 12 linear, 16 options, 8 tokens",
     "liquidate_slice, both hold 16 linear, 16 options, 8 tokens",
@@ -89,14 +83,15 @@ fn thousands(number: u64) -> String {
     }
 }
 
-/// The shape in which the readme shows an instruction: the smallest, or the first.
+/// What of an instruction the readme shows: what [`SHOWN`] says, or the smallest shape.
 fn shown<'a>(shapes: &'a [Shape], name: &str) -> Option<(&'a str, u64)> {
-    let what = SHOWN.iter().find(|(of, _)| *of == name).map(|(_, what)| *what);
-    shapes.iter().find_map(|shape| {
+    let only = SHOWN.iter().find(|(of, _)| *of == name).map(|(_, what)| *what);
+    let of_it = shapes.iter().filter_map(|shape| {
         let rest = shape.name.strip_prefix(name)?;
-        let rest = if rest.is_empty() { rest } else { rest.strip_prefix(", ")? };
-        what.is_none_or(|what| what == rest).then_some((rest, shape.units))
-    })
+        let what = if rest.is_empty() { rest } else { rest.strip_prefix(", ")? };
+        Some((what, shape.units))
+    });
+    of_it.filter(|(what, _)| only.is_none_or(|only| only == *what)).min_by_key(|(_, units)| *units)
 }
 
 fn readme(shapes: &[Shape]) -> Result<String> {

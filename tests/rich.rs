@@ -410,7 +410,7 @@ impl Rich {
         }
     }
 
-    fn transact(&mut self, all: &[Instruction]) -> Result<TransactionMetadata, FailedTransactionMetadata> {
+    fn transact(&mut self, all: &[Instruction]) -> Result<TransactionMetadata, Box<FailedTransactionMetadata>> {
         self.world.svm.expire_blockhash();
         let message = Message::new(all, Some(&self.payer.pubkey()));
         let mut transaction = Transaction::new_unsigned(message);
@@ -419,7 +419,7 @@ impl Rich {
         let signers: Vec<&Keypair> =
             self.keys.iter().chain([&self.payer]).filter(|key| needed.contains(&key.pubkey())).collect();
         transaction.partial_sign(&signers, self.world.svm.latest_blockhash());
-        self.world.svm.send_transaction(transaction)
+        self.world.svm.send_transaction(transaction).map_err(Box::new)
     }
 
     /// The compute units that the row's instruction takes in its state, without what comes before and after it and without a

@@ -1,6 +1,6 @@
 //! P-01 to P-14, I-11, I-30: every account of every instruction exchanged for something it must not be.
 //!
-//! A world rich in everything, and for every instruction of the IDL a row: an instruction that succeeds in it. From each row cells
+//! A world rich in everything, and for every instruction of the IDL a row: an instruction that succeeds in it (`rich.rs`). From each row cells
 //! are generated, each with one thing wrong: a signature missing (P-01), a stranger's signature (P-01), an account of another owner
 //! (P-02), of another type (P-03), of another place in the same or another group (P-04, P-05, P-06), a fake program, sysvar or event
 //! authority (P-12, P-13), a writable account passed read-only, and the list of other accounts shortened, repeated, turned round or

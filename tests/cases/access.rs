@@ -6,7 +6,7 @@
 //! authority (P-12, P-13), a writable account passed read-only, and the list of other accounts shortened, repeated, turned round or
 //! lengthened (P-07, P-08). What only a venue's program can sign is sent by it (tests/venue). [`REFUSED`] says with which error each must fail, [`ACCEPTED`] which may pass and why.
 
-use crate::{common::*, venues};
+use crate::common::*;
 use anchor_lang::Discriminator;
 use litesvm::LiteSVM;
 use margrave::{
@@ -14,6 +14,7 @@ use margrave::{
     state::{self, Change, GroupTerms, Instrument, InstrumentKind, MarginAccount, Mode, Pause, Proposal},
 };
 use margrave_client::{Quote, SignedQuote, instruction};
+use margrave_tests::venues;
 use solana_account::Account;
 use solana_keypair::Keypair;
 use solana_message::Message;
@@ -73,13 +74,8 @@ fn list_everything(world: &mut World, id: u16, eth_mint: Pubkey) -> Place {
     // Without a target for insurance everything earned is a fee.
     let free = state::BankTerms { insurance_target: 0, ..terms::quote_terms() };
     world.change(Change::Bank { bank: world.usdc_bank, terms: free }, None).unwrap();
-    // What is registered as a venue before the launch needs no delay.
-    let register = instruction::register_venue(world.manager.pubkey(), world.group, margrave_venue::ID, 0);
-    world.send(&[register], &[]).unwrap();
-    let venue = pda::venue(&world.group, &margrave_venue::ID, 0);
-    let mut terms = venues::ample_terms();
-    terms.markets[0] = state::VenueMarket { underlying: 1, ..terms.markets[3] };
-    world.change(Change::Venue { venue, terms }, None).unwrap();
+    // Before the launch it needs no delay.
+    venues::register(world, margrave_venue::ID, 0, venues::ample_terms(2)).unwrap();
     world.launch().unwrap();
     let World { group, usdc_bank, sol_bank, sol, .. } = *world;
     Place { group, usdc_bank, sol_bank, sol, eth, peg }
@@ -102,7 +98,7 @@ fn price_everywhere(world: &mut World, places: &[Place], price: i64) {
 
 fn rich() -> Rich {
     let mut world = World::empty(World::START).unwrap();
-    venues::add_venue_program(&mut world);
+    venues::add_program(&mut world);
     let eth_mint = world.create_mint(9);
     let foreign = list_everything(&mut world, 1, eth_mint);
     let unlaunched = pda::group(2);
@@ -284,16 +280,7 @@ fn rich() -> Rich {
     let buy = instruction::liquidate_collateral(liquidator, owing, home.sol_bank, home.usdc_bank, 1_000 * DOLLAR);
     let begin = instruction::begin_bracket(keeper.key(), owing.0, sol_bank, keeper.sol, TOKEN, 100 * SOL);
     let end = instruction::end_bracket(keeper.key(), owing, usdc, keeper.usdc, TOKEN, 2_680 * DOLLAR);
-    let registered: state::Venue = world.load(&venue);
-    let [taking, making] = [&alice, &maker].map(|trader| account(&trader.margin_account));
-    let filled = instruction::venue_fill(
-        (venue, &registered),
-        (alice.margin_account, &taking),
-        (maker.margin_account, &making),
-        home.usdc_bank,
-        &legs,
-        true,
-    );
+    let filled = venues::fill_instruction(&world, venue, &alice, &maker, &legs);
     let until = World::START + 50 * DAY;
     let grant = |to| instruction::grant_consent(keeper.key(), alice.key(), alice.margin_account, to, until, DOLLAR);
     let stop = Change::Venue { venue, terms: state::VenueTerms::default() };

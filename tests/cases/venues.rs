@@ -7,6 +7,7 @@ use margrave::{
     constants::MAX_DELEGATE_SECS,
     state::{Change, Consent, GroupTerms, Instrument, InstrumentKind, Pause, Status, Venue, VenueMarket, VenueTerms},
 };
+pub use margrave_tests::venues::{add_program, ample_terms, by_venue, consent, fill_instruction};
 
 const YEAR: i64 = MAX_DELEGATE_SECS;
 
@@ -18,48 +19,17 @@ pub struct Floor {
     pub venue: Pubkey,
 }
 
-/// The program of tests/venue, wherever the program under test lies.
-pub fn add_venue_program(world: &mut World) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deploy/margrave_venue.so");
-    world.svm.add_program_from_file(margrave_venue::ID, path).unwrap_or_else(|error| panic!("{path}: {error}"));
-}
-
-/// Everything on the first underlying.
-pub fn ample_terms() -> VenueTerms {
-    let sol = VenueMarket { fill_cap: u64::MAX, underlying: 0, kinds: VenueMarket::ALL, padding: 0 };
-    let mut terms = VenueTerms { exposure_cap: u64::MAX, enabled: 1, ..VenueTerms::default() };
-    terms.markets[3] = sol;
-    terms
-}
-
-/// Registers a program with ample terms, for which two days pass.
+/// Registers a program with ample terms on SOL, for which two days pass.
 pub fn register(world: &mut World, program: Pubkey, number: u16) -> Pubkey {
-    let register = instruction::register_venue(world.manager.pubkey(), world.group, program, number);
-    world.send(&[register], &[]).unwrap();
-    let venue = pda::venue(&world.group, &program, number);
-    world.change(Change::Venue { venue, terms: ample_terms() }, None).unwrap();
+    let venue = margrave_tests::venues::register(world, program, number, ample_terms(1)).unwrap();
     world.set_price(PRICE).unwrap();
     venue
-}
-
-pub fn consent(world: &mut World, trader: &Trader, venue: Pubkey, expires_at: i64, allowance: u64) -> Outcome {
-    let (key, account) = (trader.key(), trader.margin_account);
-    let grant = instruction::grant_consent(key, key, account, venue, expires_at, allowance);
-    world.send(&[grant], &[&trader.keypair])
-}
-
-/// The instruction of Margrave's, sent by the venue's program instead, which signs with its own address.
-pub fn by_venue(mut instruction: Instruction) -> Instruction {
-    for meta in instruction.accounts.iter_mut().filter(|meta| !meta.pubkey.is_on_curve()) {
-        meta.is_signer = false;
-    }
-    Instruction { program_id: margrave_venue::ID, ..instruction }
 }
 
 impl Floor {
     pub fn open() -> Self {
         let Desk { mut world, maker, alice, expiry, .. } = Desk::open();
-        add_venue_program(&mut world);
+        add_program(&mut world);
         let venue = register(&mut world, margrave_venue::ID, 0);
         set_flat_surface(&mut world, expiry, 60).unwrap();
         let now = world.now();
@@ -95,9 +65,7 @@ impl Floor {
     }
 
     fn fill_of(&self, taker: &Trader, maker: &Trader, legs: &[PlacedLeg]) -> Instruction {
-        let (venue, a, b) = (self.venue(), self.world.account(taker), self.world.account(maker));
-        let (taker, maker) = ((taker.margin_account, &a), (maker.margin_account, &b));
-        instruction::venue_fill((self.venue, &venue), taker, maker, self.world.usdc_bank, legs, true)
+        fill_instruction(&self.world, self.venue, taker, maker, legs)
     }
 
     pub fn fill(&mut self, legs: &[PlacedLeg]) -> Outcome {
@@ -154,7 +122,8 @@ fn a_fill_is_a_trade_on_the_word_of_the_venue() {
     let mut left = floor.world.snapshot();
     let own = [floor.venue, pda::consent(&floor.alice.margin_account, &floor.venue)];
     for key in own.into_iter().chain([pda::consent(&floor.maker.margin_account, &floor.venue)]) {
-        (expected.remove(&key), left.remove(&key));
+        expected.remove(&key);
+        left.remove(&key);
     }
     assert!(expected == left, "a fill is not what a trade is");
     check_books(&floor.world).unwrap();
@@ -219,7 +188,7 @@ fn a_venue_fills_what_its_terms_name() {
     let ample = floor.world.svm.clone();
     for allowed in kinds {
         floor.world.svm = ample.clone();
-        floor.tighten(|terms| terms.markets[3].kinds = VenueMarket::kind(allowed));
+        floor.tighten(|terms| terms.markets[7].kinds = VenueMarket::kind(allowed));
         for (kind, leg) in kinds.iter().zip(legs) {
             match *kind == allowed {
                 true => drop(floor.fill(&[leg]).unwrap()),
@@ -235,7 +204,7 @@ fn a_venue_fills_what_its_terms_name() {
 #[test]
 fn a_leg_is_no_larger_than_the_fill_cap() {
     let mut floor = Floor::open();
-    floor.tighten(|terms| terms.markets[3].fill_cap = 350 * DOLLAR);
+    floor.tighten(|terms| terms.markets[7].fill_cap = 350 * DOLLAR);
     floor.refuses(VenueFillTooLarge, &[floor.perp(10 * SOL_LONG + SOL_LONG / 100)]);
     floor.refuses(VenueFillTooLarge, &[floor.perp(-10 * SOL_LONG - SOL_LONG / 100)]);
     floor.fill(&[floor.perp(10 * SOL_LONG), floor.perp(10 * SOL_LONG)]).unwrap();
@@ -565,7 +534,7 @@ fn a_venue_changes_no_collateral_and_no_parameters() {
     let held = (alice.margin_account, &account);
     let other = floor.maker.margin_account;
     let loose = Change::Group(GroupTerms { outflow_cap: 1, ..terms::group_terms() });
-    let more = Change::Venue { venue, terms: ample_terms() };
+    let more = Change::Venue { venue, terms: ample_terms(1) };
     let id = world.load::<margrave::state::Group>(&group).proposals;
     let owners = [
         (world.withdraw_instruction(alice, Token::Usdc, DOLLAR), SignerIsNotOwner),
@@ -602,4 +571,39 @@ fn a_venue_changes_no_collateral_and_no_parameters() {
         let stolen = by_venue(with_account(instruction, owner, authority));
         floor.world.refuses(error, |world| world.send(&[stolen], &[&maker]));
     }
+}
+
+/// P-42: the most that a venue taken over can do to an account: trade what is left of its allowance back and forth at the edge of the
+/// band. 10,000 dollars of a band of 5 % cost 5 / 0.95 % of them and the fees, and no more.
+#[test]
+fn what_a_rogue_takes_is_bounded_by_the_allowance() {
+    let mut floor = Floor::open();
+    let mallory = floor.world.funded("mallory", 10_000 * DOLLAR, 0);
+    let until = floor.world.now() + DAY;
+    let (allowance, venue) = (10_000 * DOLLAR, floor.venue);
+    consent(&mut floor.world, &mallory, venue, until, u64::MAX).unwrap();
+    consent(&mut floor.world, &floor.alice, venue, until, allowance).unwrap();
+    let equity =
+        |floor: &Floor| floor.world.accounts().value(&floor.alice.margin_account, floor.world.now()).unwrap().equity;
+    let before = equity(&floor).micros();
+    // She buys dear and sells cheap, 20 SOL at a time, as long as the venue may.
+    let (dear, cheap) = (PRICE * 105 / 100, PRICE * 95 / 100);
+    let mut rounds = 0;
+    loop {
+        let mut legs = [floor.perp(20 * SOL_LONG), floor.perp(-20 * SOL_LONG)];
+        (legs[0].leg.price, legs[1].leg.price) = (dear, cheap);
+        let fill = by_venue(floor.fill_of(&floor.alice, &mallory, &legs));
+        match floor.world.send(&[fill], &[]) {
+            Ok(_) => rounds += 1,
+            Err(refusal) => {
+                assert!(refusal.is(ConsentUsedUp), "{refusal}");
+                break;
+            }
+        }
+    }
+    assert_eq!(rounds, 7, "1,400 dollars each");
+    let lost = before - equity(&floor).micros();
+    let most = i64::try_from(allowance).unwrap() / 95 * 5 + 5_000_000;
+    assert!((490_000_000..=most).contains(&lost), "{lost} of at most {most}");
+    check_books(&floor.world).unwrap();
 }

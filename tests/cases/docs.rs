@@ -45,7 +45,8 @@ fn every_invariant_is_checked_by_a_test_that_exists() {
 #[test]
 fn every_parameter_is_documented() {
     let document = read("docs/parameters.md");
-    let sources = ["group", "bank", "underlying", "venue"].map(|name| read(&format!("programs/margrave/src/state/{name}.rs")));
+    let sources =
+        ["group", "bank", "underlying", "venue"].map(|name| read(&format!("programs/margrave/src/state/{name}.rs")));
     let fields = sources.iter().flat_map(|source| source.lines());
     let names = fields.filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(name, _)| name);
     // Fields, not functions; and not what the program itself keeps.

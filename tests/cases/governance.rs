@@ -283,6 +283,30 @@ fn a_change_is_made_to_what_it_names() {
     world.refuses(BankMissing, |world| world.send(&[at_once], &[]));
 }
 
+/// Who governs one group changes nothing of another's, though a change names what it is of by its address alone.
+#[test]
+fn a_change_reaches_no_other_group() {
+    let mut market = Market::open();
+    register_venue(&mut market.world);
+    let other = market.other_group();
+    let Market { mut world, .. } = market;
+    let home = world.group;
+    let venue = venue(&world);
+    // The same keys govern both; the other group names this one's venue.
+    world.group = other.group;
+    let change = Change::Venue { venue, terms: VenueTerms::default() };
+    world.refuses(GroupMismatch, |world| now(world, &change));
+    let queued = [change, Change::ResumeVenue { venue }].map(|change| world.queue(change).unwrap());
+    world.set_time(world.now() + TIMELOCK);
+    for key in queued {
+        world.refuses(GroupMismatch, |world| execute(world, &key));
+    }
+    let stop = instruction::pause_venue(world.guardian.pubkey(), other.group, venue, 60);
+    world.refuses(GroupMismatch, |world| world.send(&[stop], &[]));
+    world.group = home;
+    world.change(Change::ResumeVenue { venue }, None).unwrap();
+}
+
 /// The table of docs/governance.md: which fields may be moved at once after the launch, and in which direction. What is not in it
 /// waits, up or down.
 const AT_ONCE: &[(&str, Direction)] = &[

@@ -453,8 +453,8 @@ pub fn venue_fill(
         event_authority: event_authority(),
         program: margrave::ID,
     };
-    let args = TradeArgs { legs: legs.iter().map(|placed| placed.leg).collect(), sheets };
-    instruction(accounts, data::VenueFill { args }, rest)
+    let legs = legs.iter().map(|placed| placed.leg).collect();
+    instruction(accounts, data::VenueFill { legs, sheets }, rest)
 }
 
 /// Signed by the owner or a delegate.

@@ -31,6 +31,7 @@ use instructions::*;
 use liquidation::LiquidationLeg;
 use state::{Change, Instrument, Mode};
 use surface::Surface;
+use trading::Leg;
 
 declare_id!("MrgRzbsnUSP8PnfKcAvr5Hu96M8U4D21h3agp2hiJpu");
 
@@ -62,8 +63,8 @@ pub mod margrave {
     }
 
     /// Trades between two accounts that have consented, called by a venue's program.
-    pub fn venue_fill<'info>(ctx: Context<'info, VenueFill<'info>>, args: TradeArgs) -> Result<()> {
-        user::venue_fill::venue_fill(ctx, args)
+    pub fn venue_fill<'info>(ctx: Context<'info, VenueFill<'info>>, legs: Vec<Leg>, sheets: Vec<u8>) -> Result<()> {
+        user::venue_fill::venue_fill(ctx, legs, sheets)
     }
 
     /// Opens an empty margin account.

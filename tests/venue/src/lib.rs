@@ -8,7 +8,6 @@ use anchor_lang::prelude::*;
 use margrave::{
     constants::VENUE_AUTHORITY_SEED,
     cpi,
-    instructions::TradeArgs,
     program::Margrave,
     state::{Group, Instrument, MarginAccount, Venue},
     trading::Leg,
@@ -78,17 +77,12 @@ pub mod margrave_venue {
         let (underlying, instrument) = (book.underlying, book.instrument);
         for (maker, quantity, price) in fills {
             let leg = Leg { underlying, instrument, quantity, price };
-            context.accounts.fill(
-                &maker[0],
-                &maker[1],
-                trade,
-                TradeArgs { legs: vec![leg], sheets: vec![args.sheet] },
-            )?;
+            context.accounts.fill(&maker[0], &maker[1], trade, leg, args.sheet)?;
         }
         Ok(())
     }
 
-    /// For tests only, see [`pass_on`]: a venue that somebody has taken over.
+    /// For tests only, see `pass_on`: a venue that somebody has taken over.
     pub fn fallback<'info>(program: &Pubkey, accounts: &'info [AccountInfo<'info>], data: &[u8]) -> Result<()> {
         pass_on(program, accounts, data)
     }
@@ -176,7 +170,8 @@ impl<'info> Take<'info> {
         maker: &AccountInfo<'info>,
         maker_consent: &AccountInfo<'info>,
         trade: &[AccountInfo<'info>],
-        args: TradeArgs,
+        leg: Leg,
+        sheet: u8,
     ) -> Result<()> {
         let venue = self.venue.key();
         let (_, bump) = Pubkey::find_program_address(&[VENUE_AUTHORITY_SEED, venue.as_ref()], &crate::ID);
@@ -194,7 +189,7 @@ impl<'info> Take<'info> {
         };
         let signers = [seeds];
         let call = CpiContext::new_with_signer(margrave::ID, accounts, &signers);
-        cpi::venue_fill(call.with_remaining_accounts(trade.to_vec()), args)
+        cpi::venue_fill(call.with_remaining_accounts(trade.to_vec()), vec![leg], vec![sheet])
     }
 }
 

@@ -7,19 +7,13 @@
  */
 
 import {
-  addDecoderSizePrefix,
-  addEncoderSizePrefix,
   combineCodec,
   fixDecoderSize,
   fixEncoderSize,
-  getArrayDecoder,
-  getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
   getStructDecoder,
   getStructEncoder,
-  getU32Decoder,
-  getU32Encoder,
   SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS,
   SolanaError,
   transformEncoder,
@@ -40,7 +34,7 @@ import {
 } from "@solana/kit";
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from "@solana/kit/program-client-core";
 import { MARGRAVE_PROGRAM_ADDRESS } from "../programs/index.js";
-import { getLegDecoder, getLegEncoder, type Leg, type LegArgs } from "../types/index.js";
+import { getTradeArgsDecoder, getTradeArgsEncoder, type TradeArgs, type TradeArgsArgs } from "../types/index.js";
 
 export const TRADE_DISCRIMINATOR = new Uint8Array([178, 144, 26, 216, 241, 187, 206, 130]);
 
@@ -77,27 +71,15 @@ export type TradeInstruction<
     ]
   >;
 
-export type TradeInstructionData = {
-  discriminator: ReadonlyUint8Array;
-  /** One to eight, from the taker's side. */
-  legs: Array<Leg>;
-  /** For each leg the place of its underlying among the remaining accounts. */
-  sheets: ReadonlyUint8Array;
-};
+export type TradeInstructionData = { discriminator: ReadonlyUint8Array; args: TradeArgs };
 
-export type TradeInstructionDataArgs = {
-  /** One to eight, from the taker's side. */
-  legs: Array<LegArgs>;
-  /** For each leg the place of its underlying among the remaining accounts. */
-  sheets: ReadonlyUint8Array;
-};
+export type TradeInstructionDataArgs = { args: TradeArgsArgs };
 
 export function getTradeInstructionDataEncoder(): Encoder<TradeInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ["discriminator", fixEncoderSize(getBytesEncoder(), 8)],
-      ["legs", getArrayEncoder(getLegEncoder())],
-      ["sheets", addEncoderSizePrefix(getBytesEncoder(), getU32Encoder())],
+      ["args", getTradeArgsEncoder()],
     ]),
     value => ({ ...value, discriminator: TRADE_DISCRIMINATOR }),
   );
@@ -106,8 +88,7 @@ export function getTradeInstructionDataEncoder(): Encoder<TradeInstructionDataAr
 export function getTradeInstructionDataDecoder(): Decoder<TradeInstructionData> {
   return getStructDecoder([
     ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
-    ["legs", getArrayDecoder(getLegDecoder())],
-    ["sheets", addDecoderSizePrefix(getBytesDecoder(), getU32Decoder())],
+    ["args", getTradeArgsDecoder()],
   ]);
 }
 
@@ -133,8 +114,7 @@ export type TradeInput<
   maker: Address<TAccountMaker>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  legs: TradeInstructionDataArgs["legs"];
-  sheets: TradeInstructionDataArgs["sheets"];
+  args: TradeInstructionDataArgs["args"];
 };
 
 export function getTradeInstruction<

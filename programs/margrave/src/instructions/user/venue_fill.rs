@@ -39,9 +39,10 @@ pub struct VenueFill<'info> {
 
 /// Trades legs between two accounts whose owners have consented, on the word of a venue's program (I-32).
 ///
+/// `legs` from the taker's side, one to eight; `sheets`: for each the place of its underlying among the remaining accounts.
 /// The same prices, caps, fees and margin rules as for a trade that both sign (I-15, I-20); besides, the venue's terms and what is
 /// left of both consents.
-pub fn venue_fill<'info>(ctx: Context<'info, VenueFill<'info>>, args: TradeArgs) -> Result<()> {
+pub fn venue_fill<'info>(ctx: Context<'info, VenueFill<'info>>, legs: Vec<Leg>, sheets: Vec<u8>) -> Result<()> {
     let present = Present::get()?;
     let (accounts, now) = (&*ctx.accounts, present.now);
     let (group, taker, maker) = (&accounts.group, &accounts.taker, &accounts.maker);
@@ -55,8 +56,9 @@ pub fn venue_fill<'info>(ctx: Context<'info, VenueFill<'info>>, args: TradeArgs)
         accounts.venue.load_mut()?.admit(leg, &fill, now)?;
         consents.into_iter().try_for_each(|consent| consent.load_mut()?.charge(fill.value))
     };
-    let [taker, maker] = execute(group, taker, maker, ctx.remaining_accounts, &args, present, admit)?;
+    let trade = TradeArgs { legs, sheets };
+    let [taker, maker] = execute(group, taker, maker, ctx.remaining_accounts, &trade, present, admit)?;
 
-    let event = VenueFilled { venue: accounts.venue.key(), taker, maker, legs: args.legs };
+    let event = VenueFilled { venue: accounts.venue.key(), taker, maker, legs: trade.legs };
     event.emit_by(&accounts.event_authority)
 }

@@ -163,7 +163,7 @@ pub struct Shape {
     pub ceiling: u64,
 }
 
-pub const SHAPES: [Shape; 6] = [
+pub const SHAPES: [Shape; 7] = [
     Shape {
         name: "1 perp, 2 tokens",
         underlyings: 1,
@@ -223,6 +223,16 @@ pub const SHAPES: [Shape; 6] = [
         options_per_expiry: 4,
         tokens: 8,
         ceiling: 110_000,
+    },
+    Shape {
+        name: "16 linear, 12 options, 8 tokens on 4 underlyings, 12 expiries",
+        underlyings: 4,
+        expiries_each: 3,
+        perps_each: 1,
+        futures_each: 3,
+        options_per_expiry: 1,
+        tokens: 8,
+        ceiling: 50_000,
     },
 ];
 

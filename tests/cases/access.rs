@@ -10,6 +10,7 @@ use crate::common::*;
 use anchor_lang::Discriminator;
 use litesvm::LiteSVM;
 use margrave::{
+    constants::*,
     instructions::*,
     state::{self, Change, GroupTerms, Instrument, InstrumentKind, MarginAccount, Mode, Pause, Proposal},
 };
@@ -953,7 +954,7 @@ fn every_instruction_has_a_row() {
     assert!(missing.is_empty(), "write a row in tests/cases/access.rs for {}", missing.join(", "));
 }
 
-/// P-09: what exists is not created again, neither by the same key nor by another.
+/// P-10: what exists is not created again, neither by the same key nor by another.
 #[test]
 fn nothing_is_created_twice() {
     let mut rich = rich();
@@ -980,6 +981,39 @@ fn nothing_is_created_twice() {
         let before = rich.world.snapshot();
         assert_eq!(rich.send(&instruction), Err(expected.to_owned()));
         assert!(rich.world.snapshot() == before);
+    }
+}
+
+/// P-09: of the addresses that the same seeds lead to only one is an account's.
+#[test]
+fn an_account_has_one_address() {
+    let mut rich = rich();
+    let mint = rich.world.create_mint(9);
+    let world = &rich.world;
+    let (group, alice) = (world.group, rich.keys[2].pubkey());
+    let (admin, manager) = (world.admin.pubkey(), world.manager.pubkey());
+    let (id, symbol) = (world.load::<state::Group>(&group).proposals, pda::symbol("OTHER"));
+    let (bank, number, ids) = (pda::bank(&group, &mint), 11u16.to_le_bytes(), id.to_le_bytes());
+    let (args, new_group) = (terms::group_args(11, world.roles()), pda::group(11));
+    let list = instruction::list_bank(manager, group, mint, Some(world.sol), TOKEN);
+    let cases: [(Instruction, &[&[u8]]); 7] = [
+        (instruction::create_group(admin, world.usdc_mint, args.clone()), &[GROUP_SEED, &number]),
+        (instruction::create_group(admin, world.usdc_mint, args), &[OUTFLOW_SEED, new_group.as_ref()]),
+        (list.clone(), &[BANK_SEED, group.as_ref(), mint.as_ref()]),
+        (list, &[VAULT_SEED, bank.as_ref()]),
+        (instruction::grow_underlying(manager, group, symbol), &[UNDERLYING_SEED, group.as_ref(), &symbol]),
+        (
+            instruction::open_margin_account(alice, alice, group, 11),
+            &[MARGIN_ACCOUNT_SEED, group.as_ref(), alice.as_ref(), &number],
+        ),
+        (instruction::queue_change(manager, group, id, Change::Unpause(1)), &[PROPOSAL_SEED, group.as_ref(), &ids]),
+    ];
+    for (instruction, seeds) in cases {
+        let (address, bump) = Pubkey::find_program_address(seeds, &margrave::ID);
+        let with_bump = |bump: u8| Pubkey::create_program_address(&[seeds, &[&[bump]]].concat(), &margrave::ID).ok();
+        let other = (0..bump).rev().find_map(with_bump).expect("every second bump leads to an address");
+        let refused = rich.send(&with_account(instruction, address, other));
+        assert_eq!(refused, Err("2006".to_owned()), "{}", String::from_utf8_lossy(seeds[0]));
     }
 }
 
@@ -1061,7 +1095,7 @@ fn a_closed_account_does_not_come_back_to_life() {
     assert_eq!(account.delegates[0].key, Pubkey::default());
 }
 
-/// P-14: data that is cut short, or of no instruction, is refused before anything is read.
+/// Data that is cut short, or of no instruction, is refused before anything is read.
 #[test]
 fn data_that_is_cut_short_is_refused() {
     let mut rich = rich();

@@ -150,6 +150,29 @@ fn a_loan_stays_within_initial_margin() {
     check_books(&world).unwrap();
 }
 
+/// What a crowded token may be borrowed against shrinks as its bank grows; nobody is liquidated by that.
+#[test]
+fn a_token_counts_for_less_as_its_bank_grows() {
+    let crowded = BankTerms { weight_scale_start: 1_000 * SOL, ..collateral_terms() };
+    let mut world = market(quote_terms(), crowded, group_terms());
+    let _lender = world.funded("lender", 1_000_000 * DOLLAR, 0);
+    let bob = world.funded("bob", 0, 1_000 * SOL);
+    let numbers = |world: &World| {
+        let value = world.accounts().value(&bob.margin_account, world.now()).unwrap();
+        (value.initial_health().micros(), value.maintenance_health().micros())
+    };
+    let (initial, maintenance) = numbers(&world);
+    let _other = world.funded("other", 0, 100 * SOL);
+    // 35,000 dollars of SOL at ten elevenths of 90 %.
+    let (less, same) = numbers(&world);
+    let lost = initial - less;
+    assert!((2_863_000_000..=2_864_000_000).contains(&lost) && same == maintenance, "{lost} {same} {maintenance}");
+    let free = u64::try_from(less).unwrap();
+    world.refuses(InitialMarginNotMet, |world| world.borrow(&bob, Token::Usdc, free + 1));
+    world.borrow(&bob, Token::Usdc, free).unwrap();
+    check_books(&world).unwrap();
+}
+
 /// A debt in SOL weighs 5 % more than its value, and 10 % where risk is added; it is a short position to the scan.
 #[test]
 fn a_loan_in_a_token_counts_with_its_surcharge() {

@@ -6,7 +6,11 @@ use margrave_client::instruction;
 use margrave_sim::terms::quote_terms;
 
 /// Rewrites an account's bytes behind its discriminator.
-fn corrupt<T: anchor_lang::ZeroCopy + anchor_lang::Owner>(world: &mut World, key: Pubkey, change: impl FnOnce(&mut T)) {
+pub fn corrupt<T: anchor_lang::ZeroCopy + anchor_lang::Owner>(
+    world: &mut World,
+    key: Pubkey,
+    change: impl FnOnce(&mut T),
+) {
     let mut state = world.load::<T>(&key);
     change(&mut state);
     let mut account = world.svm.get_account(&key).unwrap();

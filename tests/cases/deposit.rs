@@ -110,10 +110,10 @@ fn a_foreign_mint_or_bank_is_refused() {
 }
 
 #[test]
-fn the_ninth_token_and_a_full_bank_are_refused() {
+fn the_eighth_token_beside_cash_and_a_full_bank_are_refused() {
     let mut world = World::with_market(PRICE).unwrap();
     let alice = world.trader("alice");
-    for number in 0..9 {
+    for number in 0..8 {
         let mint = world.list_bank_on(world.sol, 1_000).unwrap();
         let source = world.give_new(&alice, mint, SOL);
         let key = pda::bank(&world.group, &mint);
@@ -121,13 +121,16 @@ fn the_ninth_token_and_a_full_bank_are_refused() {
         let deposit = |amount| {
             instruction::deposit(alice.key(), alice.margin_account, (key, &bank), source, TOKEN_PROGRAM, amount)
         };
-        if number == 8 {
+        if number == 7 {
             world.refuses(CollateralLimitExceeded, |world| world.send(&[deposit(1_000)], &[&alice.keypair]));
         } else {
             world.refuses(DepositCapExceeded, |world| world.send(&[deposit(1_001)], &[&alice.keypair]));
             world.send(&[deposit(1_000)], &[&alice.keypair]).unwrap();
         }
     }
+    // The quote token's place is kept.
+    world.give(&alice, Token::Usdc, DOLLAR);
+    world.deposit(&alice, Token::Usdc, DOLLAR).unwrap();
     check_books(&world).unwrap();
 }
 

@@ -46,7 +46,7 @@ fn offsets_in_a_bank_are_fixed() {
     offsets!(Bank: version 0, decimals 3, index 4, group 8, mint 40, vault 72, underlying 104);
     offsets!(Bank: deposit_index 136, borrow_index 152, deposit_shares 168, borrow_shares 176);
     offsets!(Bank: fees 184, insurance 192, pools 200, accrued_at 208, borrow_rate 216, reference_price 224);
-    offsets!(Bank: outflow 232, terms 248, bankrupts 328, gated_until 336, reserved 344);
+    offsets!(Bank: outflow 232, terms 248, bankrupts 328, gated_until 336, outflow_price 344, reserved 352);
     offsets!(BankTerms: deposit_cap 0, borrow_cap 8, outflow_cap 16, haircut_maintenance_ppm 40, interest_fee_ppm 72);
     offsets!(BankTerms: liquidation_fee_ppm 76);
 }

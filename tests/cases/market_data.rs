@@ -190,6 +190,23 @@ fn the_table_of_action_by_price_quality_is_the_documented_one() {
     for (action, needs) in table {
         assert_eq!(action.needs(), needs);
     }
+    // The page says the same: a row for each action, a column for each quality.
+    let page = include_str!("../../docs/prices.md");
+    let rows = [
+        ("| open, withdraw, borrow", Action::AddRisk),
+        ("| settle profit and loss of open", Action::Settle),
+        ("| liquidate: what is taken over", Action::Liquidate),
+        ("| reduce a position", Action::Reduce),
+    ];
+    assert!(
+        page.contains("| action | fresh (`liquidation_max_age_secs`) | recent (`max_age_secs`) | stale | none ever |")
+    );
+    for (row, action) in rows {
+        let line = page.lines().find(|line| line.starts_with(row)).unwrap();
+        let cells: Vec<bool> = line.split('|').skip(2).take(4).map(|cell| cell.trim().starts_with("yes")).collect();
+        let qualities = [Quality::Fresh, Quality::Recent, Quality::Stale, Quality::Missing];
+        assert_eq!(cells, qualities.map(|quality| quality >= action.needs()), "{row}");
+    }
     let mut oracle = World::with_market(PRICE).unwrap().underlying().oracle;
     let published = oracle.publish_time;
     for (age, quality) in [(-5, Quality::Fresh), (15, Quality::Fresh), (16, Quality::Recent), (60, Quality::Recent)] {

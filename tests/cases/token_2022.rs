@@ -194,7 +194,7 @@ fn listed(decimals: u8, fee: Option<(u16, u64)>) -> (World, Listed, Trader, Pubk
     (world, token, alice, wallet)
 }
 
-/// P-15: a fee is taken on the way in, and what is credited is what arrived; on the way out it is the receiver's.
+/// P-14, P-15: a fee is taken on the way in, and what is credited is what arrived; on the way out it is the receiver's.
 #[test]
 fn what_arrives_is_credited_and_what_leaves_is_debited() {
     for (basis_points, maximum, arrives, comes_back) in [

@@ -190,6 +190,25 @@ fn a_reduction_in_trouble_gives_nothing_away() {
     world.trade(&alice, &maker, -10 * SOL_LONG, index * 991 / 1_000).unwrap();
 }
 
+/// Whoever is refused for margin finds in the log what he has, what it asks for, and the scenario that is the worst.
+#[test]
+fn a_refusal_for_margin_says_the_numbers() {
+    let Market { mut world, alice, maker } = Market::open();
+    let refusal = world.trade(&alice, &maker, 1_000 * SOL_LONG, PRICE).expect_err("5,000 dollars do not carry 35,000");
+    assert!(refusal.is(InitialMarginNotMet));
+    // 24 % of the scan's edge and 2 % of net value on 35,000 dollars; the worst cell is the lower edge.
+    let logged = refusal.logs.iter().find_map(|line| line.split_once("equity ")).expect("a line of numbers").1;
+    let words: Vec<&str> = logged.split(' ').collect();
+    let number = |name: &str| -> i64 {
+        let place = words.iter().position(|word| *word == name).expect("the number is named") + 1;
+        words[place].parse().expect("a number")
+    };
+    let equity: i64 = words[0].parse().unwrap();
+    assert!((4_950_000_000..5_000_000_000).contains(&equity), "{equity}");
+    assert!((9_100_000_000..9_200_000_000).contains(&number("initial")), "{logged}");
+    assert!(number("maintenance") < number("initial") && logged.contains("worst slot and cell Some((0, "), "{logged}");
+}
+
 /// I-28: with negative equity nothing of what is left is the owner's to give; positions are for liquidators.
 #[test]
 fn a_bankrupt_account_does_not_trade() {

@@ -66,7 +66,7 @@ pub fn measure(table: &mut Table) -> Result<()> {
     let fill = market.fill_one_at_a_venue();
     table.add_called(&format!("venue_fill, one leg, both hold {}", SMALL.name), 63_000, fill)?;
     for (shape, trade, withdraw, refresh) in
-        [(&EIGHT_EXPIRIES, 135_000, 75_000, 8_500), (&FULL, 146_000, 81_000, 10_000)]
+        [(&EIGHT_EXPIRIES, 135_000, 75_000, 8_500), (&FULL, 140_000, 75_000, 10_000)]
     {
         let mut market = Market::of(shape)?;
         table.add(&format!("trade, one leg, both hold {}", shape.name), trade, market.trade_one())?;

@@ -5,8 +5,9 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-inputs=("$TOOLCHAIN_DIR/versions.env" "$TOOLCHAIN_DIR"/sbf/{install.sh,patch-std.mjs,builtins.c,target.json})
-key=$(cat "${inputs[@]}" | sha256sum | cut -c1-12)
+# What it is made of. The versions of other tools leave it where it is.
+made_of="$RUST_WEB_VERSION $LLVM_RUSTC_VERSION $LLVM_LINKER_VERSION $SBPF_LINKER_VERSION $SBF_ARCH"
+key=$({ echo "$made_of" && cat "$TOOLCHAIN_DIR"/sbf/{install.sh,patch-std.mjs,builtins.c,target.json}; } | sha256sum | cut -c1-12)
 home="$CACHE_DIR/sbf-$SBF_ARCH-$key"
 if [ -e "$home/complete" ]; then
     echo "$home"

@@ -300,11 +300,7 @@ pub fn duration(secs: i64) -> String {
 
 /// An error of the program's own code, run here: the rule, what is wrong, what to do.
 pub fn refused(error: anchor_lang::error::Error) -> anyhow::Error {
-    let number = match &error {
-        anchor_lang::error::Error::AnchorError(error) => Some(error.error_code_number),
-        anchor_lang::error::Error::ProgramError(_) => None,
-    };
-    match number.and_then(Refusal::of) {
+    match Refusal::of_error(&error) {
         Some(refusal) => anyhow!(refusal),
         None => anyhow!("{error}"),
     }

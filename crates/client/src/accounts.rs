@@ -1,6 +1,6 @@
 //! A cache of decoded accounts, and the same valuation the program makes of them.
 
-use anchor_lang::{ZeroCopy, error, prelude::*};
+use anchor_lang::{Discriminator, ZeroCopy, error, prelude::*};
 use margrave::{
     constants::MAX_UNDERLYINGS,
     error::{MargraveError, OrRefuse},
@@ -119,6 +119,14 @@ impl Accounts {
         let mut arranged = Arranged::new(self.group_of(&account)?)?;
         revalue(&mut account, &mut arranged, self, Action::AddRisk, now)?;
         Ok(account)
+    }
+
+    /// The data of [`Accounts::revalued`]: its bytes with the discriminator.
+    ///
+    /// # Errors
+    /// As [`Accounts::value`].
+    pub fn revalued_data(&self, key: &Pubkey, now: i64) -> Result<Vec<u8>> {
+        Ok([MarginAccount::DISCRIMINATOR, bytemuck::bytes_of(&*self.revalued(key, now)?)].concat())
     }
 
     /// What the chain's `preview` would answer at unix time `now`: margin numbers before and after a trade, deposits and

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+pub mod desk;
 mod event;
 pub mod instruction;
 pub mod keeper;

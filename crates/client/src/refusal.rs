@@ -1,6 +1,6 @@
 //! What the program refuses for: the rule by name, in a sentence, and what to do about it.
 
-use anchor_lang::error::ERROR_CODE_OFFSET;
+use anchor_lang::error::{ERROR_CODE_OFFSET, Error};
 use margrave::error::MargraveError;
 use serde::Deserialize;
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
@@ -26,6 +26,14 @@ impl Refusal {
         let remedy = TABLE.remedies.errors.get(&error.name).or_else(|| TABLE.remedies.topics.get(&topic));
         let remedy = remedy.map_or("Read the transaction's log.", String::as_str);
         Some(Self { number, name: &error.name, sentence: &error.msg, remedy })
+    }
+
+    /// The refusal that an error of the program's own code is, run here.
+    pub fn of_error(error: &Error) -> Option<Self> {
+        match error {
+            Error::AnchorError(error) => Self::of(error.error_code_number),
+            Error::ProgramError(_) => None,
+        }
     }
 
     /// The program's refusal in a transaction's log. Its line is the first that tells of a failure of it: those that called it

@@ -21,7 +21,8 @@ impl<'a> Fields<'a> {
         Ok(Self { object, path })
     }
 
-    fn path_of(&self, name: &str) -> String {
+    /// The path of a field of this object, for messages.
+    pub fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 

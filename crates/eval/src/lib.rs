@@ -1,4 +1,5 @@
 //! `margrave eval`: JSON lines in, JSON lines out. A line that cannot be answered is answered with the rule it broke.
+//! The same in typed parts, for bindings: [`Market`], [`OptionValue`], [`implied_vol`], [`SmilePoint`].
 
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
@@ -7,10 +8,16 @@ mod fields;
 mod margin;
 mod number;
 mod pricing;
+mod report;
 
-use fields::Fields;
 use serde_json::{Map, Value, json};
 use std::io::{self, BufRead, Write};
+
+pub use fields::Fields;
+pub use margin::{Market, scan_range};
+pub use number::{decimal, exact, scaled};
+pub use pricing::{OptionValue, SmilePoint, implied_vol};
+pub use report::{Greeks, Report, UnderlyingReport, scenarios};
 
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

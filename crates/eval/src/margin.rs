@@ -1,16 +1,17 @@
 //! A portfolio's margin. The request becomes the engine's plain data here; everything else is the engine.
 
 use crate::fields::Fields;
-use crate::number::{self, charge, decimal, ratio, share, usd};
+use crate::number::{self, charge, decimal, ratio, share};
 use crate::pricing::{discount, smile, smile_vol};
+use crate::report::{Greeks, Report, UnderlyingReport};
 use anyhow::{Context, Result, bail, ensure};
 use margrave_risk::{
-    Black76, CELLS, Cell, CellWeights, Collateral, Dated, Decimals, Expiry, Group, Haircuts, Holdings, Levels,
-    LinearPosition, Market, Mode, OptionKind, OptionTerms, Portfolio, Price, PriceMove, Quantity, Ratio, RiskArray,
-    Shortfall, SizeCharge, Strike, Terms, Usd, Vol, VolMove, Years,
+    Black76, CELLS, CellWeights, Collateral, Dated, Decimals, Expiry, Group, Haircuts, Holdings, Levels,
+    LinearPosition, Mode, OptionKind, OptionTerms, Portfolio, Price, Quantity, Ratio, RiskArray, Shortfall, SizeCharge,
+    Strike, Terms, Usd, Vol, Years,
 };
 use rust_decimal::{Decimal, RoundingStrategy, dec};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The share of the mass that expected shortfall looks at.
 const TAIL: Decimal = dec!(0.025);
@@ -44,6 +45,12 @@ const PARAMS: [&str; 26] = [
     "depeg_factor",
 ];
 const MORE_PARAMS: [&str; 2] = ["quote_price", "cell_weights"];
+const UNDERLYING: [&str; 10] =
+    ["symbol", "spot", "confidence", "range", "group", "kappa", "depth", "profit_cap", "ramp", "expiries"];
+const EXPIRY: [&str; 5] = ["years", "forward", "discount", "vol", "svi"];
+const SVI: [&str; 5] = ["a", "b", "rho", "m", "sigma"];
+const POSITION: [&str; 6] = ["underlying", "kind", "expiry", "strike", "quantity", "entry"];
+const COLLATERAL: [&str; 6] = ["asset", "underlying", "amount", "price", "haircut_initial", "haircut_maintenance"];
 
 /// The terms that are the same for all underlyings.
 struct Params {
@@ -129,26 +136,28 @@ struct ExpiryData {
     expiry: Expiry,
     vol: Option<Vol>,
     smile: Option<margrave_risk::Smile>,
-    futures: Vec<LinearPosition>,
-    strikes: Vec<Strike>,
 }
 
 impl ExpiryData {
     fn of(fields: &Fields, options: &OptionTerms) -> Result<Self> {
+        fields.require_known(&EXPIRY)?;
         let terms = Terms {
             years: fields.convert("years", number::years)?,
             forward: fields.convert("forward", number::price)?,
             discount: fields.convert_or("discount", Decimal::ONE, discount)?,
         };
-        let smile = fields.object("svi")?.map(|svi| smile(&svi).with_context(|| svi.path().to_owned())).transpose()?;
+        let svi = fields.object("svi")?;
+        let smile = svi.map(|svi| {
+            svi.require_known(&SVI)?;
+            smile(&svi).with_context(|| svi.path().to_owned())
+        });
+        let smile = smile.transpose()?;
         ensure!(smile.is_none() || !fields.has("vol"), "{} has both vol and svi", fields.path());
         Ok(Self {
             terms,
             expiry: Expiry::new(&terms, options).with_context(|| fields.path().to_owned())?,
             vol: fields.has("vol").then(|| fields.convert("vol", number::vol)).transpose()?,
             smile,
-            futures: vec![],
-            strikes: vec![],
         })
     }
 
@@ -160,12 +169,21 @@ impl ExpiryData {
             (None, None) => bail!("the expiry has neither vol nor svi"),
         }
     }
+}
 
+/// What a portfolio holds of one expiry.
+struct HeldExpiry<'a> {
+    data: &'a ExpiryData,
+    futures: Vec<LinearPosition>,
+    strikes: Vec<Strike>,
+}
+
+impl HeldExpiry<'_> {
     fn add_option(&mut self, kind: OptionKind, price: Price, quantity: Quantity) -> Result<()> {
         let index = match self.strikes.iter().position(|strike| strike.price() == price) {
             Some(index) => index,
             None => {
-                let vol = self.vol_of(price)?;
+                let vol = self.data.vol_of(price)?;
                 self.strikes.push(Strike::new(price, vol, Quantity::ZERO, Quantity::ZERO));
                 self.strikes.len() - 1
             }
@@ -182,22 +200,22 @@ impl ExpiryData {
     }
 }
 
+/// An underlying as given and as the engine has it; its unit is known with the positions.
 struct UnderlyingData {
     symbol: String,
-    market: Market,
-    decimals: u32,
+    market: margrave_risk::Market,
     expiries: Vec<ExpiryData>,
+}
+
+/// What a portfolio holds on one underlying.
+struct Held<'a> {
+    symbol: &'a str,
+    market: margrave_risk::Market,
+    decimals: u32,
+    expiries: Vec<HeldExpiry<'a>>,
     perps: Vec<LinearPosition>,
     collateral: Vec<Collateral>,
     greeks: Greeks,
-}
-
-#[derive(Default)]
-struct Greeks {
-    delta: Decimal,
-    gamma: Decimal,
-    vega: Decimal,
-    theta: Decimal,
 }
 
 /// The number of a group's label, and the least kappa of its members.
@@ -236,6 +254,7 @@ impl Groups {
 
 impl UnderlyingData {
     fn of(fields: &Fields, groups: &mut Groups, params: &Params) -> Result<Self> {
+        fields.require_known(&UNDERLYING)?;
         let price = fields.convert("spot", number::price)?;
         let confidence = fields.decimal_or("confidence", Decimal::ZERO)?;
         let confidence = number::scaled(confidence, Price::DECIMALS).unwrap_or(i64::MAX);
@@ -245,13 +264,8 @@ impl UnderlyingData {
             }
             None => Ok(none),
         };
-        let range = fields.convert_or("range", dec!(0.18), charge)?;
-        ensure!(
-            range > Ratio::ZERO && range.bits() <= 3 * Ratio::ONE.bits(),
-            "{}.range is not above 0 and at most 3",
-            fields.path()
-        );
-        let market = Market {
+        let range = scan_range(fields)?;
+        let market = margrave_risk::Market {
             price,
             confidence: Ratio::of_up(confidence, price.raw())
                 .with_context(|| format!("{}.confidence", fields.path()))?,
@@ -271,14 +285,25 @@ impl UnderlyingData {
         Ok(Self {
             symbol: fields.text("symbol")?.to_owned(),
             market,
-            decimals: 0,
             expiries: expiries.iter().map(|fields| ExpiryData::of(fields, &params.options)).collect::<Result<_>>()?,
-            perps: vec![],
-            collateral: vec![],
-            greeks: Greeks::default(),
         })
     }
 
+    fn held(&self) -> Held<'_> {
+        let expiries = self.expiries.iter();
+        Held {
+            symbol: &self.symbol,
+            market: self.market,
+            decimals: 0,
+            expiries: expiries.map(|data| HeldExpiry { data, futures: vec![], strikes: vec![] }).collect(),
+            perps: vec![],
+            collateral: vec![],
+            greeks: Greeks::default(),
+        }
+    }
+}
+
+impl Held<'_> {
     /// What an entry costs less what it is worth, so that equity gets the unsettled profit.
     fn linear(&self, fields: &Fields, quantity: Quantity, mark: Price) -> Result<LinearPosition> {
         let entry = match fields.optional_decimal("entry")? {
@@ -311,7 +336,7 @@ impl UnderlyingData {
         let index = index
             .with_context(|| format!("expiry: '{label}' is not an index of the {count} expiries of {}", self.symbol))?;
         let Some(kind) = kind else {
-            let mark = self.expiries[index].terms.forward;
+            let mark = self.expiries[index].data.terms.forward;
             let position = self.linear(fields, quantity, mark)?;
             self.greeks.delta += amount;
             self.expiries[index].futures.push(position);
@@ -323,7 +348,7 @@ impl UnderlyingData {
     }
 
     fn add_greeks(&mut self, kind: OptionKind, strike: Price, index: usize, amount: Decimal) -> Result<()> {
-        let data = &self.expiries[index];
+        let data = self.expiries[index].data;
         let Terms { years, forward, discount } = data.terms;
         let log_discount = number::log(decimal(discount.bits(), Ratio::BITS, 18))?;
         let greeks = Black76 { kind, forward, strike, years, discount }.greeks(data.vol_of(strike)?, log_discount);
@@ -339,7 +364,19 @@ impl UnderlyingData {
     }
 }
 
+/// The field `range`, rounded up: above zero and at most three.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn scan_range(fields: &Fields) -> Result<Ratio> {
+    let range = fields.convert_or("range", dec!(0.18), charge)?;
+    let is_in_bounds = range > Ratio::ZERO && range.bits() <= 3 * Ratio::ONE.bits();
+    ensure!(is_in_bounds, "{} is not above 0 and at most 3", fields.path_of("range"));
+    Ok(range)
+}
+
 fn collateral(fields: &Fields) -> Result<Collateral> {
+    fields.require_known(&COLLATERAL)?;
     let (amount, price) = (fields.decimal("amount")?, fields.decimal("price")?);
     ensure!(price >= Decimal::ZERO, "{}.price: {price} is negative", fields.path());
     let value = amount.checked_mul(price).with_context(|| format!("{}: the value is too large", fields.path()))?;
@@ -362,179 +399,142 @@ fn mode(fields: &Fields) -> Result<Mode> {
     }
 }
 
-fn index_of(underlyings: &[UnderlyingData], fields: &Fields) -> Result<usize> {
+fn index_of(underlyings: &[Held], fields: &Fields) -> Result<usize> {
     let symbol = fields.text("underlying")?;
     let index = underlyings.iter().position(|underlying| underlying.symbol == symbol);
     index.with_context(|| format!("{}.underlying: '{symbol}' is not among the underlyings", fields.path()))
 }
 
-pub fn margin(fields: &Fields) -> Result<Map<String, Value>> {
-    let mode = mode(fields)?;
-    let params = Params::of(fields.object("params")?)?;
-    let mut groups = Groups::default();
-    let mut underlyings = vec![];
-    for item in fields.objects("underlyings")? {
-        let underlying = UnderlyingData::of(&item, &mut groups, &params)?;
-        let is_new = underlyings.iter().all(|known: &UnderlyingData| known.symbol != underlying.symbol);
-        ensure!(is_new, "{}.symbol: '{}' is there twice", item.path(), underlying.symbol);
-        underlyings.push(underlying);
+/// What portfolios are valued by: underlyings, their expiries and volatilities, and the terms that are the same for all.
+pub struct Market {
+    params: Params,
+    /// In the order of their groups: the engine takes the members of a group one after another.
+    underlyings: Vec<UnderlyingData>,
+}
+
+impl Market {
+    /// Of an object with `underlyings` and `params`, as a line of `margrave eval margin` has them.
+    ///
+    /// # Errors
+    /// The rule that a field breaks, and which one.
+    pub fn new(market: &Value) -> Result<Self> {
+        let fields = Fields::of(market)?;
+        fields.require_known(&["underlyings", "params"])?;
+        Self::of(&fields)
     }
 
-    let positions = fields.objects("positions")?;
-    for item in &positions {
-        let index = index_of(&underlyings, item)?;
-        let decimals = item.decimal("quantity")?.normalize().scale();
-        underlyings[index].decimals = underlyings[index].decimals.max(decimals);
-    }
-    for underlying in &mut underlyings {
-        let decimals = u8::try_from(underlying.decimals)?;
-        underlying.market.unit =
-            Decimals::new(decimals).with_context(|| format!("a quantity of {}", underlying.symbol))?;
-        underlying.market.group = groups.group(underlying.market.group.id)?;
-    }
-    for item in &positions {
-        let index = index_of(&underlyings, item)?;
-        underlyings[index].add_position(&item.without_path()).with_context(|| item.path().to_owned())?;
+    /// The margin of an object with `positions`, `collateral` and `mode`.
+    ///
+    /// # Errors
+    /// As [`Market::new`]; and a portfolio beyond the engine's bounds.
+    pub fn margin(&self, portfolio: &Value) -> Result<Report> {
+        let fields = Fields::of(portfolio)?;
+        fields.require_known(&["positions", "collateral", "mode"])?;
+        self.margin_of(&fields)
     }
 
-    let (mut cash, mut shared) = (Usd::ZERO, vec![]);
-    for item in fields.objects("collateral")? {
-        let value = collateral(&item)?;
-        if item.has("underlying") {
-            let index = index_of(&underlyings, &item)?;
-            let underlying = &mut underlyings[index];
-            let units =
-                Decimal::new(value.value.micros(), 6) / Decimal::new(underlying.market.price.raw(), Price::DECIMALS);
-            underlying.greeks.delta += units.round_dp(9);
-            underlying.collateral.push(value);
-        } else if value.haircuts.initial == Ratio::ZERO {
-            cash += value.value;
-        } else {
-            shared.push(value);
+    pub(crate) fn of(fields: &Fields) -> Result<Self> {
+        let params = Params::of(fields.object("params")?)?;
+        let mut groups = Groups::default();
+        let mut underlyings = vec![];
+        for item in fields.objects("underlyings")? {
+            let underlying = UnderlyingData::of(&item, &mut groups, &params)?;
+            let is_new = underlyings.iter().all(|known: &UnderlyingData| known.symbol != underlying.symbol);
+            ensure!(is_new, "{}.symbol: '{}' is there twice", item.path(), underlying.symbol);
+            underlyings.push(underlying);
         }
+        for underlying in &mut underlyings {
+            underlying.market.group = groups.group(underlying.market.group.id)?;
+        }
+        underlyings.sort_by_key(|underlying| underlying.market.group.id);
+        Ok(Self { params, underlyings })
     }
-    // The engine takes the members of a group one after another.
-    underlyings.sort_by_key(|underlying| underlying.market.group.id);
-    evaluate(mode, &params, &underlyings, cash, &shared)
-}
 
-fn evaluate(
-    mode: Mode,
-    params: &Params,
-    underlyings: &[UnderlyingData],
-    cash: Usd,
-    shared: &[Collateral],
-) -> Result<Map<String, Value>> {
-    let dated: Vec<Vec<Dated>> = underlyings
-        .iter()
-        .map(|underlying| {
-            let expiries = underlying.expiries.iter();
-            let held = expiries.filter(|data| !data.futures.is_empty() || !data.strikes.is_empty());
-            held.map(|data| Dated { expiry: &data.expiry, futures: &data.futures, strikes: &data.strikes }).collect()
-        })
-        .collect();
-    let holdings: Vec<Holdings> = underlyings
-        .iter()
-        .zip(&dated)
-        .map(|(underlying, dated)| Holdings {
-            market: &underlying.market,
-            nodes: None,
-            perps: &underlying.perps,
-            collateral: &underlying.collateral,
-            expiries: dated,
-        })
-        .collect();
-    let portfolio = Portfolio {
-        mode,
-        cash,
-        collateral: shared,
-        underlyings: &holdings,
-        options: &params.options,
-        levels: params.levels,
-    };
-    let tail = ratio(TAIL)?;
-    let mut shortfall = Shortfall::new(&params.weights, tail);
-    let (mut arrays, mut compressed, mut greeks) = (Map::new(), Map::new(), Map::new());
-    let mut evaluated = vec![];
-    let mut show = |data: &UnderlyingData, array: &RiskArray| {
-        let stored = array.compress_down();
-        let stored = json!({ "exponent": stored.exponent, "mantissas": stored.mantissas.to_vec() });
-        arrays.insert(data.symbol.clone(), json!(array.cells().map(usd)));
-        compressed.insert(data.symbol.clone(), stored);
-        greeks.insert(data.symbol.clone(), data.greeks.to_json());
-    };
-    let valuation = portfolio.evaluate(|index, risk| {
-        let data = &underlyings[index];
-        let array = risk.array();
-        shortfall.add(if mode == Mode::Portfolio { data.market.group } else { Group::ALONE }, &array);
-        show(data, &array);
-        evaluated.push(&data.symbol);
-    })?;
-    // An isolated account does not look at the others.
-    for data in underlyings.iter().filter(|data| !evaluated.contains(&&data.symbol)) {
-        show(data, &RiskArray::ZERO);
+    pub(crate) fn margin_of(&self, fields: &Fields) -> Result<Report> {
+        let mode = mode(fields)?;
+        let mut held: Vec<Held> = self.underlyings.iter().map(UnderlyingData::held).collect();
+        let positions = fields.objects("positions")?;
+        for item in &positions {
+            item.require_known(&POSITION)?;
+            let index = index_of(&held, item)?;
+            let decimals = item.decimal("quantity")?.normalize().scale();
+            held[index].decimals = held[index].decimals.max(decimals);
+        }
+        for underlying in &mut held {
+            let decimals = u8::try_from(underlying.decimals)?;
+            underlying.market.unit =
+                Decimals::new(decimals).with_context(|| format!("a quantity of {}", underlying.symbol))?;
+        }
+        for item in &positions {
+            let index = index_of(&held, item)?;
+            held[index].add_position(&item.without_path()).with_context(|| item.path().to_owned())?;
+        }
+
+        let (mut cash, mut shared) = (Usd::ZERO, vec![]);
+        for item in fields.objects("collateral")? {
+            let value = collateral(&item)?;
+            if item.has("underlying") {
+                let index = index_of(&held, &item)?;
+                let underlying = &mut held[index];
+                let price = Decimal::new(underlying.market.price.raw(), Price::DECIMALS);
+                underlying.greeks.delta += (Decimal::new(value.value.micros(), 6) / price).round_dp(9);
+                underlying.collateral.push(value);
+            } else if value.haircuts.initial == Ratio::ZERO {
+                cash += value.value;
+            } else {
+                shared.push(value);
+            }
+        }
+        self.evaluate(mode, held, cash, &shared)
     }
-    let charges = &valuation.charges;
-    let worst = valuation.worst.map(
-        |worst| json!({ "underlying": underlyings[usize::from(worst.underlying)].symbol, "cell": worst.cell.index() }),
-    );
-    let range = underlyings.first().map_or(Ratio::ONE, |underlying| underlying.market.scan_range);
-    let answer = json!({
-        "equity": usd(valuation.equity),
-        "initial_margin": usd(valuation.initial_margin),
-        "liquidation_end": usd(valuation.liquidation_end),
-        "maintenance_margin": usd(valuation.maintenance_margin),
-        "scan": usd(valuation.scan),
-        "worst": worst,
-        "cells": cells(range),
-        "arrays": arrays,
-        "compressed": compressed,
-        "contingencies": {
-            "basis": usd(charges.basis),
-            "delta": usd(charges.delta),
-            "naked_maintenance": usd(charges.naked_maintenance),
-            "naked_initial": usd(charges.naked_initial),
-            "vega": usd(charges.vega),
-            "size": usd(charges.size),
-            "confidence": usd(charges.confidence),
-            "collateral": usd(charges.collateral),
-            "depeg": usd(charges.depeg),
-        },
-        "greeks": greeks,
-        "expected_shortfall": usd(shortfall.total()),
-    });
-    match answer {
-        Value::Object(answer) => Ok(answer),
-        _ => bail!("the answer is no object"),
+
+    fn evaluate(&self, mode: Mode, held: Vec<Held>, cash: Usd, shared: &[Collateral]) -> Result<Report> {
+        let dated: Vec<Vec<Dated>> = held
+            .iter()
+            .map(|underlying| {
+                let expiries = underlying.expiries.iter();
+                let held = expiries.filter(|expiry| !expiry.futures.is_empty() || !expiry.strikes.is_empty());
+                held.map(|HeldExpiry { data, futures, strikes }| Dated { expiry: &data.expiry, futures, strikes })
+                    .collect()
+            })
+            .collect();
+        let holdings: Vec<Holdings> = held
+            .iter()
+            .zip(&dated)
+            .map(|(underlying, dated)| Holdings {
+                market: &underlying.market,
+                nodes: None,
+                perps: &underlying.perps,
+                collateral: &underlying.collateral,
+                expiries: dated,
+            })
+            .collect();
+        let portfolio = Portfolio {
+            mode,
+            cash,
+            collateral: shared,
+            underlyings: &holdings,
+            options: &self.params.options,
+            levels: self.params.levels,
+        };
+        let mut shortfall = Shortfall::new(&self.params.weights, ratio(TAIL)?);
+        // An isolated account does not look at the others.
+        let mut arrays = vec![RiskArray::ZERO; held.len()];
+        let valuation = portfolio.evaluate(|index, risk| {
+            let array = risk.array();
+            shortfall.add(if mode == Mode::Portfolio { held[index].market.group } else { Group::ALONE }, &array);
+            arrays[index] = array;
+        })?;
+        let range = held.first().map_or(Ratio::ONE, |underlying| underlying.market.scan_range);
+        let reports = held.into_iter().zip(arrays).map(|(underlying, array)| UnderlyingReport {
+            symbol: underlying.symbol.to_owned(),
+            array,
+            greeks: underlying.greeks,
+        });
+        Ok(Report { valuation, underlyings: reports.collect(), expected_shortfall: shortfall.total(), range })
     }
 }
 
-impl Greeks {
-    fn to_json(&self) -> Value {
-        let text = |value: Decimal| value.round_dp(12).normalize().to_string();
-        json!({ "delta": text(self.delta), "gamma": text(self.gamma), "vega": text(self.vega), "theta": text(self.theta) })
-    }
-}
-
-/// The grid as moves of the price, of an underlying with this range, and of volatility.
-fn cells(range: Ratio) -> Vec<Value> {
-    let cells = (0..CELLS).filter_map(|index| Cell::new(u8::try_from(index).ok()?).ok());
-    cells
-        .map(|cell| {
-            let moved = match cell.price_move() {
-                PriceMove::Thirds(thirds) => {
-                    decimal(range.bits(), Ratio::BITS, 9) * Decimal::from(thirds) / Decimal::from(3)
-                }
-                PriceMove::TailPercent(percent) => Decimal::new(percent.into(), 2),
-            };
-            let vol = match cell.vol_move() {
-                VolMove::Down => "down",
-                VolMove::Same => "same",
-                VolMove::Up => "up",
-                VolMove::Rotated => "rotated",
-                VolMove::WingsLifted => "wings",
-            };
-            json!({ "move": moved.round_dp(9).normalize().to_string(), "vol": vol })
-        })
-        .collect()
+pub fn margin(fields: &Fields) -> Result<Map<String, Value>> {
+    Ok(Market::of(fields)?.margin_of(fields)?.to_json())
 }

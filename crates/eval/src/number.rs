@@ -56,6 +56,16 @@ pub fn scaled(value: Decimal, decimals: u32) -> Option<i64> {
     i64::try_from(product).ok()
 }
 
+/// The same of a value that has no more digits.
+///
+/// # Errors
+/// One that has more, or is beyond 2^63 of its smallest unit.
+pub fn exact(value: Decimal, decimals: u32) -> Result<i64> {
+    ensure!(value.normalize().scale() <= decimals, "{value} has more than {decimals} decimals");
+    scaled(value, decimals)
+        .with_context(|| format!("{value} with {decimals} decimals is beyond 2^63 of its smallest unit"))
+}
+
 pub fn price(value: Decimal) -> Result<Price> {
     Ok(Price::new(scaled(value, Price::DECIMALS).ok_or(RiskError::PriceOutOfRange)?)?)
 }

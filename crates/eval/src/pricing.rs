@@ -48,31 +48,89 @@ pub fn kind(fields: &Fields) -> Result<OptionKind> {
     }
 }
 
-pub fn price(fields: &Fields) -> Result<Answer> {
-    let positive = |name: &str| {
-        fields.convert(name, |value| {
-            ensure!(value > Decimal::ZERO, "{value} is not positive");
-            Ok(value)
+/// An option, and the power of ten that its prices were taken times.
+struct Quoted {
+    option: Black76,
+    scale: Scale,
+    forward: Decimal,
+}
+
+impl Quoted {
+    fn of(fields: &Fields) -> Result<Self> {
+        let positive = |name: &str| {
+            fields.convert(name, |value| {
+                ensure!(value > Decimal::ZERO, "{value} is not positive");
+                Ok(value)
+            })
+        };
+        let (forward, strike) = (positive("forward")?, positive("strike")?);
+        let scale = Scale::of(forward.max(strike))?;
+        let option = Black76 {
+            kind: kind(fields)?,
+            forward: scale.price(forward)?,
+            strike: scale.price(strike)?,
+            years: fields.convert("years", number::years)?,
+            discount: fields.convert_or("discount", Decimal::ONE, discount)?,
+        };
+        Ok(Self { option, scale, forward })
+    }
+}
+
+/// What Black's formula says of one option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionValue {
+    /// Dollars per unit, rounded down.
+    pub value: Decimal,
+    /// To the forward, discounted.
+    pub delta: Decimal,
+    /// Change of delta per dollar.
+    pub gamma: Decimal,
+    /// Dollars per 1.00 of volatility.
+    pub vega: Decimal,
+    /// Dollars per year that passes.
+    pub theta: Decimal,
+}
+
+impl OptionValue {
+    /// Of an object as a line of `margrave eval price` is.
+    ///
+    /// # Errors
+    /// The rule that a field breaks, and which one.
+    pub fn new(request: &Value) -> Result<Self> {
+        Self::of(&Fields::of(request)?)
+    }
+
+    fn of(fields: &Fields) -> Result<Self> {
+        let Quoted { option, scale, forward } = Quoted::of(fields)?;
+        let vol = fields.convert("vol", number::vol)?;
+        let greeks = option.greeks(vol, number::log(fields.decimal_or("discount", Decimal::ONE)?)?);
+        Ok(Self {
+            value: scale.value(option.value_down(vol)).normalize(),
+            delta: decimal(greeks.delta, 30, 15).normalize(),
+            gamma: (decimal(greeks.gamma, 40, 28) / forward).normalize(),
+            vega: (decimal(greeks.vega, 40, 28) * forward).normalize(),
+            theta: (decimal(greeks.theta, 40, 28) * forward).normalize(),
         })
-    };
-    let (forward, strike) = (positive("forward")?, positive("strike")?);
-    let scale = Scale::of(forward.max(strike))?;
-    let option = Black76 {
-        kind: kind(fields)?,
-        forward: scale.price(forward)?,
-        strike: scale.price(strike)?,
-        years: fields.convert("years", number::years)?,
-        discount: fields.convert_or("discount", Decimal::ONE, discount)?,
-    };
-    let vol = fields.convert("vol", number::vol)?;
-    let greeks = option.greeks(vol, number::log(fields.decimal_or("discount", Decimal::ONE)?)?);
-    Ok(answer([
-        ("value", scale.value(option.value_down(vol))),
-        ("delta", decimal(greeks.delta, 30, 15)),
-        ("gamma", decimal(greeks.gamma, 40, 28) / forward),
-        ("vega", decimal(greeks.vega, 40, 28) * forward),
-        ("theta", decimal(greeks.theta, 40, 28) * forward),
-    ]))
+    }
+}
+
+pub fn price(fields: &Fields) -> Result<Answer> {
+    let OptionValue { value, delta, gamma, vega, theta } = OptionValue::of(fields)?;
+    Ok(answer([("value", value), ("delta", delta), ("gamma", gamma), ("vega", vega), ("theta", theta)]))
+}
+
+/// The least volatility at which the option of an object as a line of `margrave eval price`, without its `vol`, is worth its `value` or
+/// more: [`Black76::implied_vol`].
+///
+/// # Errors
+/// The rule that a field breaks, and which one; a value that no volatility gives.
+pub fn implied_vol(request: &Value) -> Result<Decimal> {
+    let fields = Fields::of(request)?;
+    let Quoted { option, scale, .. } = Quoted::of(&fields)?;
+    let value = fields.convert("value", |value| {
+        Ok(number::scaled(value, scale.digits.unsigned_abs()).ok_or(RiskError::NoImpliedVol)?)
+    })?;
+    Ok(decimal(option.implied_vol(value).context("value")?.bits(), 30, 15))
 }
 
 /// Above zero and at most one.
@@ -140,14 +198,43 @@ pub fn smile(fields: &Fields) -> Result<Smile> {
     })?)
 }
 
+/// What a smile says of one strike.
+#[derive(Clone, Copy, Debug)]
+pub struct SmilePoint {
+    pub vol: Decimal,
+    /// Whether no strike's density is negative, by the engine's test.
+    pub free_of_butterflies: bool,
+    /// Durrleman's g(k).
+    pub density: Decimal,
+}
+
+impl SmilePoint {
+    /// Of an object as a line of `margrave eval svi` is.
+    ///
+    /// # Errors
+    /// The rule that a field breaks, and which one.
+    pub fn new(request: &Value) -> Result<Self> {
+        Self::of(&Fields::of(request)?)
+    }
+
+    fn of(fields: &Fields) -> Result<Self> {
+        let smile = smile(fields)?;
+        let limit = Decimal::from(16);
+        let k = fields.convert("k", |k| Ok(Log::from_bits(number::fixed(k.clamp(-limit, limit), Log::BITS)?)?))?;
+        let vol = smile.vol_at(k, fields.convert("years", number::years)?)?;
+        Ok(Self {
+            vol: decimal(vol.bits(), 30, 15),
+            free_of_butterflies: smile.is_free_of_butterflies(),
+            density: decimal(smile.density(k), 30, 12),
+        })
+    }
+}
+
 pub fn svi(fields: &Fields) -> Result<Answer> {
-    let smile = smile(fields)?;
-    let limit = Decimal::from(16);
-    let k = fields.convert("k", |k| Ok(Log::from_bits(number::fixed(k.clamp(-limit, limit), Log::BITS)?)?))?;
-    let vol = smile.vol_at(k, fields.convert("years", number::years)?)?;
-    let mut answer = answer([("vol", decimal(vol.bits(), 30, 15))]);
-    answer.insert("free_of_butterflies".to_owned(), json!(smile.is_free_of_butterflies()));
-    answer.insert("density".to_owned(), json!(decimal(smile.density(k), 30, 12).to_string()));
+    let SmilePoint { vol, free_of_butterflies, density } = SmilePoint::of(fields)?;
+    let mut answer = answer([("vol", vol)]);
+    answer.insert("free_of_butterflies".to_owned(), json!(free_of_butterflies));
+    answer.insert("density".to_owned(), json!(density.to_string()));
     Ok(answer)
 }
 

@@ -43,7 +43,9 @@ impl RiskArray {
 
     /// The 64-byte form, every cell rounded toward loss (I-10).
     pub fn compress_down(&self) -> CompressedArray {
-        LinearArray::default().compress_down(Some(&self.0))
+        let mut mantissas = [0; CELLS];
+        let exponent = LinearArray::default().compress_into(Some(&self.0), &mut mantissas);
+        CompressedArray { exponent, mantissas }
     }
 }
 
@@ -108,22 +110,22 @@ impl LinearArray {
         then(30, self.0[UNCHANGED_NODE] + cells(30));
     }
 
-    /// The 64-byte form of [`LinearArray::with`], without making the array.
+    /// The 64-byte form of [`LinearArray::with`], without making the array: fills the mantissas and gives the exponent.
     #[inline(always)]
-    pub(crate) fn compress_down(&self, cells: Option<&[Usd; CELLS]>) -> CompressedArray {
+    pub(crate) fn compress_into(&self, cells: Option<&[Usd; CELLS]>, mantissas: &mut [i16; CELLS]) -> u16 {
         match cells {
-            Some(cells) => self.compress_with(|cell| cells[cell]),
-            None => self.compress_with(|_| Usd::ZERO),
+            Some(cells) => self.compress_with(|cell| cells[cell], mantissas),
+            None => self.compress_with(|_| Usd::ZERO, mantissas),
         }
     }
 
     #[inline(always)]
-    fn compress_with(&self, cells: impl Fn(usize) -> Usd) -> CompressedArray {
-        let (mut widest, mut mantissas) = (0, [0; CELLS]);
+    fn compress_with(&self, cells: impl Fn(usize) -> Usd, mantissas: &mut [i16; CELLS]) -> u16 {
+        let mut widest = 0;
         self.each(&cells, |_, result| widest |= bits(result));
         let exponent = exponent(widest);
         self.each(&cells, |cell, result| mantissas[cell] = low_i16(result.micros() >> exponent));
-        CompressedArray { exponent, mantissas }
+        exponent
     }
 
     /// The worst cell and the result there, as [`RiskArray::worst`] of [`LinearArray::with`], without making the array.

@@ -3,13 +3,13 @@
 
 use crate::black76::TotalVol;
 use crate::book::MAX_GROUP;
-use crate::dated::{Context, Probes, Seen};
+use crate::dated::{Context, Probes, Seen, Share};
 use crate::expiry::{FIRST_TAIL_NODE, UNCHANGED_NODE, shocked};
 use crate::portfolio::count;
 use crate::sheet::{Place, leant, risen};
 use crate::{
-    Book, Cell, Dated, DatedRisk, Expiry, Exposure, Grid, Group, Holdings, Market, Nodes, Portfolio, Ratio, RiskError,
-    Strike, Usd, VolMove,
+    Book, Cell, Dated, DatedRisk, Expiry, Exposure, Grid, Group, Holdings, Nodes, Portfolio, Ratio, RiskError, Strike,
+    Usd, VolMove,
 };
 
 /// What one named cell of each underlying says of a portfolio.
@@ -140,17 +140,22 @@ impl Portfolio<'_> {
                 &prepared
             }
         };
-        let Market { price, unit, .. } = *held.market;
-        let context = Context { grid, nodes, terms: self.options, price, unit, relief: self.mode.option_relief() };
-        let mut result = Usd::ZERO;
+        let context = Context::new(grid, nodes, self.options, held.market, self.mode.option_relief())?;
+        // Options of expiries that are all bought, or all sold, are one book in the tails' weights.
+        let (mut result, mut sheet) = (Usd::ZERO, Usd::ZERO);
         for Dated { expiry, futures, strikes } in held.expiries {
             count(book, futures.len() + strikes.len())?;
             context.add_expiry(risk, &mut Probes::default(), expiry, futures, |risk, probes, nodes| {
-                result += context.result_in(risk, probes, expiry, nodes, strikes, cell)?;
+                let share = context.one_sided(expiry, strikes);
+                let more = context.result_in(risk, probes, expiry, nodes, strikes, share, cell)?;
+                match share {
+                    Some(_) => sheet += more,
+                    None => result += more,
+                }
                 Ok(())
             })?;
         }
-        Ok(result)
+        Ok(result + weighted(sheet, nodes, cell))
     }
 }
 
@@ -162,14 +167,20 @@ struct Spot {
 
 impl Spot {
     const EMPTY: Self = Self { now: Place::EMPTY, there: Place::EMPTY };
+}
 
-    fn mark(&self) -> i64 {
-        self.now.intrinsic + self.now.time_value[0]
+/// As it counts in a cell: a tail's result is weighted.
+fn weighted(result: Usd, nodes: &Nodes, cell: Cell) -> Usd {
+    match Grid::node_of(usize::from(cell.index())).checked_sub(FIRST_TAIL_NODE) {
+        Some(tail) => result.mul_down(nodes.weight[tail]),
+        None => result,
     }
 }
 
 impl Context<'_> {
+    /// The result of an expiry's options in a cell; with a share of them, before the tails' weights.
     #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
     fn result_in(
         &self,
         risk: &mut DatedRisk,
@@ -177,28 +188,28 @@ impl Context<'_> {
         expiry: &Expiry,
         nodes: &Nodes,
         strikes: &[Strike],
+        share: Option<Share>,
         cell: Cell,
     ) -> Result<Usd, RiskError> {
         let mut spot = Spot::EMPTY;
         if self.relief {
             for strike in strikes {
-                self.look(risk, probes, expiry, nodes, strike, cell, &mut spot)?;
+                self.look(risk, probes, expiry, nodes, strike, share, cell, &mut spot)?;
             }
-            risk.mark += Usd::of_sum(spot.mark());
-            return Ok(self.result_of(&spot, nodes, cell));
+            let result = self.result_of(risk, &spot, share);
+            return Ok(if share.is_some() { result } else { weighted(result, nodes, cell) });
         }
         let mut sum = Usd::ZERO;
         for leg in strikes.iter().flat_map(Strike::legs) {
-            self.look(risk, probes, expiry, nodes, &leg, cell, &mut spot)?;
-            risk.mark += Usd::of_sum(spot.mark());
-            let result = self.result_of(&spot, nodes, cell);
+            self.look(risk, probes, expiry, nodes, &leg, None, cell, &mut spot)?;
+            let result = weighted(self.result_of(risk, &spot, None), nodes, cell);
             sum += if leg.is_long() { result.min(Usd::ZERO) } else { result };
             spot = Spot::EMPTY;
         }
         Ok(sum)
     }
 
-    /// Adds the options of a strike.
+    /// Adds the options of a strike, with the share of their time value that counts if it is the same for all of the book.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
     fn look(
@@ -208,6 +219,7 @@ impl Context<'_> {
         expiry: &Expiry,
         nodes: &Nodes,
         strike: &Strike,
+        share: Option<Share>,
         cell: Cell,
         spot: &mut Spot,
     ) -> Result<(), RiskError> {
@@ -220,6 +232,7 @@ impl Context<'_> {
         if count.atoms() == 0 || expiry.root_years == 0 {
             return Ok(());
         }
+        let options = share.map_or(options, |share| options.mul_down(share.factor));
         now.time_value[0] += now.time_value_of(TotalVol::of(sd), options);
         let one = |vol: TotalVol| [there.time_value_of(vol, options); 2];
         let both = |vols: [TotalVol; 2]| vols.map(|vol| there.time_value_of(vol, options));
@@ -239,17 +252,19 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// As `DatedBook` has it in this cell.
-    fn result_of(&self, spot: &Spot, nodes: &Nodes, cell: Cell) -> Usd {
-        let shaved = |time_value: i64| {
-            let terms = self.terms;
-            Usd::of_sum(time_value).mul_down(if time_value < 0 { terms.short_factor } else { terms.long_factor })
+    /// As [`Context::add`] has it. Adds the value now to the sums.
+    fn result_of(&self, risk: &mut DatedRisk, spot: &Spot, share: Option<Share>) -> Usd {
+        let terms = self.terms;
+        let shaved = |time_value: i64| match share {
+            Some(_) => Usd::of_sum(time_value),
+            None if time_value < 0 => Usd::of_sum(time_value).mul_down(terms.short_factor),
+            None => Usd::of_sum(time_value).mul_down(terms.long_factor),
         };
+        let now = Usd::of_sum(spot.now.time_value[0]);
+        let now = share.map_or(now, |share| now.mul_down(share.inverse));
+        let mark = Usd::of_sum(spot.now.intrinsic) + now;
+        risk.mark += mark;
         let [one, other] = spot.there.time_value.map(shaved);
-        let result = Usd::of_sum(spot.there.intrinsic - spot.mark()) + one.min(other);
-        match Grid::node_of(usize::from(cell.index())).checked_sub(FIRST_TAIL_NODE) {
-            Some(tail) => result.mul_down(nodes.weight[tail]),
-            None => result,
-        }
+        Usd::of_sum(spot.there.intrinsic) - mark + one.min(other)
     }
 }

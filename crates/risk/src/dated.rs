@@ -6,15 +6,9 @@ use crate::expiry::{CORE_CELLS, EDGE_NODE, EDGES, UNCHANGED_NODE};
 use crate::math::low_i64;
 use crate::sheet::{DOWN, Place, SAME, Sheet, UP, View, Weight};
 use crate::{
-    CELLS, Decimals, Expiry, Grid, LinearPosition, Nodes, OptionTerms, Price, Quantity, Ratio, RiskError, Strike, Usd,
+    CELLS, Dated, Decimals, Expiry, Grid, LinearPosition, Market, Nodes, OptionTerms, Price, Quantity, Ratio,
+    RiskError, Strike, Usd,
 };
-
-/// Everything with an expiry on one underlying, being added up. Plain sums: the order of expiries changes nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct DatedBook<'a> {
-    context: Context<'a>,
-    risk: DatedRisk,
-}
 
 /// What the positions on one underlying share.
 #[derive(Clone, Copy, Debug)]
@@ -115,58 +109,34 @@ pub(crate) struct Probes {
     options: i128,
 }
 
-impl<'a> DatedBook<'a> {
-    /// An empty book on an underlying at `price` with positions counted in `unit`. With `relief` the strikes of an expiry are
-    /// one book; without it each position is a book of its own and a long one's gains do not count.
-    ///
-    /// # Errors
-    /// [`RiskError::NodesOfAnotherRange`] when the nodes were not prepared for this grid's scan range.
-    pub fn new(
-        grid: &'a Grid,
-        nodes: &'a Nodes,
-        terms: &'a OptionTerms,
-        price: Price,
-        unit: Decimals,
-        relief: bool,
-    ) -> Result<Self, RiskError> {
-        if nodes.edge != grid.moves()[EDGE_NODE] {
-            return Err(RiskError::NodesOfAnotherRange);
-        }
-        Ok(Self { context: Context { grid, nodes, terms, price, unit, relief }, risk: DatedRisk::NONE })
+/// What is left of the time value of options that are all bought, or all sold: the same part of each.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) factor: Ratio,
+    /// One over it, rounded so that time value is rounded down.
+    pub(crate) inverse: Ratio,
+}
+
+impl Share {
+    /// None below a half, so that the inverse is at most two.
+    #[inline(always)]
+    fn of_long(factor: Ratio) -> Option<Self> {
+        let bits = factor.bits().cast_unsigned();
+        let inverse = Ratio::of_word((ONE_SQUARED / bits.max(1)).cast_signed());
+        (bits >= HALF).then_some(Self { factor, inverse })
     }
 
-    /// Adds the positions of one expiry. Give each expiry once: its basis and vega charges are for the sum of its positions.
-    ///
-    /// # Errors
-    /// [`RiskError::ValueOutOfRange`] for calls or puts of a strike worth more than 2^47 micro-dollars (140 million dollars) at
-    /// the greater of forward and strike, or a future beyond [`Usd::MAX`].
-    pub fn add_expiry(
-        &mut self,
-        expiry: &Expiry,
-        futures: &[LinearPosition],
-        strikes: &[Strike],
-    ) -> Result<(), RiskError> {
-        let (context, risk) = (&self.context, &mut self.risk);
-        let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
-        let moving = context.add_expiry(risk, &mut probes, expiry, futures, |risk, probes, nodes| {
-            context.add_strikes(risk, expiry, nodes, strikes, probes)
-        })?;
-        let third = |node: usize, options: Usd| match moving {
-            Usd::ZERO => options,
-            _ => options + moving.mul_down(context.grid.moves()[node]),
-        };
-        let (down, up) = (UNCHANGED_NODE - probes.thirds, UNCHANGED_NODE + probes.thirds);
-        let basis = loss(third(down, probes.down)).max(loss(third(up, probes.up)));
-        risk.basis += basis.mul_up(expiry.basis);
-        risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(context.terms.vega_charge);
-        Ok(())
-    }
-
-    /// The sums.
-    pub const fn risk(&self) -> &DatedRisk {
-        &self.risk
+    /// None from two up: twice the largest notional is too large.
+    #[inline(always)]
+    fn of_short(factor: Ratio) -> Option<Self> {
+        let bits = factor.bits().cast_unsigned();
+        let inverse = Ratio::of_word(((ONE_SQUARED + bits - 1) / bits.max(1)).cast_signed());
+        (bits < 4 * HALF).then_some(Self { factor, inverse })
     }
 }
+
+const HALF: u64 = 1 << (Ratio::BITS - 1);
+const ONE_SQUARED: u64 = 1 << (2 * Ratio::BITS);
 
 impl DatedRisk {
     fn add_item(&mut self, delta: Usd) {
@@ -184,7 +154,63 @@ impl DatedRisk {
     }
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// On an underlying at `price` with positions counted in `unit`. With `relief` the strikes of an expiry are one book; without it
+    /// each position is a book of its own and a long one's gains do not count.
+    ///
+    /// # Errors
+    /// [`RiskError::NodesOfAnotherRange`] when the nodes were not prepared for this grid's scan range.
+    #[inline(always)]
+    pub(crate) fn new(
+        grid: &'a Grid,
+        nodes: &'a Nodes,
+        terms: &'a OptionTerms,
+        market: &Market,
+        relief: bool,
+    ) -> Result<Self, RiskError> {
+        if nodes.edge != grid.moves()[EDGE_NODE] {
+            return Err(RiskError::NodesOfAnotherRange);
+        }
+        Ok(Self { grid, nodes, terms, price: market.price, unit: market.unit, relief })
+    }
+
+    /// Adds everything of an underlying that expires: plain sums, so the order of expiries changes nothing. Give each expiry once: its
+    /// basis and vega charges are for the sum of its positions.
+    ///
+    /// # Errors
+    /// [`RiskError::ValueOutOfRange`] for calls or puts of a strike worth more than 2^47 micro-dollars (140 million dollars) at
+    /// the greater of forward and strike, or a future beyond [`Usd::MAX`].
+    #[inline(never)]
+    pub(crate) fn add(&self, risk: &mut DatedRisk, expiries: &[Dated]) -> Result<(), RiskError> {
+        // The options of expiries that are all bought, or all sold, with what is shaved of their time value already off.
+        let (mut sheet, mut mark) = (Sheet::EMPTY, None);
+        for Dated { expiry, futures, strikes } in expiries {
+            let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
+            let moving = self.add_expiry(risk, &mut probes, expiry, futures, |risk, probes, nodes| {
+                if strikes.is_empty() {
+                    return Ok(());
+                }
+                let Some(share) = self.one_sided(expiry, strikes) else {
+                    return self.add_strikes(risk, expiry, nodes, strikes, probes);
+                };
+                *mark.get_or_insert(0) += self.add_one_sided(risk, expiry, strikes, share, &mut sheet, probes)?;
+                Ok(())
+            })?;
+            let third = |node: usize, options: Usd| match moving {
+                Usd::ZERO => options,
+                _ => options + moving.mul_down(self.grid.moves()[node]),
+            };
+            let (down, up) = (UNCHANGED_NODE - probes.thirds, UNCHANGED_NODE + probes.thirds);
+            let basis = loss(third(down, probes.down)).max(loss(third(up, probes.up)));
+            risk.basis += basis.mul_up(expiry.basis);
+            risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(self.terms.vega_charge);
+        }
+        if let Some(mark) = mark {
+            pour::<false>(&mut risk.cells, self.nodes, &sheet, mark, Usd::of_sum);
+        }
+        Ok(())
+    }
+
     /// Adds up all of an expiry but what scenarios make of its options, which is what `add` does for its strikes with the nodes as the
     /// expiry sees them. Gives what of the futures moves.
     #[inline(always)]
@@ -246,6 +272,66 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// The share of an expiry whose options are all bought, or all sold.
+    #[inline(always)]
+    pub(crate) fn one_sided(&self, expiry: &Expiry, strikes: &[Strike]) -> Option<Share> {
+        // An expiry in its settlement window has nodes of its own.
+        if !self.relief || expiry.unobserved != Ratio::ONE {
+            return None;
+        }
+        // A sum beyond 2^63 is refused where the strike is added.
+        let count = |strike: &Strike| strike.calls.atoms().wrapping_add(strike.puts.atoms());
+        if strikes.iter().all(|strike| count(strike) >= 0) {
+            Share::of_long(self.terms.long_factor)
+        } else if strikes.iter().all(|strike| count(strike) <= 0) {
+            Share::of_short(self.terms.short_factor)
+        } else {
+            None
+        }
+    }
+
+    /// Adds the strikes of an expiry to the sheet, and gives the value now of their options.
+    #[inline(always)]
+    fn add_one_sided(
+        &self,
+        risk: &mut DatedRisk,
+        expiry: &Expiry,
+        strikes: &[Strike],
+        share: Share,
+        sheet: &mut Sheet,
+        probes: &mut Probes,
+    ) -> Result<i64, RiskError> {
+        let before = sheet.probed(probes.thirds);
+        sheet.turned = [0; 4];
+        for strike in strikes {
+            let seen = self.see(expiry, strike)?;
+            let view = self.count_strike(risk, probes, strike, &seen)?;
+            sheet.look(self.nodes, &view);
+            if expiry.root_years != 0 && seen.count != Quantity::ZERO {
+                sheet.add_time_value(seen.sd, seen.options.mul_down(share.factor), expiry, seen.log);
+            }
+        }
+        let after = sheet.probed(probes.thirds);
+        let whole = |after: i64, before: i64| Usd::of_sum(after - before).mul_down(share.inverse);
+        let at = |place: usize| {
+            let intrinsic = Usd::of_sum(after.intrinsic[place] - before.intrinsic[place]);
+            intrinsic + whole(after.time_value[place], before.time_value[place])
+        };
+        let of_vol = |vol: usize| whole(after.time_value_of_vol[vol], before.time_value_of_vol[vol]);
+        let intrinsic = Usd::of_sum(after.intrinsic[2] - before.intrinsic[2]);
+        let mark = at(2);
+        probes.down += at(0) - mark;
+        probes.up += at(1) - mark;
+        probes.vol_down += intrinsic + of_vol(0) - mark;
+        probes.vol_up += intrinsic + of_vol(1) - mark;
+        let [one, lifted, other, dropped] = sheet.turned;
+        let [.., rotated_cell, lifted_cell] = &mut risk.cells;
+        *rotated_cell += intrinsic + Usd::of_sum(one.min(other)) - mark;
+        *lifted_cell += intrinsic + Usd::of_sum(lifted.min(dropped)) - mark;
+        risk.mark += mark;
+        Ok(mark.micros())
+    }
+
     #[inline(never)]
     fn add_strikes(
         &self,
@@ -260,9 +346,7 @@ impl Context<'_> {
             for strike in strikes {
                 self.add_strike(risk, expiry, nodes, strike, &mut sheet, probes)?;
             }
-            if !strikes.is_empty() {
-                self.close::<false>(risk, nodes, &sheet, probes);
-            }
+            self.close::<false>(risk, nodes, &sheet, probes);
             return Ok(());
         }
         for strike in strikes {
@@ -402,23 +486,9 @@ impl Context<'_> {
         let unchanged = &sheet.core[UNCHANGED_NODE];
         let mark = unchanged.intrinsic + unchanged.time_value[SAME];
         risk.mark += Usd::of_sum(mark);
+        pour::<LONG>(&mut risk.cells, nodes, sheet, mark, &shaved);
         // A long option's gains count only as far as they are its value.
         let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
-        let (core_cells, outer_cells) = risk.cells.split_at_mut(CORE_CELLS);
-        for (place, cells) in sheet.core.iter().zip(core_cells.chunks_exact_mut(3)) {
-            let intrinsic = Usd::of_sum(place.intrinsic - mark);
-            for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
-                *cell += counted(intrinsic + shaved(*time_value));
-            }
-        }
-        let result = |place: &Place<1>| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[0]);
-        let (edges, tails) = sheet.outer.split_at(EDGES);
-        for (place, cell) in edges.iter().zip(&mut outer_cells[..EDGES]) {
-            *cell += counted(result(place));
-        }
-        for ((place, cell), weight) in tails.iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
-            *cell += counted(result(place).mul_down(*weight));
-        }
         // The worse of one turn and the other.
         let intrinsic = Usd::of_sum(unchanged.intrinsic - mark);
         let [one, lifted, other, dropped] = &sheet.turned;
@@ -431,6 +501,34 @@ impl Context<'_> {
         probes.up += result(&sheet.core[UNCHANGED_NODE + probes.thirds], SAME);
         probes.vol_down += result(unchanged, DOWN);
         probes.vol_up += result(unchanged, UP);
+    }
+}
+
+/// Adds profit and loss to the cells in which the price or the level of volatility moves.
+#[inline(always)]
+fn pour<const LONG: bool>(
+    cells: &mut [Usd; CELLS],
+    nodes: &Nodes,
+    sheet: &Sheet,
+    mark: i64,
+    shaved: impl Fn(i64) -> Usd,
+) {
+    // A long option's gains count only as far as they are its value.
+    let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
+    let (core_cells, outer_cells) = cells.split_at_mut(CORE_CELLS);
+    for (place, cells) in sheet.core.iter().zip(core_cells.chunks_exact_mut(3)) {
+        let intrinsic = Usd::of_sum(place.intrinsic - mark);
+        for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
+            *cell += counted(intrinsic + shaved(*time_value));
+        }
+    }
+    let result = |place: &Place<1>| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[0]);
+    let (edges, tails) = sheet.outer.split_at(EDGES);
+    for (place, cell) in edges.iter().zip(&mut outer_cells[..EDGES]) {
+        *cell += counted(result(place));
+    }
+    for ((place, cell), weight) in tails.iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
+        *cell += counted(result(place).mul_down(*weight));
     }
 }
 

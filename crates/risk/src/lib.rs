@@ -59,7 +59,7 @@ pub use book::{
     Book, Charges, Exposure, Group, Haircuts, Levels, Market, SizeCharge, UnderlyingArray, Valuation, WorstCell,
 };
 pub use breach::Breach;
-pub use dated::{DatedBook, DatedRisk};
+pub use dated::DatedRisk;
 pub use error::RiskError;
 pub use expiry::{Expiry, Nodes, OptionTerms, Strike, StrikePrice, Terms};
 pub use grid::{CELLS, Cell, Grid, NODES, PriceMove, VolMove};

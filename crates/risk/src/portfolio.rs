@@ -1,8 +1,9 @@
 //! A whole portfolio as plain data, and its verdict: the same evaluation for a program, a keeper and a screen.
 
 use crate::array::LinearArray;
+use crate::dated::Context;
 use crate::{
-    Book, Cell, CompressedArray, DatedBook, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition,
+    Book, CELLS, Cell, CompressedArray, DatedRisk, Expiry, Exposure, Grid, Group, Haircuts, Levels, LinearPosition,
     Market, Nodes, OptionTerms, RiskArray, RiskError, Strike, Usd, Valuation,
 };
 
@@ -110,9 +111,16 @@ impl UnderlyingRisk<'_> {
     }
 
     /// The 64-byte form of that, rounded down.
-    #[inline]
     pub fn compressed(&self) -> CompressedArray {
-        self.linear.compress_down(self.dated.map(|dated| &dated.cells))
+        let mut mantissas = [0; CELLS];
+        let exponent = self.compress_into(&mut mantissas);
+        CompressedArray { exponent, mantissas }
+    }
+
+    /// The same where it is stored: fills the mantissas and gives the exponent.
+    #[inline]
+    pub fn compress_into(&self, mantissas: &mut [i16; CELLS]) -> u16 {
+        self.linear.compress_into(self.dated.map(|dated| &dated.cells), mantissas)
     }
 }
 
@@ -150,7 +158,7 @@ impl Portfolio<'_> {
     ///
     /// # Errors
     /// [`RiskError::TooManyItems`], [`RiskError::IsolatedToOneUnderlying`], [`RiskError::TimeValueFactorsOutOfRange`], and what the
-    /// parts refuse ([`DatedBook::add_expiry`], [`Book::add_underlying_with`]).
+    /// parts refuse ([`RiskError::ValueOutOfRange`] for an option or a future that is worth too much, [`Book::add_underlying_with`]).
     pub fn evaluate(&self, visit: impl FnMut(usize, &UnderlyingRisk)) -> Result<Valuation, RiskError> {
         self.evaluate_with(|_| None, visit)
     }
@@ -316,13 +324,12 @@ impl Portfolio<'_> {
                 &prepared
             }
         };
-        let relief = self.mode.option_relief();
-        let mut dated = DatedBook::new(&grid, nodes, self.options, market.price, market.unit, relief)?;
-        for Dated { expiry, futures, strikes } in held.expiries {
+        for Dated { futures, strikes, .. } in held.expiries {
             count(book, futures.len() + strikes.len())?;
-            dated.add_expiry(expiry, futures, strikes)?;
         }
-        then(book, Sums { dated: Some(dated.risk()), ..sums })
+        let mut dated = DatedRisk::NONE;
+        Context::new(&grid, nodes, self.options, market, self.mode.option_relief())?.add(&mut dated, held.expiries)?;
+        then(book, Sums { dated: Some(&dated), ..sums })
     }
 }
 

@@ -121,6 +121,14 @@ impl<const VOLS: usize> Place<VOLS> {
     }
 }
 
+/// The sums of a sheet where the price is so many thirds of the range lower, as many higher, and now; and now at a lower and a higher
+/// volatility.
+pub(crate) struct Probed {
+    pub(crate) intrinsic: [i64; 3],
+    pub(crate) time_value: [i64; 3],
+    pub(crate) time_value_of_vol: [i64; 2],
+}
+
 /// What rounding may add to the size of a time value: 2^16 micro-dollars that [`Scaled`] drops, and two more.
 const MOST_ADDED: i64 = 1 << 17;
 
@@ -151,6 +159,18 @@ impl Sheet {
         notional: 0,
         _rest: [0; 170],
     };
+
+    /// What the charges of an expiry look at.
+    #[inline(always)]
+    pub(crate) fn probed(&self, thirds: usize) -> Probed {
+        let (low, unchanged, high) =
+            (&self.core[UNCHANGED_NODE - thirds], &self.core[UNCHANGED_NODE], &self.core[UNCHANGED_NODE + thirds]);
+        Probed {
+            intrinsic: [low.intrinsic, high.intrinsic, unchanged.intrinsic],
+            time_value: [low.time_value[SAME], high.time_value[SAME], unchanged.time_value[SAME]],
+            time_value_of_vol: [unchanged.time_value[DOWN], unchanged.time_value[UP]],
+        }
+    }
 
     /// Looks at the nodes from a strike, and adds the intrinsic value there of calls and puts worth so much at the greater of
     /// forward and strike.

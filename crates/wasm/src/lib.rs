@@ -3,14 +3,13 @@
 //! A page writes a [`Request`] in borsh to where `margrave_input` says, calls `margrave_run`, and reads the answer from
 //! `margrave_output`: the borsh bytes that the chain would return for the same question, so that one decoder reads both.
 
-use anchor_lang::{AnchorSerialize, Discriminator, error::Error};
+use anchor_lang::{AnchorSerialize, error::Error};
 use borsh::BorshDeserialize;
-use margrave::state::MarginAccount;
-use margrave_client::{Accounts, Hypothesis, Instrument, Leg, Pubkey};
-use std::{cell::RefCell, mem::size_of};
-
-mod desk;
-pub use desk::{Move, PositionReport, StepPlan};
+use margrave_client::{
+    Accounts, Hypothesis, Instrument, Leg, Pubkey,
+    desk::{self, Move},
+};
+use std::cell::RefCell;
 
 /// What can be asked. Times are unix seconds.
 #[derive(BorshDeserialize)]
@@ -31,9 +30,9 @@ pub enum Request {
     Eval { kind: u8, line: String },
     /// What an instrument is worth by its sheet, 10^-10 dollars per whole unit.
     Mark { underlying: Pubkey, instrument: Instrument, now: i64 },
-    /// Each position by itself, in the account's order: see [`PositionReport`].
+    /// Each position by itself, in the account's order: see [`desk::PositionReport`].
     Positions { key: Pubkey, now: i64 },
-    /// The next step that `liquidator` would take on an account, as a keeper decides it: a [`StepPlan`], if any.
+    /// The next step that `liquidator` would take on an account, as a keeper decides it: a [`desk::StepPlan`], if any.
     Plan { key: Pubkey, liquidator: Pubkey, now: i64 },
     /// The answer to `question`, another request, as if the account had traded at unix time `now`, and then the market had moved.
     Suppose {
@@ -89,13 +88,7 @@ pub fn answer(accounts: &mut Accounts, request: &[u8]) -> Result<Vec<u8>, Refusa
             written(&accounts.preview(&key, &Hypothesis { legs, balances }, now)?)
         }
         Request::Explain { key, now, slot } => written(&accounts.explain(&key, slot, now)?),
-        Request::Revalue { key, now } => {
-            let account = accounts.revalued(&key, now)?;
-            let mut data = Vec::with_capacity(8 + size_of::<MarginAccount>());
-            data.extend_from_slice(MarginAccount::DISCRIMINATOR);
-            data.extend_from_slice(bytemuck::bytes_of(&*account));
-            Ok(data)
-        }
+        Request::Revalue { key, now } => Ok(accounts.revalued_data(&key, now)?),
         Request::Mark { underlying, instrument, now } => written(&desk::mark(accounts, &underlying, &instrument, now)?),
         Request::Positions { key, now } => written(&desk::position_reports(accounts, &key, now)?),
         Request::Plan { key, liquidator, now } => written(&desk::plan(accounts, &key, &liquidator, now)?),

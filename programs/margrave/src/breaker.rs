@@ -145,6 +145,14 @@ impl Underlying {
         Ok(())
     }
 
+    /// Requires of an underlying that an account has risk in that it is not restarting, and for a loan that it is open.
+    pub fn require_not_stopped(&self, present: &Present, lending: Lending) -> Result<()> {
+        match lending {
+            Lending::Allowed => self.require_open(present),
+            Lending::Refused => self.require_no_restart(present),
+        }
+    }
+
     /// Refuses what leaves the pool before losers' deficits could be declared (I-28).
     pub fn require_pool_open(&self, present: &Present) -> Result<()> {
         self.require_no_restart(present)?;
@@ -177,11 +185,7 @@ pub fn require_not_stopped(
     lending: Lending,
 ) -> Result<()> {
     for slot in account.risk.iter().filter(|slot| !slot.is_empty()) {
-        let underlying = directory.underlying(&slot.underlying)?;
-        match lending {
-            Lending::Allowed => underlying.require_open(present)?,
-            Lending::Refused => underlying.require_no_restart(present)?,
-        }
+        directory.underlying(&slot.underlying)?.require_not_stopped(present, lending)?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub const VENUE_AUTHORITY_SEED: &[u8] = b"margrave-venue";
 /// Seed of a [`crate::state::Consent`], followed by margin account and venue.
 pub const CONSENT_SEED: &[u8] = b"consent";
 
-/// Collateral tokens one margin account holds at once.
+/// Collateral tokens one margin account holds at once, the quote token always one of them.
 pub const MAX_COLLATERALS: usize = 8;
 /// Positions one margin account holds at once.
 pub const MAX_POSITIONS: usize = 32;

@@ -69,7 +69,7 @@ pub enum MargraveError {
     DepositCapExceeded,
     #[msg("The amount is too small to be worth one share")]
     AmountBelowOneShare,
-    #[msg("The account already holds its 8 collateral tokens; withdraw one entirely first")]
+    #[msg("The account has room for 7 collateral tokens and the quote token; withdraw one entirely first")]
     CollateralLimitExceeded,
     #[msg("The account already holds its 32 positions; close one first")]
     PositionLimitExceeded,

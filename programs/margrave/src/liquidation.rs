@@ -75,7 +75,9 @@ pub struct PositionStep {
     slot: usize,
     legs: ArrayVec<StepLeg, MAX_LIQUIDATION_LEGS>,
     unit: Decimals,
-    terms: FeeTerms,
+    fees: FeeTerms,
+    /// The part of a fee that has been reached.
+    part: u32,
     /// The sums of futures and options after the step, if it takes any.
     dated: Option<Box<DatedRisk>>,
     is_bankrupt: bool,
@@ -86,14 +88,29 @@ pub struct PositionStep {
     pub before: Valuation,
 }
 
-/// What a fee is made of, in millionths.
+/// What a liquidator's whole fee is made of, in millionths.
 #[derive(Clone, Copy)]
-struct FeeTerms {
+pub struct FeeTerms {
     of_value: u32,
     of_premium: u32,
     of_naked: u32,
-    /// The part of it that has been reached.
-    part: u32,
+}
+
+impl FeeTerms {
+    pub fn of(group: &Group, underlying: &Underlying) -> Self {
+        Self {
+            of_value: underlying.risk.liquidation_fee_ppm,
+            of_premium: underlying.market.option_fee_cap_ppm,
+            of_naked: group.options.naked_maintenance_ppm / 2,
+        }
+    }
+
+    /// The fee on so much `value`; for an option that is what it is worth, and `notional` what it is measured by.
+    pub fn full(&self, value: Usd, notional: Option<Usd>, is_short: bool) -> Usd {
+        let Some(notional) = notional else { return value.fee_up(self.of_value) };
+        let naked = if is_short { notional.fee_up(self.of_naked) } else { Usd::ZERO };
+        notional.fee_up(self.of_value).min(value.fee_up(self.of_premium) + naked)
+    }
 }
 
 impl PositionStep {
@@ -140,19 +157,14 @@ impl PositionStep {
             found.try_push(leg).map_err(|_| MargraveError::LiquidationLegsOutOfRange)?;
         }
         require!(!found.is_empty(), MargraveError::LiquidationLegsOutOfRange);
-        let terms = FeeTerms {
-            of_value: underlying.risk.liquidation_fee_ppm,
-            of_premium: underlying.market.option_fee_cap_ppm,
-            of_naked: group.options.naked_maintenance_ppm / 2,
-            part: group.terms.fee_part_ppm(account, now),
-        };
+        let (fees, part) = (FeeTerms::of(group, underlying), group.terms.fee_part_ppm(account, now));
         let has_dated = found.iter().any(|leg| leg.instrument.kind != InstrumentKind::Perp);
         let dated = has_dated.then(|| Box::new(DatedRisk::NONE));
         let unit = Decimals::new(underlying.decimals).or_refuse()?;
         let is_bankrupt = before.equity.is_negative();
         // What an account cannot pay would be others' money.
         let most_fee = arranged.full_equity_and_debts(before.equity).0.max(0);
-        Ok(Self { slot, legs: found, unit, terms, dated, is_bankrupt, most_fee, split, before })
+        Ok(Self { slot, legs: found, unit, fees, part, dated, is_bankrupt, most_fee, split, before })
     }
 
     /// The most units there are: a last one may be a part of one.
@@ -165,14 +177,12 @@ impl PositionStep {
         let size = leg.each.saturating_mul(units).min(leg.held.saturating_abs());
         let quantity = size * leg.held.signum();
         let value = leg.mark.value_down(Quantity::new(quantity), self.unit).or_refuse()?;
-        let full = if leg.instrument.kind.is_option() {
-            let notional = leg.notional_price.value_up(Quantity::new(size), self.unit).or_refuse()?;
-            let naked = if quantity < 0 { notional.fee_up(self.terms.of_naked) } else { Usd::ZERO };
-            notional.fee_up(self.terms.of_value).min(value.fee_up(self.terms.of_premium) + naked)
-        } else {
-            value.fee_up(self.terms.of_value)
+        let notional = match leg.instrument.kind.is_option() {
+            true => Some(leg.notional_price.value_up(Quantity::new(size), self.unit).or_refuse()?),
+            false => None,
         };
-        let fee = full.fee_up(self.terms.part).min(Usd::new(most_fee).unwrap_or(Usd::MAX));
+        let full = self.fees.full(value, notional, quantity < 0);
+        let fee = full.fee_up(self.part).min(Usd::new(most_fee).unwrap_or(Usd::MAX));
         Ok(Taken { instrument: leg.instrument, quantity, price_paid: (value - fee).micros(), fee: fee.micros() })
     }
 

@@ -287,7 +287,6 @@ impl DeleveragingQueue {
 
     /// Puts a candidate in its place, or in its new one; the last of a full queue makes room for a higher one.
     pub fn insert(&mut self, candidate: Candidate) -> Result<()> {
-        require!(candidate.rank > 0, MargraveError::NotACandidate);
         if let Some(old) = self.candidates.iter().position(|it| it.margin_account == candidate.margin_account) {
             self.remove(old);
         }

@@ -48,14 +48,14 @@ impl<'a, 'info> InstructionAccounts<'a, 'info> {
 
     #[inline(never)]
     fn search(&self, key: &Pubkey) -> Option<&'a AccountInfo<'info>> {
+        if let Some(named) = self.named.iter().find(|info| same_key(info.key, key)) {
+            return Some(named);
+        }
         let (before, after) = self.remaining.split_at(self.next.get().min(self.remaining.len()));
         let matches = |info: &AccountInfo| same_key(info.key, key);
         let index = match after.iter().position(matches) {
             Some(index) => before.len() + index,
-            None => match before.iter().position(matches) {
-                Some(index) => index,
-                None => return self.named.iter().copied().find(|info| same_key(info.key, key)),
-            },
+            None => before.iter().position(matches)?,
         };
         self.next.set(index + 1);
         Some(&self.remaining[index])
@@ -111,6 +111,8 @@ impl Directory for InstructionAccounts<'_, '_> {
 /// and again without asking for more memory.
 pub struct Arranged {
     mode: RiskMode,
+    /// What an underlying must not be stopped for, if it must not.
+    running: Option<(Present, Lending)>,
     cash: Usd,
     /// Whether a token is owed.
     owes: bool,
@@ -173,6 +175,7 @@ impl Arranged {
     pub fn new(group: &Group) -> Result<Self> {
         Ok(Self {
             mode: RiskMode::Portfolio,
+            running: None,
             cash: Usd::ZERO,
             owes: false,
             last_borrowed: false,
@@ -187,6 +190,12 @@ impl Arranged {
             collateral: Vec::with_capacity(MAX_COLLATERALS),
             balances: Vec::with_capacity(MAX_COLLATERALS),
         })
+    }
+
+    /// Requires of every underlying that is read, as [`crate::breaker::require_not_stopped`] does.
+    pub fn requiring_not_stopped(mut self, present: Present, lending: Lending) -> Self {
+        self.running = Some((present, lending));
+        self
     }
 
     /// Reads `account` and everything it refers to, for an action now. Every non-empty slot is counted exactly once (I-11).
@@ -279,6 +288,9 @@ impl Arranged {
         action: Action,
         now: i64,
     ) -> Result<()> {
+        if let Some((present, lending)) = &self.running {
+            underlying.require_not_stopped(present, *lending)?;
+        }
         let own = |balance: &&CollateralSlot| usize::from(balance.risk_slot) == index + 1 && !balance.is_empty();
         if !underlying.oracle.is_good_for(action, now) {
             let owes = account.collateral.iter().filter(own).any(|balance| balance.shares < 0);
@@ -723,11 +735,9 @@ fn store<'a>(
 impl MarginAccount {
     /// Keeps an underlying's risk array, computed for the account as it is now (I-09).
     pub fn store_array(&mut self, slot: usize, stamp: &Stamp, part: &UnderlyingRisk) {
-        let compressed = part.compressed();
         let sequence = self.sequence;
         let slot = &mut self.risk[slot];
-        slot.exponent = compressed.exponent;
-        slot.mantissas = compressed.mantissas;
+        slot.exponent = part.compress_into(&mut slot.mantissas);
         slot.price = stamp.price;
         slot.publish_time = stamp.publish_time;
         slot.sequence = sequence;

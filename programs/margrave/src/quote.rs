@@ -82,9 +82,8 @@ fn one_signature(data: &[u8]) -> Option<(Pubkey, &[u8])> {
 
 impl MarginAccount {
     /// Counts `units` more of a quote as filled (I-04): no more than it offers, never again when it is used up, cancelled or
-    /// void.
+    /// void. Not checked here: that there are any; a leg over nothing is refused.
     pub fn fill_quote(&mut self, quote: &Quote, units: u64, now: i64) -> Result<()> {
-        require!(units > 0, MargraveError::AmountMustBePositive);
         require!(now <= quote.expires_at, MargraveError::QuoteExpired);
         require!(quote.expires_at <= now.saturating_add(MAX_QUOTE_SECS), MargraveError::QuoteLivesTooLong);
         require!(quote.nonce >= self.quote_floor, MargraveError::QuoteCancelled);

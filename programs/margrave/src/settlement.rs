@@ -82,9 +82,7 @@ impl MarginAccount {
             underlying.pool.balance = balance;
             bank.pools = bank.pools.checked_add(amount).ok_or(MargraveError::ValueOutOfRange)?;
         } else {
-            // An account without room for a deposit keeps its claim.
-            let has_room = shares != 0 || self.collateral.iter().any(CollateralSlot::is_empty);
-            let open = draws && has_room && underlying.require_pool_open(present).is_ok();
+            let open = draws && underlying.require_pool_open(present).is_ok();
             amount = if open { amount.min(underlying.pool.balance) } else { 0 };
             after = bank.credit(shares, amount)?;
             underlying.pool.balance -= amount;

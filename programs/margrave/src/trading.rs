@@ -1,8 +1,11 @@
 //! A trade between two margin accounts, however it was agreed: legs applied one after another, then one margin check per side.
 
-use crate::{breaker::*, constants::*, error::*, oracle::Action, portfolio::*, snapshot::funding_due_up, state::*};
+use crate::{
+    breaker::*, constants::*, error::*, liquidation::FeeTerms, oracle::Action, portfolio::*, snapshot::funding_due_up,
+    state::*,
+};
 use anchor_lang::prelude::*;
-use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Valuation};
+use margrave_risk::{Black76, Decimals, OptionKind, Price, Quantity, Usd, Valuation};
 use std::mem::offset_of;
 
 /// One leg: what the taker receives of one instrument. The maker gives it.
@@ -24,8 +27,12 @@ pub struct Side<'a> {
     before: Vec<u8>,
     /// Whether every leg so far only made a position smaller.
     pub only_reduces: bool,
+    /// Whether a leg may have left a slot that holds nothing.
+    may_empty: bool,
     /// The most equity the trade may cost it if it is left below its initial margin.
     most_cost: i64,
+    /// What of that is no fee, less what it has given away at prices off the mark, however little of it its equity shows.
+    concession: i64,
 }
 
 /// The parts of a margin account that a trade changes.
@@ -66,18 +73,22 @@ struct Change {
     /// Change of all long positions in the instrument.
     long_side: i64,
     reduces: bool,
+    closes: bool,
     grows_to: Option<u64>,
 }
 
 impl<'a> Side<'a> {
     pub fn new(account: &'a mut MarginAccount) -> Self {
         let before = holding(account).to_vec();
-        Self { account, before, only_reduces: true, most_cost: 0 }
+        Self { account, before, only_reduces: true, may_empty: false, most_cost: 0, concession: 0 }
     }
 
-    fn add_cost(&mut self, fee: i64, concession: i64) -> Result<()> {
+    /// Takes note of a leg that has cost `fee` and `lost` against its mark, of which `concession` may be lost.
+    fn add_cost(&mut self, fee: i64, concession: i64, lost: i64) -> Result<()> {
         let most = self.most_cost.checked_add(fee).and_then(|sum| sum.checked_add(concession));
         self.most_cost = most.ok_or(MargraveError::ValueOutOfRange)?;
+        let left = self.concession.checked_add(concession).and_then(|sum| sum.checked_sub(lost));
+        self.concession = left.ok_or(MargraveError::ValueOutOfRange)?;
         Ok(())
     }
 
@@ -88,6 +99,8 @@ impl<'a> Side<'a> {
     fn apply(&mut self, sheet: &Sheet, leg: &Leg, quantity: i64, payment: i64, fee: i64) -> Result<Change> {
         let change = self.account.apply(sheet, leg, quantity, payment, fee)?;
         self.only_reduces &= change.reduces;
+        // A premium may take all of the cash.
+        self.may_empty |= change.closes || leg.instrument.kind.is_option();
         Ok(change)
     }
 }
@@ -112,7 +125,12 @@ impl MarginAccount {
         if grows {
             sheet.require_value_in_range(&after)?;
         }
-        Ok(Change { long_side, reduces, grows_to: grows.then_some(after.quantity.unsigned_abs()) })
+        Ok(Change {
+            long_side,
+            reduces,
+            closes: after.quantity == 0,
+            grows_to: grows.then_some(after.quantity.unsigned_abs()),
+        })
     }
 
     /// Adds `quantity` of the perp against `payment`, with pending funding charged first; returns the change of the long side.
@@ -163,10 +181,8 @@ struct Cost {
     payment: i64,
     taker_fee: i64,
     maker_fee: i64,
-    /// The most a reduction below initial margin may cost beyond fees: what a liquidator would be paid for it.
-    concession: i64,
     /// Size of the value traded.
-    value: u64,
+    value: Usd,
 }
 
 impl<'a> Sheet<'a> {
@@ -223,7 +239,7 @@ impl<'a> Sheet<'a> {
 
     /// Refuses a price too far from the mark (I-20), and computes what the leg costs.
     fn cost(&self, leg: &Leg, now: i64) -> Result<Cost> {
-        let (market, risk) = (&self.underlying.market, &self.underlying.risk);
+        let market = &self.underlying.market;
         let lots = i64::try_from(market.lot).map_err(|_| MargraveError::ValueOutOfRange)?;
         require!(leg.quantity != 0, MargraveError::AmountMustBePositive);
         require!(leg.quantity % lots == 0, MargraveError::QuantityNotInLots);
@@ -254,8 +270,7 @@ impl<'a> Sheet<'a> {
             payment: payment.micros(),
             taker_fee: fee(taker_ppm).micros(),
             maker_fee: fee(maker_ppm).micros(),
-            concession: value.fee_up(risk.liquidation_fee_ppm).micros(),
-            value: value.micros().unsigned_abs(),
+            value,
         })
     }
 }
@@ -282,7 +297,11 @@ impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
             taken = taker.apply(&found, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
             given = maker.apply(&found, leg, -leg.quantity, cost.payment, cost.maker_fee)?;
             self.require_allowed(&underlying, &leg.instrument, &taken, &given)?;
-            (self.admit)(leg, Fill { value: cost.value, reduces: taken.reduces && given.reduces })?;
+            let value = cost.value.micros().unsigned_abs();
+            (self.admit)(leg, Fill { value, reduces: taken.reduces && given.reduces })?;
+            if taken.reduces || given.reduces {
+                self.add_costs(&found, leg, &cost, taker, maker)?;
+            }
         } // release the underlying: it may be written next
         if leg.instrument.kind.is_option() {
             let reduces = if cost.payment >= 0 { taken.reduces } else { given.reduces };
@@ -296,7 +315,7 @@ impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
             // Reductions at an old price say nothing of where the perp trades.
             let is_recent = underlying.oracle.is_good_for(Action::AddRisk, self.now());
             if leg.instrument.kind == InstrumentKind::Perp && is_recent {
-                underlying.observe_trade(leg.price, cost.value, self.now());
+                underlying.observe_trade(leg.price, cost.value.micros().unsigned_abs(), self.now());
             }
         }
         let underlying = view::<Underlying>(info)?;
@@ -304,8 +323,20 @@ impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
         for size in [taken.grows_to, given.grows_to].into_iter().flatten() {
             underlying.market.require_not_concentrated(size, interest)?;
         }
-        taker.add_cost(cost.taker_fee, cost.concession)?;
-        maker.add_cost(cost.maker_fee, cost.concession)
+        Ok(())
+    }
+
+    /// Tells both sides what the leg has cost them, and what it may: beyond its fee no more than a liquidator would be paid (I-28).
+    #[inline(never)]
+    fn add_costs(&self, sheet: &Sheet, leg: &Leg, cost: &Cost, taker: &mut Side, maker: &mut Side) -> Result<()> {
+        let worth = sheet.mark.value_up(Quantity::new(leg.quantity), sheet.unit).or_refuse()?;
+        let lost = cost.payment - worth.micros();
+        let fees = FeeTerms::of(self.group, sheet.underlying);
+        let notional = leg.instrument.kind.is_option().then_some(cost.value);
+        let concession = |is_short: bool| fees.full(worth, notional, is_short).micros();
+        // Who buys back was short.
+        taker.add_cost(cost.taker_fee, concession(leg.quantity > 0), lost)?;
+        maker.add_cost(cost.maker_fee, concession(leg.quantity < 0), -lost)
     }
 
     /// What adds risk needs a good price, a surface that is not too old, and that nobody has stopped it.
@@ -317,7 +348,8 @@ impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
         given: &Change,
     ) -> Result<()> {
         if taken.reduces && given.reduces {
-            return underlying.oracle.require_good_for(Action::Reduce, self.now());
+            // Any price will do, and there is one: the instrument was found.
+            return Ok(());
         }
         underlying.oracle.require_good_for(Action::AddRisk, self.now())?;
         self.group.require_running(Pause::NEW_RISK, self.now())?;
@@ -373,7 +405,9 @@ impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
     /// price is too old for new risk, whichever it is, it must have: the last prices tell by how much.
     pub fn require_side(&self, side: &mut Side, arranged: &mut Arranged) -> Result<Valuation> {
         side.account.count_change()?;
-        side.account.compact()?;
+        if side.may_empty {
+            side.account.compact()?;
+        }
         let mut action = Action::AddRisk;
         let mut valuation = revalue(side.account, arranged, self.accounts, action, self.now());
         if side.only_reduces && valuation.as_ref().is_err_and(is_stale) {
@@ -410,6 +444,7 @@ impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
         side.exchange();
         let cost = (before.equity - after.equity).micros();
         Ok(cost <= side.most_cost
+            && side.concession >= 0
             && after.initial_health() >= before.initial_health()
             && after.maintenance_health() >= before.maintenance_health())
     }

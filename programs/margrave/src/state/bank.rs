@@ -49,8 +49,10 @@ pub struct Bank {
     pub bankrupts: u32,
     pub padding_2: [u8; 4],
     pub gated_until: i64,
+    /// The lowest reference price that any of what is out on balance was counted at.
+    pub outflow_price: i64,
     /// Zero.
-    pub reserved: [u8; 240],
+    pub reserved: [u8; 232],
 }
 
 /// What governs a bank. Amounts in atoms, ratios in millionths, rates a year.
@@ -141,11 +143,16 @@ impl OutflowWindow {
         0
     }
 
-    /// How much more may go out now.
-    pub fn room(&self, cap: u64, now: i64) -> u64 {
+    /// What is out on balance now; negative when more has come in.
+    fn standing(&self, cap: u64, now: i64) -> i64 {
         let mut after = *self;
         let back = after.refill(cap, now);
-        let out = after.net.saturating_sub(back);
+        after.net.saturating_sub(back)
+    }
+
+    /// How much more may go out now.
+    pub fn room(&self, cap: u64, now: i64) -> u64 {
+        let out = self.standing(cap, now);
         i64::try_from(cap).unwrap_or(i64::MAX).saturating_sub(out).max(0).unsigned_abs()
     }
 
@@ -352,8 +359,11 @@ impl Bank {
     /// if that is allowed. Interest must be up to date. Rounds against the balance.
     pub fn debit(&mut self, shares: i64, atoms: u64, lending: Lending) -> Result<i64> {
         let held = shares.max(0).unsigned_abs();
-        let burned = quotient_up(atoms, self.deposit_bits()?)?;
+        let bits = self.deposit_bits()?;
+        let burned = quotient_up(atoms, bits)?;
         if burned <= held {
+            // After a loss a share may be worth less than an atom: what is left below one goes along, or nobody could take it out.
+            let burned = if product_down(held - burned, bits)? == 0 { held } else { burned };
             self.deposit_shares = self.deposit_shares.checked_sub(burned).ok_or(MargraveError::InvariantViolated)?;
             self.update_rate()?;
             return if shares < 0 && atoms == 0 { Ok(shares) } else { signed(held - burned) };
@@ -383,8 +393,7 @@ impl Bank {
         Ok(taken)
     }
 
-    /// Moves `atoms` of one account's deposit to another account, whose debt it repays first. What is left below one atom goes along.
-    /// Interest must be up to date.
+    /// Moves `atoms` of one account's deposit to another account, whose debt it repays first. Interest must be up to date.
     pub fn transfer(
         &mut self,
         key: &Pubkey,
@@ -405,12 +414,7 @@ impl Bank {
         lending: Lending,
     ) -> Result<()> {
         let (held, there) = (from.shares_in(key), to.shares_in(key));
-        let mut left = self.debit(held, atoms, lending)?;
-        if left > 0 && self.atoms_down(left.unsigned_abs())? == 0 {
-            self.deposit_shares -= left.unsigned_abs();
-            left = 0;
-        }
-        from.set_shares(*key, self.underlying, left)?;
+        from.set_shares(*key, self.underlying, self.debit(held, atoms, lending)?)?;
         let after = self.credit(there, atoms)?;
         to.set_shares(*key, self.underlying, after)
     }
@@ -435,13 +439,12 @@ impl Bank {
         Ok(())
     }
 
-    /// `atoms` at the reference price, micro-dollars, rounded down and up; the quote token at par. Zero before a first
-    /// price.
-    pub fn reference_values(&self, atoms: u64) -> (u64, u64) {
+    /// `atoms` at a price in 10^-10 dollars, micro-dollars, rounded down and up; the quote token at par.
+    fn values_at(&self, atoms: u64, price: i64) -> (u64, u64) {
         if self.is_quote() {
             return (atoms, atoms);
         }
-        let price = u128::from(self.reference_price.max(0).unsigned_abs());
+        let price = u128::from(price.max(0).unsigned_abs());
         let (product, unit) = (u128::from(atoms) * price, 10u128.pow(4 + u32::from(self.decimals)));
         let bounded = |value: u128| u64::try_from(value).unwrap_or(u64::MAX);
         (bounded(product / unit), bounded(product.div_ceil(unit)))
@@ -457,14 +460,19 @@ impl Bank {
     /// Counts `atoms` leaving, against the bank's limit and the group's (I-31). The group counts what is out of each bank on
     /// balance: a token that comes in makes no room for another.
     pub fn count_outflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) -> Result<()> {
-        let out = self.outflow.take(atoms, self.terms.outflow_cap, now)?;
-        limit.window.take(self.reference_values(out).1, group.terms.outflow_cap, now).map(drop)
+        let cap = self.terms.outflow_cap;
+        if self.outflow.standing(cap, now) <= 0 || self.reference_price < self.outflow_price {
+            self.outflow_price = self.reference_price;
+        }
+        let out = self.outflow.take(atoms, cap, now)?;
+        limit.window.take(self.values_at(out, self.reference_price).1, group.terms.outflow_cap, now).map(drop)
     }
 
-    /// Counts `atoms` coming in.
+    /// Counts `atoms` coming in: at a price no higher than they were counted at when they left, so that a token that has risen, or whose
+    /// price somebody makes, leaves no room for others.
     pub fn count_inflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) {
         let returned = self.outflow.give(atoms, self.terms.outflow_cap, now);
-        let value = self.reference_values(returned).0;
+        let value = self.values_at(returned, self.outflow_price.min(self.reference_price)).0;
         limit.window.give(value, group.terms.outflow_cap, now);
         limit.window.net = limit.window.net.max(0);
     }
@@ -1072,19 +1080,23 @@ mod tests {
     #[test]
     fn outflow_is_valued_up_and_inflow_down() {
         let mut bank = Bank { decimals: 9, reference_price: 350_000_000_000, ..bank_at(ONE, ONE) };
-        assert_eq!(bank.reference_values(1_000_000_000), (1_000_000_000, 1_000_000_000), "the quote token is at par");
+        assert_eq!(
+            bank.values_at(1_000_000_000, bank.reference_price),
+            (1_000_000_000, 1_000_000_000),
+            "the quote token is at par"
+        );
         bank.underlying = Pubkey::new_from_array([1; 32]);
-        assert_eq!(bank.reference_values(1_000_000_000), (35_000_000, 35_000_000));
-        assert_eq!(bank.reference_values(1), (0, 1));
-        assert_eq!(bank.reference_values(29), (1, 2));
+        assert_eq!(bank.values_at(1_000_000_000, bank.reference_price), (35_000_000, 35_000_000));
+        assert_eq!(bank.values_at(1, bank.reference_price), (0, 1));
+        assert_eq!(bank.values_at(29, bank.reference_price), (1, 2));
         for (decimals, atoms, value) in [(0, 1, 35_000_000), (18, 1_000_000_000_000_000_000, 35_000_000)] {
             bank.decimals = decimals;
-            assert_eq!(bank.reference_values(atoms), (value, value));
+            assert_eq!(bank.values_at(atoms, bank.reference_price), (value, value));
         }
         bank.decimals = 0;
-        assert_eq!(bank.reference_values(u64::MAX), (u64::MAX, u64::MAX));
+        assert_eq!(bank.values_at(u64::MAX, bank.reference_price), (u64::MAX, u64::MAX));
         bank.reference_price = 0;
-        assert_eq!(bank.reference_values(u64::MAX), (0, 0));
+        assert_eq!(bank.values_at(u64::MAX, bank.reference_price), (0, 0));
     }
 
     /// I-01 to the atom: one atom less and the bank says so. What a stranger sends is surplus.

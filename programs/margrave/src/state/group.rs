@@ -178,7 +178,6 @@ impl Group {
         require!(self.version == VERSION, MargraveError::InvariantViolated);
         // Without a receiver no price could ever be accepted, and the system program owns every empty account.
         require!(self.receivers.iter().any(|r| *r != Pubkey::default()), MargraveError::ParameterOutOfBounds);
-        require!(self.quote_mint != Pubkey::default(), MargraveError::ParameterOutOfBounds);
         self.roles.require_valid()?;
         self.terms.require_valid()?;
         self.options.terms()?.require_valid().or_refuse()

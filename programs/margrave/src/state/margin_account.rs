@@ -346,8 +346,12 @@ impl MarginAccount {
                     true => 0,
                     false => self.open_risk(underlying)? + 1,
                 };
+                // One place is the quote token's, so that what the account owes can be paid in (I-25).
+                let tokens = self.collateral.iter().filter(|slot| !slot.is_empty() && slot.risk_slot != 0).count();
+                let has_place = risk_slot == 0 || tokens < MAX_COLLATERALS - 1;
+                require!(has_place, MargraveError::CollateralLimitExceeded);
                 let free = self.collateral.iter().position(CollateralSlot::is_empty);
-                let index = free.ok_or(MargraveError::CollateralLimitExceeded)?;
+                let index = free.ok_or(MargraveError::InvariantViolated)?;
                 self.collateral[index] = CollateralSlot { bank, risk_slot, ..bytemuck::Zeroable::zeroed() };
                 index
             }
@@ -535,9 +539,10 @@ impl MarginAccount {
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION && self.mode <= 2, MargraveError::InvariantViolated);
         require!(self.bracket.open == 0, MargraveError::BracketOpen);
-        let live = self.risk.iter().enumerate().fold(0u32, |live, (index, slot)| live | u32::from(slot.used) << index);
+        let live = self.risk.iter().enumerate().fold(0, |live, (index, slot)| live | u64::from(slot.used) << index);
         for slot in self.collateral.iter().filter(|slot| slot.risk_slot != 0) {
-            require!(live & bit(slot.risk_slot - 1) != 0, MargraveError::InvariantViolated);
+            let is_place = usize::from(slot.risk_slot) <= MAX_UNDERLYINGS;
+            require!(is_place && live & bit(slot.risk_slot - 1) != 0, MargraveError::InvariantViolated);
         }
         let mut before = 0;
         for slot in self.positions.iter().take_while(|slot| !slot.is_empty()) {
@@ -546,13 +551,15 @@ impl MarginAccount {
             require!(in_order, MargraveError::InvariantViolated);
             before = rank;
         }
+        // The last position has the highest risk slot.
+        require!(before < (MAX_UNDERLYINGS as u64) << 40, MargraveError::InvariantViolated);
         Ok(())
     }
 }
 
-/// The bit of a risk slot; none for what is no place in the list.
-fn bit(risk_slot: u8) -> u32 {
-    1u32.checked_shl(risk_slot.into()).unwrap_or(0)
+/// The bit of a risk slot.
+fn bit(risk_slot: u8) -> u64 {
+    1u64.wrapping_shl(risk_slot.into())
 }
 
 const _: () = {

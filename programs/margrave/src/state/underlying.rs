@@ -456,7 +456,6 @@ impl Underlying {
     ///
     /// Not checked here: the price's age, see [`crate::oracle::Action`].
     pub fn market(&self) -> Result<Market> {
-        require!(self.oracle.price != 0, MargraveError::PriceNotInitialized);
         let ratio = |ppm: u32| Ratio::from_ppm_up(ppm).or_refuse();
         let risk = &self.risk;
         let mut market = Market {

@@ -106,6 +106,8 @@ export type Bank = {
   bankrupts: number;
   padding2: ReadonlyUint8Array;
   gatedUntil: bigint;
+  /** The lowest reference price that any of what is out on balance was counted at. */
+  outflowPrice: bigint;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -154,6 +156,8 @@ export type BankArgs = {
   bankrupts: number;
   padding2: ReadonlyUint8Array;
   gatedUntil: number | bigint;
+  /** The lowest reference price that any of what is out on balance was counted at. */
+  outflowPrice: number | bigint;
   /** Zero. */
   reserved: ReadonlyUint8Array;
 };
@@ -188,7 +192,8 @@ export function getBankEncoder(): FixedSizeEncoder<BankArgs> {
       ["bankrupts", getU32Encoder()],
       ["padding2", fixEncoderSize(getBytesEncoder(), 4)],
       ["gatedUntil", getI64Encoder()],
-      ["reserved", fixEncoderSize(getBytesEncoder(), 240)],
+      ["outflowPrice", getI64Encoder()],
+      ["reserved", fixEncoderSize(getBytesEncoder(), 232)],
     ]),
     value => ({ ...value, discriminator: BANK_DISCRIMINATOR }),
   );
@@ -223,7 +228,8 @@ export function getBankDecoder(): FixedSizeDecoder<Bank> {
     ["bankrupts", getU32Decoder()],
     ["padding2", fixDecoderSize(getBytesDecoder(), 4)],
     ["gatedUntil", getI64Decoder()],
-    ["reserved", fixDecoderSize(getBytesDecoder(), 240)],
+    ["outflowPrice", getI64Decoder()],
+    ["reserved", fixDecoderSize(getBytesDecoder(), 232)],
   ]);
 }
 

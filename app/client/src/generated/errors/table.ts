@@ -148,7 +148,7 @@ export const MARGRAVE_ERRORS = {
   },
   6104: {
     name: "CollateralLimitExceeded",
-    sentence: "The account already holds its 8 collateral tokens; withdraw one entirely first",
+    sentence: "The account has room for 7 collateral tokens and the quote token; withdraw one entirely first",
     remedy: "Change the amount to within the limit.",
   },
   6105: {

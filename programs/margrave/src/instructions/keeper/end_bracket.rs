@@ -59,7 +59,7 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
     let (key, group) = (accounts.bank.key(), accounts.group.load()?);
     let mut account = accounts.liquidatee.load_mut()?;
     let bracket = account.bracket;
-    require!(bracket.open != 0, MargraveError::BracketNotOpen);
+    // Nobody is the liquidator while none is open.
     require_keys_eq!(bracket.liquidator, accounts.liquidator.key(), MargraveError::BracketNotOpen);
     account.bracket = bytemuck::Zeroable::zeroed();
     accounts.bank.load_mut()?.accrue(now)?;
@@ -84,7 +84,8 @@ pub fn end_bracket<'info>(ctx: Context<'info, EndBracket<'info>>, amount: u64) -
         let lost = u128::from(value) * u128::from(bonus) / u128::from(PPM);
         let lost = i64::try_from(lost).map_err(|_| MargraveError::ValueOutOfRange)?;
         let value = i64::try_from(value).map_err(|_| MargraveError::ValueOutOfRange)?;
-        (value, arranged.full_equity_and_debts(before.equity).0.saturating_sub(lost))
+        let least = arranged.full_equity_and_debts(before.equity).0.checked_sub(lost);
+        (value, least.ok_or(MargraveError::ValueOutOfRange)?)
     };
     account.collateral[usize::from(bracket.slot)].shares = bracket.shares;
     {

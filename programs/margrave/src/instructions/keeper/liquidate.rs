@@ -18,7 +18,6 @@ pub struct Liquidate<'info> {
     #[account(
         mut,
         has_one = group @ MargraveError::GroupMismatch,
-        constraint = liquidatee.key() != liquidator.key() @ MargraveError::SelfDealing,
         constraint = liquidatee.load()?.owner != liquidator_owner.key() @ MargraveError::SelfDealing,
     )]
     pub liquidatee: AccountLoader<'info, MarginAccount>,

@@ -16,7 +16,6 @@ pub struct LiquidateCollateral<'info> {
     #[account(
         mut,
         has_one = group @ MargraveError::GroupMismatch,
-        constraint = liquidatee.key() != liquidator.key() @ MargraveError::SelfDealing,
         constraint = liquidatee.load()?.owner != liquidator_owner.key() @ MargraveError::SelfDealing,
     )]
     pub liquidatee: AccountLoader<'info, MarginAccount>,

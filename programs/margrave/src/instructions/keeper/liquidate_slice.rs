@@ -17,7 +17,6 @@ pub struct LiquidateSlice<'info> {
     #[account(
         mut,
         has_one = group @ MargraveError::GroupMismatch,
-        constraint = liquidatee.key() != liquidator.key() @ MargraveError::SelfDealing,
         constraint = liquidatee.load()?.owner != liquidator_owner.key() @ MargraveError::SelfDealing,
     )]
     pub liquidatee: AccountLoader<'info, MarginAccount>,

@@ -20,7 +20,7 @@ pub fn register_profit(ctx: Context<RegisterProfit>) -> Result<()> {
     // The underlying is the account's own, found by key, so that its group is the account's.
     let index = account.risk_in(&key).ok_or(MargraveError::NotACandidate)?;
     let (round, until) = (underlying.losses.round, underlying.losses.registering_until);
-    require!(until != 0 && now <= until, MargraveError::NoticeRunning);
+    require!(now <= until, MargraveError::NoticeRunning);
 
     account.realise(index, &underlying, now)?;
     account.report(index, &mut underlying)?;

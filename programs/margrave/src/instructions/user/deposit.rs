@@ -68,7 +68,9 @@ pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
     account.set_shares(key, bank.underlying, shares)?;
     bank.count_inflow(&mut *accounts.outflow_limit.load_mut()?, &group, received, now);
     account.count_change()?;
-    account.compact()?;
+    if shares == 0 {
+        account.compact()?;
+    }
     bank.require_solvent(in_vault)?;
     bank.invariant()?;
     account.invariant()?;

@@ -55,8 +55,7 @@ pub fn transfer_collateral<'info>(ctx: Context<'info, TransferCollateral<'info>>
         group.require_running(Pause::WITHDRAW, now)?;
         let named = [accounts.bank.as_ref()];
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
-        require_not_stopped(&from, &directory, &Present::get()?, Lending::Refused)?;
-        let mut arranged = Arranged::new(&group)?;
+        let mut arranged = Arranged::new(&group)?.requiring_not_stopped(Present::get()?, Lending::Refused);
         require_initial_margin(&revalue(&mut from, &mut arranged, &directory, Action::AddRisk, now)?)?;
     }
 

@@ -74,7 +74,9 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         (amount, shares, lent)
     }; // release the bank: the valuation reads it again
     account.count_change()?;
-    account.compact()?;
+    if shares == 0 {
+        account.compact()?;
+    }
     account.invariant()?;
     let sequence = account.sequence;
 
@@ -83,8 +85,7 @@ pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64, borrow
         let named = [accounts.bank.as_ref()];
         let directory = InstructionAccounts::new(&named, ctx.remaining_accounts);
         let lending = if lent { Lending::Allowed } else { Lending::Refused };
-        require_not_stopped(&account, &directory, &Present::at(&clock)?, lending)?;
-        let mut arranged = Arranged::new(&group)?;
+        let mut arranged = Arranged::new(&group)?.requiring_not_stopped(Present::at(&clock)?, lending);
         require_initial_margin(&revalue(&mut account, &mut arranged, &directory, Action::AddRisk, now)?)?;
         if lent {
             require_debt_in_range(&account, &key, &directory, now)?;

@@ -1,6 +1,7 @@
 //! What a trading desk asks beyond the program's own views: positions one by one, a market that has moved, a keeper's next step. All of
 //! it is the program's and the client's code on copies of the accounts.
 
+use crate::{Accounts, Hypothesis, Instrument, keeper};
 use anchor_lang::{prelude::*, solana_program::instruction::Instruction as Call};
 use bytemuck::Zeroable;
 use margrave::{
@@ -11,7 +12,6 @@ use margrave::{
     state::*,
     trading,
 };
-use margrave_client::{Accounts, Hypothesis, Instrument, Pubkey, keeper};
 use margrave_risk::CELLS;
 
 const PPM: i128 = 1_000_000;
@@ -125,6 +125,19 @@ fn report(accounts: &Accounts, account: &MarginAccount, position: &PositionSlot,
         greeks,
         cells,
     })
+}
+
+/// The instrument of this kind with this expiry (unix time; of a perp nothing) and strike (10^-10 dollars; of a perp and a future
+/// nothing) on an underlying; `None` when none is listed.
+pub fn instrument(sheet: &Underlying, kind: InstrumentKind, expiry: i64, strike: i64) -> Option<Instrument> {
+    if kind == InstrumentKind::Perp {
+        return Some(Instrument::PERP);
+    }
+    let mut slots = sheet.expiries.iter().enumerate();
+    let (at, slot) = slots.find(|(_, slot)| !slot.is_free() && slot.time == expiry)?;
+    let listed = |it: &StrikeSlot| usize::from(it.expiry) == at + 1 && it.price[0] == strike;
+    let strike = if kind.is_option() { sheet.strikes.iter().position(listed)? } else { 0 };
+    Some(Instrument { kind, expiry: u8::try_from(at).ok()?, strike: u16::try_from(strike).ok()?, series: slot.series })
 }
 
 /// Copies of `key` and of what values it, in which it has traded and the market has moved since. A premium goes into or out of the

@@ -174,7 +174,7 @@ impl<'a> Context<'a> {
         Ok(Self { grid, nodes, terms, price: market.price, unit: market.unit, relief })
     }
 
-    /// Adds everything of an underlying that expires: plain sums, so the order of expiries changes nothing. Give each expiry once: its
+    /// Adds everything of an underlying that expires to `risk`, in which there is nothing: plain sums, so the order of expiries changes nothing. Give each expiry once: its
     /// basis and vega charges are for the sum of its positions.
     ///
     /// # Errors
@@ -183,7 +183,7 @@ impl<'a> Context<'a> {
     #[inline(never)]
     pub(crate) fn add(&self, risk: &mut DatedRisk, expiries: &[Dated]) -> Result<(), RiskError> {
         // The options of expiries that are all bought, or all sold, with what is shaved of their time value already off.
-        let (mut sheet, mut mark) = (Sheet::EMPTY, None);
+        let (mut sheet, mut mark, mut others) = (Sheet::EMPTY, None, false);
         for Dated { expiry, futures, strikes } in expiries {
             let mut probes = Probes { thirds: usize::from(expiry.thirds), ..Probes::default() };
             let moving = self.add_expiry(risk, &mut probes, expiry, futures, |risk, probes, nodes| {
@@ -191,6 +191,7 @@ impl<'a> Context<'a> {
                     return Ok(());
                 }
                 let Some(share) = self.one_sided(expiry, strikes) else {
+                    others = true;
                     return self.add_strikes(risk, expiry, nodes, strikes, probes);
                 };
                 *mark.get_or_insert(0) += self.add_one_sided(risk, expiry, strikes, share, &mut sheet, probes)?;
@@ -205,8 +206,10 @@ impl<'a> Context<'a> {
             risk.basis += basis.mul_up(expiry.basis);
             risk.vega += loss(probes.vol_down).max(loss(probes.vol_up)).mul_up(self.terms.vega_charge);
         }
-        if let Some(mark) = mark {
-            pour::<false>(&mut risk.cells, self.nodes, &sheet, mark, Usd::of_sum);
+        match mark {
+            Some(mark) if others => pour::<false, true>(&mut risk.cells, self.nodes, &sheet, mark, Usd::of_sum),
+            Some(mark) => pour::<false, false>(&mut risk.cells, self.nodes, &sheet, mark, Usd::of_sum),
+            None => (),
         }
         Ok(())
     }
@@ -486,7 +489,7 @@ impl<'a> Context<'a> {
         let unchanged = &sheet.core[UNCHANGED_NODE];
         let mark = unchanged.intrinsic + unchanged.time_value[SAME];
         risk.mark += Usd::of_sum(mark);
-        pour::<LONG>(&mut risk.cells, nodes, sheet, mark, &shaved);
+        pour::<LONG, true>(&mut risk.cells, nodes, sheet, mark, &shaved);
         // A long option's gains count only as far as they are its value.
         let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
         // The worse of one turn and the other.
@@ -504,31 +507,34 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Adds profit and loss to the cells in which the price or the level of volatility moves.
+/// Profit and loss in the cells in which the price or the level of volatility moves, on top of what is there if there is anything.
 #[inline(always)]
-fn pour<const LONG: bool>(
+fn pour<const LONG: bool, const ADD: bool>(
     cells: &mut [Usd; CELLS],
     nodes: &Nodes,
     sheet: &Sheet,
     mark: i64,
     shaved: impl Fn(i64) -> Usd,
 ) {
-    // A long option's gains count only as far as they are its value.
-    let counted = |result: Usd| if LONG { result.min(Usd::ZERO) } else { result };
+    let put = |cell: &mut Usd, result: Usd| {
+        // A long option's gains count only as far as they are its value.
+        let counted = if LONG { result.min(Usd::ZERO) } else { result };
+        *cell = if ADD { *cell + counted } else { counted };
+    };
     let (core_cells, outer_cells) = cells.split_at_mut(CORE_CELLS);
     for (place, cells) in sheet.core.iter().zip(core_cells.chunks_exact_mut(3)) {
         let intrinsic = Usd::of_sum(place.intrinsic - mark);
         for (cell, time_value) in cells.iter_mut().zip(&place.time_value) {
-            *cell += counted(intrinsic + shaved(*time_value));
+            put(cell, intrinsic + shaved(*time_value));
         }
     }
     let result = |place: &Place<1>| Usd::of_sum(place.intrinsic - mark) + shaved(place.time_value[0]);
     let (edges, tails) = sheet.outer.split_at(EDGES);
     for (place, cell) in edges.iter().zip(&mut outer_cells[..EDGES]) {
-        *cell += counted(result(place));
+        put(cell, result(place));
     }
     for ((place, cell), weight) in tails.iter().zip(&mut outer_cells[EDGES..]).zip(&nodes.weight) {
-        *cell += counted(result(place).mul_down(*weight));
+        put(cell, result(place).mul_down(*weight));
     }
 }
 

@@ -143,21 +143,21 @@ impl OutflowWindow {
         0
     }
 
-    /// What is out on balance now; negative when more has come in.
-    fn standing(&self, cap: u64, now: i64) -> i64 {
-        let mut after = *self;
-        let back = after.refill(cap, now);
-        after.net.saturating_sub(back)
-    }
-
     /// How much more may go out now.
     pub fn room(&self, cap: u64, now: i64) -> u64 {
-        let out = self.standing(cap, now);
+        let mut after = *self;
+        let back = after.refill(cap, now);
+        let out = after.net.saturating_sub(back);
         i64::try_from(cap).unwrap_or(i64::MAX).saturating_sub(out).max(0).unsigned_abs()
     }
 
     /// Counts `amount` going out, or refuses it and changes nothing. Returns how much more is out on balance now.
     pub fn take(&mut self, amount: u64, cap: u64, now: i64) -> Result<u64> {
+        self.take_from(amount, cap, now).map(|(_, more)| more)
+    }
+
+    /// The same, with what was out on balance before.
+    fn take_from(&mut self, amount: u64, cap: u64, now: i64) -> Result<(i64, u64)> {
         let mut after = *self;
         let back = after.refill(cap, now);
         let before = after.net - back;
@@ -166,7 +166,7 @@ impl OutflowWindow {
         let standing = standing.ok_or(MargraveError::OutflowLimitExceeded)?;
         after.net = after.net.saturating_add(amount);
         *self = after;
-        Ok((standing.max(0) - before.max(0)).unsigned_abs())
+        Ok((before, (standing.max(0) - before.max(0)).unsigned_abs()))
     }
 
     /// Counts `amount` coming in: it may leave again, while its memory lasts, without taking room from others. Returns how much
@@ -461,10 +461,10 @@ impl Bank {
     /// balance: a token that comes in makes no room for another.
     pub fn count_outflow(&mut self, limit: &mut OutflowLimit, group: &Group, atoms: u64, now: i64) -> Result<()> {
         let cap = self.terms.outflow_cap;
-        if self.outflow.standing(cap, now) <= 0 || self.reference_price < self.outflow_price {
+        let (before, out) = self.outflow.take_from(atoms, cap, now)?;
+        if before <= 0 || self.reference_price < self.outflow_price {
             self.outflow_price = self.reference_price;
         }
-        let out = self.outflow.take(atoms, cap, now)?;
         limit.window.take(self.values_at(out, self.reference_price).1, group.terms.outflow_cap, now).map(drop)
     }
 

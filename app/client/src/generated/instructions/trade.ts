@@ -7,13 +7,19 @@
  */
 
 import {
+  addDecoderSizePrefix,
+  addEncoderSizePrefix,
   combineCodec,
   fixDecoderSize,
   fixEncoderSize,
+  getArrayDecoder,
+  getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
   getStructDecoder,
   getStructEncoder,
+  getU32Decoder,
+  getU32Encoder,
   SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS,
   SolanaError,
   transformEncoder,
@@ -34,7 +40,7 @@ import {
 } from "@solana/kit";
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from "@solana/kit/program-client-core";
 import { MARGRAVE_PROGRAM_ADDRESS } from "../programs/index.js";
-import { getTradeArgsDecoder, getTradeArgsEncoder, type TradeArgs, type TradeArgsArgs } from "../types/index.js";
+import { getLegDecoder, getLegEncoder, type Leg, type LegArgs } from "../types/index.js";
 
 export const TRADE_DISCRIMINATOR = new Uint8Array([178, 144, 26, 216, 241, 187, 206, 130]);
 
@@ -71,15 +77,27 @@ export type TradeInstruction<
     ]
   >;
 
-export type TradeInstructionData = { discriminator: ReadonlyUint8Array; args: TradeArgs };
+export type TradeInstructionData = {
+  discriminator: ReadonlyUint8Array;
+  /** One to eight, from the taker's side. */
+  legs: Array<Leg>;
+  /** For each leg the place of its underlying among the remaining accounts. */
+  sheets: ReadonlyUint8Array;
+};
 
-export type TradeInstructionDataArgs = { args: TradeArgsArgs };
+export type TradeInstructionDataArgs = {
+  /** One to eight, from the taker's side. */
+  legs: Array<LegArgs>;
+  /** For each leg the place of its underlying among the remaining accounts. */
+  sheets: ReadonlyUint8Array;
+};
 
 export function getTradeInstructionDataEncoder(): Encoder<TradeInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ["discriminator", fixEncoderSize(getBytesEncoder(), 8)],
-      ["args", getTradeArgsEncoder()],
+      ["legs", getArrayEncoder(getLegEncoder())],
+      ["sheets", addEncoderSizePrefix(getBytesEncoder(), getU32Encoder())],
     ]),
     value => ({ ...value, discriminator: TRADE_DISCRIMINATOR }),
   );
@@ -88,7 +106,8 @@ export function getTradeInstructionDataEncoder(): Encoder<TradeInstructionDataAr
 export function getTradeInstructionDataDecoder(): Decoder<TradeInstructionData> {
   return getStructDecoder([
     ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
-    ["args", getTradeArgsDecoder()],
+    ["legs", getArrayDecoder(getLegDecoder())],
+    ["sheets", addDecoderSizePrefix(getBytesDecoder(), getU32Decoder())],
   ]);
 }
 
@@ -114,7 +133,8 @@ export type TradeInput<
   maker: Address<TAccountMaker>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  args: TradeInstructionDataArgs["args"];
+  legs: TradeInstructionDataArgs["legs"];
+  sheets: TradeInstructionDataArgs["sheets"];
 };
 
 export function getTradeInstruction<

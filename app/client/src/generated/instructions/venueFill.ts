@@ -7,13 +7,19 @@
  */
 
 import {
+  addDecoderSizePrefix,
+  addEncoderSizePrefix,
   combineCodec,
   fixDecoderSize,
   fixEncoderSize,
+  getArrayDecoder,
+  getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
   getStructDecoder,
   getStructEncoder,
+  getU32Decoder,
+  getU32Encoder,
   SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS,
   SolanaError,
   transformEncoder,
@@ -34,7 +40,7 @@ import {
 } from "@solana/kit";
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from "@solana/kit/program-client-core";
 import { MARGRAVE_PROGRAM_ADDRESS } from "../programs/index.js";
-import { getTradeArgsDecoder, getTradeArgsEncoder, type TradeArgs, type TradeArgsArgs } from "../types/index.js";
+import { getLegDecoder, getLegEncoder, type Leg, type LegArgs } from "../types/index.js";
 
 export const VENUE_FILL_DISCRIMINATOR = new Uint8Array([154, 69, 106, 64, 165, 125, 152, 141]);
 
@@ -73,15 +79,16 @@ export type VenueFillInstruction<
     ]
   >;
 
-export type VenueFillInstructionData = { discriminator: ReadonlyUint8Array; args: TradeArgs };
+export type VenueFillInstructionData = { discriminator: ReadonlyUint8Array; legs: Array<Leg>; sheets: ReadonlyUint8Array };
 
-export type VenueFillInstructionDataArgs = { args: TradeArgsArgs };
+export type VenueFillInstructionDataArgs = { legs: Array<LegArgs>; sheets: ReadonlyUint8Array };
 
 export function getVenueFillInstructionDataEncoder(): Encoder<VenueFillInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ["discriminator", fixEncoderSize(getBytesEncoder(), 8)],
-      ["args", getTradeArgsEncoder()],
+      ["legs", getArrayEncoder(getLegEncoder())],
+      ["sheets", addEncoderSizePrefix(getBytesEncoder(), getU32Encoder())],
     ]),
     value => ({ ...value, discriminator: VENUE_FILL_DISCRIMINATOR }),
   );
@@ -90,7 +97,8 @@ export function getVenueFillInstructionDataEncoder(): Encoder<VenueFillInstructi
 export function getVenueFillInstructionDataDecoder(): Decoder<VenueFillInstructionData> {
   return getStructDecoder([
     ["discriminator", fixDecoderSize(getBytesDecoder(), 8)],
-    ["args", getTradeArgsDecoder()],
+    ["legs", getArrayDecoder(getLegDecoder())],
+    ["sheets", addDecoderSizePrefix(getBytesDecoder(), getU32Decoder())],
   ]);
 }
 
@@ -119,7 +127,8 @@ export type VenueFillInput<
   makerConsent: Address<TAccountMakerConsent>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  args: VenueFillInstructionDataArgs["args"];
+  legs: VenueFillInstructionDataArgs["legs"];
+  sheets: VenueFillInstructionDataArgs["sheets"];
 };
 
 export function getVenueFillInstruction<

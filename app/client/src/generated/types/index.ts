@@ -91,7 +91,6 @@ export * from "./strikeSlot.js";
 export * from "./surface.js";
 export * from "./surfaceSet.js";
 export * from "./taken.js";
-export * from "./tradeArgs.js";
 export * from "./traded.js";
 export * from "./underlyingListed.js";
 export * from "./venueFilled.js";

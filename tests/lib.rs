@@ -3,4 +3,5 @@
 pub mod pages;
 pub mod portfolios;
 pub mod rich;
+pub mod venues;
 pub mod vm;

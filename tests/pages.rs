@@ -12,9 +12,10 @@ const END: &str = "<!-- cu: end -->";
 const SHOWN: [(&str, &str); 3] =
     [("deposit", "second token"), ("withdraw", "1 perp and 2 tokens"), ("refresh_price", "2 expiries")];
 /// The readme's second table.
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 10] = [
     "trade, one leg, both hold 4 perps, 4 options, 3 tokens on 4 underlyings",
     "trade, one leg, both hold 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
+    "venue_fill, one leg, both hold 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
     "withdraw, 16 linear, 16 options, 8 tokens on 4 underlyings, 12 expiries",
     "flag_account, both hold 16 linear, 16 options, 8 tokens",
     "liquidate, one position, both hold 12 linear, 16 options, 8 tokens",

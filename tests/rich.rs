@@ -1,6 +1,7 @@
 //! A world rich in everything, and for every instruction of the program one that succeeds in it: `access` (cases) tries everything
 //! else in the place of its accounts, `every` (cu) measures it.
 
+use crate::venues;
 use anyhow::{Context, Result};
 use litesvm::{
     LiteSVM,
@@ -72,6 +73,8 @@ fn list_everything(world: &mut World, id: u16, eth_mint: Pubkey) -> Place {
     // Without a target for insurance everything earned is a fee.
     let free = state::BankTerms { insurance_target: 0, ..terms::quote_terms() };
     world.change(Change::Bank { bank: world.usdc_bank, terms: free }, None).unwrap();
+    // Before the launch it needs no delay.
+    venues::register(world, margrave_venue::ID, 0, venues::ample_terms(2)).unwrap();
     world.launch().unwrap();
     let World { group, usdc_bank, sol_bank, sol, .. } = *world;
     Place { group, usdc_bank, sol_bank, sol, eth, peg }
@@ -94,6 +97,7 @@ fn price_everywhere(world: &mut World, places: &[Place], price: i64) {
 
 pub fn rich() -> Rich {
     let mut world = World::empty(World::START).unwrap();
+    venues::add_program(&mut world);
     let eth_mint = world.create_mint(9);
     let foreign = list_everything(&mut world, 1, eth_mint);
     let unlaunched = pda::group(2);
@@ -198,6 +202,15 @@ pub fn rich() -> Rich {
     let set = instruction::set_surface(world.operator.pubkey(), home.group, home.sol, (live, series), surface);
     world.send(&[set], &[]).unwrap();
     let waiting = world.queue(Change::Unpause(Pause::ALL)).unwrap();
+    let venue = pda::venue(&home.group, &margrave_venue::ID, 0);
+    for trader in [&alice, &maker, &keeper] {
+        venues::consent(&mut world, trader, venue, World::START + 100 * DAY, u64::MAX).unwrap();
+    }
+    // Of another venue, and of another group's.
+    let second = instruction::register_venue(world.manager.pubkey(), home.group, margrave_venue::ID, 1);
+    world.send(&[second], &[]).unwrap();
+    let second = pda::venue(&home.group, &margrave_venue::ID, 1);
+    venues::consent(&mut world, &alice, second, World::START + 100 * DAY, u64::MAX).unwrap();
     for trader in [&alice, &maker, &keeper] {
         world.give(trader, Token::Usdc, 10_000 * DOLLAR);
     }
@@ -266,6 +279,10 @@ pub fn rich() -> Rich {
     let buy = instruction::liquidate_collateral(liquidator, owing, home.sol_bank, home.usdc_bank, 1_000 * DOLLAR);
     let begin = instruction::begin_bracket(keeper.key(), owing.0, sol_bank, keeper.sol, TOKEN, 100 * SOL);
     let end = instruction::end_bracket(keeper.key(), owing, usdc, keeper.usdc, TOKEN, 2_680 * DOLLAR);
+    let filled = venues::fill_instruction(&world, venue, &alice, &maker, &legs);
+    let until = World::START + 50 * DAY;
+    let grant = |to| instruction::grant_consent(keeper.key(), alice.key(), alice.margin_account, to, until, DOLLAR);
+    let stop = Change::Venue { venue, terms: state::VenueTerms::default() };
     let mut rows = vec![
         ("create_group", instruction::create_group(admin, world.usdc_mint, terms::group_args(7, world.roles()))),
         ("launch", instruction::launch(admin, unlaunched)),
@@ -319,6 +336,12 @@ pub fn rich() -> Rich {
         ("health_check", instruction::health_check(held, Level::Initial, 0)),
         ("sequence_check", instruction::sequence_check(alice.margin_account, mine.sequence)),
         ("solvency", instruction::solvency(usdc)),
+        ("register_venue", instruction::register_venue(manager, group, margrave_venue::ID, 7)),
+        ("change_now", instruction::change_now(manager, group, stop, None)),
+        ("pause", instruction::pause_venue(guardian, group, venue, 60)),
+        ("grant_consent", grant(venue)),
+        ("revoke_consent", instruction::revoke_consent(alice.key(), alice.margin_account, venue)),
+        ("venue_fill", venues::by_venue(filled)),
     ]
     .into_iter()
     .map(|row| Row::new(0, row))

@@ -4,7 +4,8 @@
 //! are generated, each with one thing wrong: a signature missing (P-01), a stranger's signature (P-01), an account of another owner
 //! (P-02), of another type (P-03), of another place in the same or another group (P-04, P-05, P-06), a fake program, sysvar or event
 //! authority (P-12, P-13), a writable account passed read-only, and the list of other accounts shortened, repeated, turned round or
-//! lengthened (P-07, P-08). [`REFUSED`] says with which error each must fail, [`ACCEPTED`] which may pass and why.
+//! lengthened (P-07, P-08). What only a venue's program can sign is sent by it (tests/venue). [`REFUSED`] says with which error each
+//! must fail, [`ACCEPTED`] which may pass and why.
 
 use crate::common::*;
 use anchor_lang::Discriminator;
@@ -56,13 +57,15 @@ impl Cells for Rich {
         let Some(account) = account else { return of("nothing", Pubkey::default()) };
         let at = |offset: usize| Pubkey::new_from_array(account.data[offset..offset + 32].try_into().unwrap());
         if account.owner == margrave::ID {
-            let kinds: [(&'static str, &[u8], usize); 6] = [
+            let kinds: [(&'static str, &[u8], usize); 8] = [
                 ("group", state::Group::DISCRIMINATOR, 0),
                 ("outflow limit", state::OutflowLimit::DISCRIMINATOR, 16),
                 ("bank", state::Bank::DISCRIMINATOR, 16),
                 ("underlying", state::Underlying::DISCRIMINATOR, 16),
                 ("margin account", MarginAccount::DISCRIMINATOR, 16),
                 ("proposal", Proposal::DISCRIMINATOR, 10),
+                ("venue", state::Venue::DISCRIMINATOR, 16),
+                ("consent", state::Consent::DISCRIMINATOR, 80),
             ];
             let found = kinds.into_iter().find(|(_, discriminator, _)| account.data[..8] == **discriminator);
             return match found {
@@ -221,7 +224,7 @@ const REFUSED: &[Rule] = &[
     ("*", "*", "unsigned", &["AccountNotSigner"]),
     ("create_group", "*", "stranger", &["SignerIsNotUpgradeAuthority"]),
     ("launch|collect_fees", "*", "stranger", &["SignerIsNotAdmin"]),
-    ("list_bank|grow_underlying|list_underlying", "*", "stranger", &["SignerIsNotManager"]),
+    ("list_bank|grow_underlying|list_underlying|register_venue", "*", "stranger", &["SignerIsNotManager"]),
     ("queue_change|change_now", "*", "stranger", &["SignerIsNotManager"]),
     ("list_expiry|list_strikes|set_surface", "*", "stranger", &["SignerIsNotOperator"]),
     ("cancel_change|pause", "*", "stranger", &["SignerIsNotGuardian"]),
@@ -235,6 +238,7 @@ const REFUSED: &[Rule] = &[
     ("create_group", "group|outflow_limit", "read-only", &["PrivilegeEscalation"]),
     ("list_bank", "bank|vault", "read-only", &["PrivilegeEscalation"]),
     ("open_margin_account", "margin_account", "read-only", &["PrivilegeEscalation"]),
+    ("register_venue", "venue", "read-only", &["PrivilegeEscalation"]),
     ("queue_change", "proposal", "read-only", &["PrivilegeEscalation"]),
     ("*", "*", "read-only", &["ConstraintMut"]),
     // A bracket is ended on the account it was begun on, or not begun.
@@ -252,32 +256,52 @@ const REFUSED: &[Rule] = &[
     ("*", "program_data", "nothing", &["AccountNotInitialized"]),
     ("*", "program_data", "left out|token program|token 2022", &["AccountNotProgramData"]),
     ("*", "program_data", "*", &["AccountOwnedByWrongProgram"]),
+    // P-42: the venue's program signs with its own address for its own venue, and with nothing else.
+    (
+        "venue_fill",
+        "authority|venue",
+        "nothing|left out|token program|token 2022|system program",
+        &["AccountNotSigner", "AccountOwnedByWrongProgram"],
+    ),
+    ("venue_fill", "authority", "*", &["AccountNotSigner"]),
+    ("venue_fill", "taker_consent|maker_consent", "sibling|foreign", &["ConsentOfOthers"]),
+    ("venue_fill", "venue", "sibling|foreign", &["AccountNotSigner"]),
     // P-05: what is created lies at its own address.
     ("create_group", "group|outflow_limit", "*", &["ConstraintSeeds"]),
     ("list_bank", "bank|vault", "*", &["ConstraintSeeds"]),
     ("open_margin_account", "margin_account", "*", &["ConstraintSeeds"]),
     ("queue_change", "proposal", "*", &["ConstraintSeeds"]),
+    ("register_venue", "venue|venue_program", "*", &["ConstraintSeeds", "AccountOwnedByWrongProgram"]),
+    ("grant_consent", "consent", "*", &["ConstraintSeeds"]),
+    ("grant_consent", "margin_account|venue", "sibling|foreign", &["ConstraintSeeds"]),
     ("grow_underlying", "underlying", "*", &["ConstraintSeeds"]),
     ("list_underlying", "underlying", "nothing", &["AccountDidNotDeserialize"]),
     ("list_underlying", "underlying", "another type|left out", &["ConstraintZero", "AccountOwnedByWrongProgram"]),
     ("list_underlying", "underlying", "*", &["AccountOwnedByWrongProgram", "ConstraintZero"]),
     // The other accounts: found by key, or for a leg by its place.
-    ("trade|fill_quote", "remaining", "foreign", &["GroupMismatch", "BankMissing", "UnderlyingMissing"]),
-    ("trade|fill_quote", "remaining", "sibling", &["BankMissing", "UnderlyingMissing"]),
-    ("trade|fill_quote", "remaining", "another type", &["WrongAccountType", "BankMissing", "UnderlyingMissing"]),
-    ("trade|fill_quote", "remaining", "*", &["UnexpectedAccount", "BankMissing", "UnderlyingMissing"]),
+    ("trade|fill_quote|venue_fill", "remaining", "foreign", &["GroupMismatch", "BankMissing", "UnderlyingMissing"]),
+    ("trade|fill_quote|venue_fill", "remaining", "sibling", &["BankMissing", "UnderlyingMissing"]),
+    (
+        "trade|fill_quote|venue_fill",
+        "remaining",
+        "another type",
+        &["WrongAccountType", "BankMissing", "UnderlyingMissing"],
+    ),
+    ("trade|fill_quote|venue_fill", "remaining", "*", &["UnexpectedAccount", "BankMissing", "UnderlyingMissing"]),
     ("flag_account", "remaining", "*", &["BankMissing", "UnderlyingMissing", "PriceTooOld"]),
     ("*", "remaining", "*", &["BankMissing", "UnderlyingMissing"]),
     // P-07. A place too few is a place of something else.
-    ("trade|fill_quote", "rest", "one dropped", &["BankMissing", "UnderlyingMissing", "WrongAccountType"]),
+    ("trade|fill_quote|venue_fill", "rest", "one dropped", &["BankMissing", "UnderlyingMissing", "WrongAccountType"]),
     ("flag_account", "rest", "one dropped", &["BankMissing", "UnderlyingMissing", "PriceTooOld"]),
     ("*", "rest", "one dropped", &["BankMissing", "UnderlyingMissing"]),
-    ("trade|fill_quote|preview", "rest", "reversed", &["UnderlyingMissing", "WrongAccountType"]),
+    ("trade|fill_quote|venue_fill|preview", "rest", "reversed", &["UnderlyingMissing", "WrongAccountType"]),
     // Optional accounts that this row needs.
     ("execute_change", "bank", "left out", &["BankMissing"]),
     ("execute_change|accrue_interest", "underlying", "left out", &["UnderlyingMissing"]),
     ("change_now", "bank", "left out", &["ChangeMustBeQueued"]),
     ("change_now", "underlying", "left out", &["ChangeMustBeQueued", "UnderlyingMissing"]),
+    ("change_now", "venue", "left out", &["ChangeMustBeQueued"]),
+    ("change_now", "venue", "sibling", &["VenueMissing"]),
     ("list_bank", "underlying", "left out", &["ParameterOutOfBounds"]),
     // P-02, P-03.
     ("*", "vault|source|destination|mint|quote_mint|proposal", "nothing", &["AccountNotInitialized"]),
@@ -287,7 +311,7 @@ const REFUSED: &[Rule] = &[
     ("*", "*", "another type", &["AccountDiscriminatorMismatch"]),
     // Of another group, or of another mint.
     ("launch", "group", "foreign", &["AlreadyLaunched"]),
-    ("list_bank|grow_underlying|list_underlying", "group", "foreign", &["ConstraintSeeds"]),
+    ("list_bank|grow_underlying|list_underlying|register_venue", "group", "foreign", &["ConstraintSeeds"]),
     ("open_margin_account|queue_change", "group", "foreign", &["ConstraintSeeds"]),
     ("collect_fees|deposit|withdraw|solvency|begin_bracket|end_bracket", "vault", "foreign", &["VaultMismatch"]),
     ("collect_fees|withdraw|begin_bracket", "destination", "foreign", &["MintMismatch"]),
@@ -331,6 +355,8 @@ const REFUSED: &[Rule] = &[
     ("close_margin_account", "margin_account", "sibling", &["SignerIsNotOwner", "MarginAccountNotEmpty"]),
     ("withdraw", "margin_account", "sibling", &["SignerIsNotOwner", "BalanceExceeded"]),
     ("set_delegate|set_mode|deposit", "margin_account", "sibling", &["SignerIsNotOwner"]),
+    ("revoke_consent", "consent", "sibling", &["SignerIsNotOwner"]),
+    ("venue_fill", "taker|maker", "sibling", &["SelfDealing", "ConsentOfOthers"]),
     ("cancel_quotes", "margin_account", "sibling", &["SignerMayNotTrade"]),
     ("transfer_collateral", "from", "sibling", &["SignerIsNotOwner", "SelfDealing", "BalanceExceeded"]),
     ("transfer_collateral", "to", "sibling", &["OwnersDiffer", "SelfDealing"]),
@@ -381,12 +407,14 @@ const REFUSED: &[Rule] = &[
 
 /// What may pass, and why. Every line must be needed.
 const ACCEPTED: &[(&str, &str, &str, &str)] = &[
-    ("open_margin_account", "payer", "stranger", "anybody may pay"),
+    ("open_margin_account|grant_consent", "payer", "stranger", "anybody may pay"),
+    ("revoke_consent", "consent", "foreign", "the same owner's consent to another venue"),
     ("list_bank", "underlying", "sibling", "the manager says what prices a token"),
     ("close_expiry", "closer", "stranger", "anybody may when its time has passed"),
     ("list_expiry", "underlying", "sibling", "the operator may list it there just as well"),
     ("pause", "underlying", "sibling", "the guardian may pause that one just as well"),
-    ("pause", "underlying", "left out", "then the whole group is paused, which the guardian may do"),
+    ("pause", "underlying|venue", "left out", "then the whole group is paused, which the guardian may do"),
+    ("pause", "venue", "sibling", "the guardian may pause that one just as well"),
     ("pause", "group", "foreign", "the same key guards both groups"),
     ("execute_change", "proposal", "sibling", "that proposal's time has come as well, and it names what it changes"),
     ("cancel_change", "proposal", "sibling", "the guardian may cancel any proposal of his group"),
@@ -398,7 +426,12 @@ const ACCEPTED: &[(&str, &str, &str, &str)] = &[
     ("set_delegate", "margin_account", "sibling|foreign", "another account of the same owner"),
     ("set_mode", "margin_account", "sibling", "another account of the same owner"),
     ("cancel_quotes", "margin_account", "sibling|foreign", "another account of the same owner"),
-    ("trade|fill_quote", "remaining", "read-only", "a premium between deposits leaves the quote bank as it is"),
+    (
+        "trade|fill_quote|venue_fill",
+        "remaining",
+        "read-only",
+        "a premium between deposits leaves the quote bank as it is",
+    ),
     ("refresh_price", "underlying", "sibling", "another underlying of the same feed"),
     ("accrue_interest", "bank", "sibling|foreign", "anybody may accrue any bank of that underlying, or any quote bank"),
     ("settle_pnl", "margin_account", "sibling", "anybody may settle any account"),

@@ -1,7 +1,7 @@
 //! Accounts as no instruction leaves them: whoever had a way to write one is stopped by the next instruction that does.
 
-use crate::common::*;
-use margrave::state::{Bank, Change, Group, MarginAccount, Underlying};
+use crate::{common::*, venues::Floor};
+use margrave::state::{Bank, Change, Consent, Group, Instrument, MarginAccount, Underlying, Venue};
 use margrave_client::instruction;
 use margrave_sim::terms::quote_terms;
 
@@ -44,6 +44,35 @@ fn an_account_of_another_version_is_not_written() {
     corrupt::<Group>(&mut world, group, |group| group.version += 1);
     let pause = instruction::pause(world.guardian.pubkey(), group, None, 1, 60);
     world.refuses(InvariantViolated, |world| world.send(&[pause], &[]));
+}
+
+#[test]
+fn a_venue_or_consent_of_another_version_is_not_written() {
+    let mut floor = Floor::open();
+    let (venue, group, alice) = (floor.venue, floor.world.group, floor.alice.keypair.insecure_clone());
+    let consents = [&floor.alice, &floor.maker].map(|trader| pda::consent(&trader.margin_account, &venue));
+    let leg = [floor.world.leg(floor.world.sol, Instrument::PERP, SOL_LONG)];
+    let good = floor.world.svm.clone();
+    for key in consents {
+        corrupt::<Consent>(&mut floor.world, key, |consent| consent.version += 1);
+        floor.refuses(InvariantViolated, &leg);
+        floor.world.svm = good.clone();
+    }
+    corrupt::<Consent>(&mut floor.world, consents[0], |consent| consent.version += 1);
+    let revoke = instruction::revoke_consent(alice.pubkey(), floor.alice.margin_account, venue);
+    floor.world.refuses(InvariantViolated, |world| world.send(&[revoke], &[&alice]));
+    corrupt::<Venue>(&mut floor.world, venue, |venue| venue.version += 1);
+    floor.refuses(InvariantViolated, &leg);
+    let stop = instruction::pause_venue(floor.world.guardian.pubkey(), group, venue, 60);
+    floor.world.refuses(InvariantViolated, |world| world.send(&[stop], &[]));
+    let none = Change::Venue { venue, terms: Default::default() };
+    let change = instruction::change_now(floor.world.manager.pubkey(), group, none, None);
+    floor.world.refuses(InvariantViolated, |world| world.send(&[change], &[]));
+    let resume = floor.world.queue(Change::ResumeVenue { venue }).unwrap();
+    let proposal = floor.world.proposal(&resume);
+    floor.world.set_time(proposal.executable_at);
+    let execute = instruction::execute_change((resume, &proposal), None);
+    floor.world.refuses(InvariantViolated, |world| world.send(&[execute], &[]));
 }
 
 /// I-06: no share is worth less than losses may have made it, and no debt less than it was.

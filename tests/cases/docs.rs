@@ -46,7 +46,8 @@ fn every_invariant_is_checked_by_a_test_that_exists() {
 #[test]
 fn every_parameter_is_documented() {
     let document = read("docs/parameters.md");
-    let sources = ["group", "bank", "underlying"].map(|name| read(&format!("programs/margrave/src/state/{name}.rs")));
+    let sources =
+        ["group", "bank", "underlying", "venue"].map(|name| read(&format!("programs/margrave/src/state/{name}.rs")));
     let fields = sources.iter().flat_map(|source| source.lines());
     let names = fields.filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(name, _)| name);
     // Fields, not functions; and not what the program itself keeps.
@@ -80,6 +81,8 @@ fn the_readme_s_account_sizes_are_the_program_s() {
         ("Underlying, with 12 expiries and 256 strikes", 8 + size_of::<Underlying>()),
         ("MarginAccount", 8 + size_of::<MarginAccount>()),
         ("Proposal", Proposal::SPACE),
+        ("Venue", 8 + size_of::<Venue>()),
+        ("Consent", 8 + size_of::<Consent>()),
     ];
     for (name, bytes) in accounts {
         // 3,480 lamports for a byte and year, for two years, and 128 bytes on top.

@@ -10,7 +10,19 @@ const TIMELOCK: i64 = 2 * DAY;
 const TOKEN: Pubkey = anchor_lang::pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 
 fn world() -> World {
-    World::with_market(PRICE).unwrap()
+    let mut world = World::with_market(PRICE).unwrap();
+    register_venue(&mut world);
+    world
+}
+
+/// A venue of a program that has nothing to do with it.
+fn register_venue(world: &mut World) {
+    let register = instruction::register_venue(world.manager.pubkey(), world.group, TOKEN, 0);
+    world.send(&[register], &[]).unwrap();
+}
+
+fn venue(world: &World) -> Pubkey {
+    pda::venue(&world.group, &TOKEN, 0)
 }
 
 /// The standard underlying's terms as they stand.
@@ -90,6 +102,8 @@ fn every_change(world: &World) -> Vec<(Change, bool)> {
         (bank_change(world, tighter), true),
         (underlying_change(world), true),
         (Change::Resume { underlying: world.sol }, false),
+        (Change::Venue { venue: venue(world), terms: VenueTerms::default() }, true),
+        (Change::ResumeVenue { venue: venue(world) }, false),
     ]
 }
 
@@ -123,7 +137,7 @@ fn each_change_is_its_proposer_s() {
     }
     let variant = |change: &Change| std::mem::discriminant(change);
     let seen: std::collections::HashSet<_> = every_change(&world).iter().map(|(change, _)| variant(change)).collect();
-    assert_eq!(seen.len(), 8, "a new change needs a line in every_change");
+    assert_eq!(seen.len(), 10, "a new change needs a line in every_change");
 }
 
 /// I-33: the manager alone lists banks and underlyings, the operator and he expiries; the guardian and the admin pause.
@@ -138,6 +152,8 @@ fn the_operator_is_not_the_manager_and_the_guardian_is_neither() {
         world.refuses(SignerIsNotManager, |world| world.send(&[bank], &[]));
         let grow = instruction::grow_underlying(key.pubkey(), group, pda::symbol("NEW"));
         world.refuses(SignerIsNotManager, |world| world.send(&[grow], &[]));
+        let venue = instruction::register_venue(key.pubkey(), group, TOKEN, 1);
+        world.refuses(SignerIsNotManager, |world| world.send(&[venue], &[]));
     }
     let args = ListExpiryArgs { time: world.now() + DAY, surface: flat_surface(60, DAY) };
     for key in [admin, guardian] {
@@ -239,6 +255,11 @@ fn a_change_is_made_to_what_it_names() {
     let bank = world.queue(bank_change(&world, sol_terms(&world))).unwrap();
     let sheet = world.queue(underlying_change(&world)).unwrap();
     let resume = world.queue(Change::Resume { underlying: sol }).unwrap();
+    let venue = venue(&world);
+    world.send(&[instruction::register_venue(world.manager.pubkey(), group, TOKEN, 1)], &[]).unwrap();
+    let other_venue = pda::venue(&group, &TOKEN, 1);
+    let terms = world.queue(Change::Venue { venue, terms: VenueTerms::default() }).unwrap();
+    let start = world.queue(Change::ResumeVenue { venue }).unwrap();
     world.set_time(world.now() + TIMELOCK);
     let instruction = |world: &World, key: Pubkey| instruction::execute_change((key, &world.proposal(&key)), Some(sol));
     let swapped = [
@@ -249,6 +270,9 @@ fn a_change_is_made_to_what_it_names() {
         (with_account(instruction(&world, bank), sol, margrave::ID), UnderlyingMissing),
         (with_account(instruction(&world, sheet), sol, other), UnderlyingMissing),
         (with_account(instruction(&world, resume), sol, other), UnderlyingMissing),
+        (with_account(instruction(&world, terms), venue, other_venue), VenueMissing),
+        (with_account(instruction(&world, terms), venue, margrave::ID), VenueMissing),
+        (with_account(instruction(&world, start), venue, other_venue), VenueMissing),
     ];
     for (instruction, error) in swapped {
         world.refuses(error, |world| world.send(&[instruction], &[]));
@@ -257,6 +281,30 @@ fn a_change_is_made_to_what_it_names() {
     let at_once = instruction::change_now(manager, group, bank_change(&world, sol_terms(&world)), Some(sol));
     let at_once = with_account(at_once, sol_bank, other_bank);
     world.refuses(BankMissing, |world| world.send(&[at_once], &[]));
+}
+
+/// Who governs one group changes nothing of another's, though a change names what it is of by its address alone.
+#[test]
+fn a_change_reaches_no_other_group() {
+    let mut market = Market::open();
+    register_venue(&mut market.world);
+    let other = market.other_group();
+    let Market { mut world, .. } = market;
+    let home = world.group;
+    let venue = venue(&world);
+    // The same keys govern both; the other group names this one's venue.
+    world.group = other.group;
+    let change = Change::Venue { venue, terms: VenueTerms::default() };
+    world.refuses(GroupMismatch, |world| now(world, &change));
+    let queued = [change, Change::ResumeVenue { venue }].map(|change| world.queue(change).unwrap());
+    world.set_time(world.now() + TIMELOCK);
+    for key in queued {
+        world.refuses(GroupMismatch, |world| execute(world, &key));
+    }
+    let stop = instruction::pause_venue(world.guardian.pubkey(), other.group, venue, 60);
+    world.refuses(GroupMismatch, |world| world.send(&[stop], &[]));
+    world.group = home;
+    world.change(Change::ResumeVenue { venue }, None).unwrap();
 }
 
 /// The table of docs/governance.md: which fields may be moved at once after the launch, and in which direction. What is not in it
@@ -276,6 +324,11 @@ const AT_ONCE: &[(&str, Direction)] = &[
     ("market.option_interest_cap", Direction::Down),
     ("market.position_allowance", Direction::Down),
     ("market.concentration_ppm", Direction::Down),
+    ("venue.exposure_cap", Direction::Down),
+    ("venue.enabled", Direction::Down),
+    ("venue market.fill_cap", Direction::Down),
+    // From 5 to 4: futures are kept, perps are not.
+    ("venue market.kinds", Direction::Down),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -428,6 +481,28 @@ fn every_move(world: &World) -> Vec<(&'static str, Direction, Change)> {
         ],
         not[padding]
     ));
+    let (venue, terms) = (venue(world), world.load::<Venue>(&venue(world)).terms);
+    all.extend(moved!(
+        "venue",
+        VenueTerms,
+        terms,
+        |terms| Change::Venue { venue, terms },
+        [exposure_cap, enabled],
+        not[padding, markets]
+    ));
+    let with_market = |market| {
+        let mut terms = terms;
+        terms.markets[0] = market;
+        Change::Venue { venue, terms }
+    };
+    all.extend(moved!(
+        "venue market",
+        VenueMarket,
+        terms.markets[0],
+        with_market,
+        [fill_cap, underlying, kinds],
+        not[padding]
+    ));
     all
 }
 
@@ -461,6 +536,15 @@ fn roomy() -> World {
     world.change(bank_change(&world, bank), Some(world.sol)).unwrap();
     let terms = GroupTerms { outflow_cap: 10, ..terms::group_terms() };
     world.change(Change::Group(terms), None).unwrap();
+    let (oracle, risk, market) = (terms::oracle_terms(SOL_FEED), terms::risk_terms(), terms::market_terms());
+    for symbol in ["ETH", "BTC"] {
+        world.list_underlying(symbol, oracle, risk, market).unwrap();
+    }
+    register_venue(&mut world);
+    let market = VenueMarket { fill_cap: 10, underlying: 1, kinds: 5, padding: 0 };
+    let mut terms = VenueTerms { exposure_cap: 10, enabled: 1, ..VenueTerms::default() };
+    terms.markets[0] = market;
+    world.change(Change::Venue { venue: venue(&world), terms }, None).unwrap();
     world.launch().unwrap();
     world
 }
@@ -486,6 +570,29 @@ fn only_what_tightens_works_at_once() {
                 assert!(refusal.is(ChangeMustBeQueued), "{field} {direction:?}: {refusal}");
             }
         }
+    }
+}
+
+/// I-33: markets may go and stand in another order at once, and not come.
+#[test]
+fn a_venue_s_markets_come_with_a_delay() {
+    let mut world = roomy();
+    let venue = venue(&world);
+    let first = world.load::<Venue>(&venue).terms;
+    let with = |change: fn(&mut VenueTerms)| {
+        let mut terms = first;
+        change(&mut terms);
+        Change::Venue { venue, terms }
+    };
+    let untouched = world.svm.clone();
+    for at_once in [with(|terms| terms.markets.swap(0, 5)), with(|terms| terms.markets[0] = VenueMarket::default())] {
+        now(&mut world, &at_once).unwrap();
+        world.svm = untouched.clone();
+    }
+    let one_more = |terms: &mut VenueTerms| terms.markets[1] = VenueMarket { underlying: 0, ..terms.markets[0] };
+    let swapped = |terms: &mut VenueTerms| terms.markets[0].kinds = 10;
+    for waits in [with(one_more), with(swapped)] {
+        world.refuses(ChangeMustBeQueued, |world| now(world, &waits));
     }
 }
 
@@ -747,6 +854,55 @@ fn terms_of_an_underlying_stay_within_their_bounds() {
     let underlying = pda::underlying(&group, &symbol);
     let bounds: &[Bound<MarketTerms>] = &[(|t| t.lot = 1 << 61, true), (|t| t.lot = (1 << 61) + 1, false)];
     check_bounds(&mut world, market, bounds, |_, market| Change::Underlying { underlying, oracle, risk, market });
+}
+
+#[test]
+fn terms_of_a_venue_stay_within_their_bounds() {
+    let mut world = unlaunched();
+    register_venue(&mut world);
+    // SOL is listed, as number 0, and nothing else.
+    let sol = VenueMarket { fill_cap: 10, underlying: 0, kinds: 1, padding: 0 };
+    let mut terms = VenueTerms::default();
+    terms.markets[2] = sol;
+    let bounds: &[Bound<VenueTerms>] = &[
+        (|t| t.enabled = 1, true),
+        (|t| t.enabled = 2, false),
+        (|t| t.padding = 1, false),
+        (|t| (t.exposure_cap, t.markets[2].fill_cap) = (u64::MAX, u64::MAX), true),
+        (|t| t.markets[2].kinds = 15, true),
+        (|t| t.markets[2].kinds = 16, false),
+        (|t| t.markets[2].underlying = 1, false),
+        (|t| t.markets[2].padding = 1, false),
+        (|t| t.markets[2] = VenueMarket::default(), true),
+        (|t| t.markets[2].kinds = 0, false),
+        (|t| t.markets[0].fill_cap = 1, false),
+        (|t| t.markets[0].underlying = 1, false),
+        (|t| t.markets[0].padding = 1, false),
+        // One underlying, one market.
+        (|t| t.markets[7] = t.markets[2], false),
+    ];
+    check_bounds(&mut world, terms, bounds, |world, terms| Change::Venue { venue: venue(world), terms });
+}
+
+/// P-43: a venue that is only registered is worth nothing to whoever registered it, and what signs for it is no key.
+#[test]
+fn a_new_venue_fills_nothing() {
+    let mut world = world();
+    let (manager, group) = (world.manager.pubkey(), world.group);
+    let register = |program| instruction::register_venue(manager, group, program, 3);
+    for not_a_program in [world.sol_mint, manager, world.sol] {
+        world.refuses(NotAProgram, |world| world.send(&[register(not_a_program)], &[]));
+    }
+    let receipt = world.send(&[register(margrave::ID)], &[]).unwrap();
+    let key = pda::venue(&group, &margrave::ID, 3);
+    let [Event::VenueRegistered(event)] = &receipt.events()[..] else { panic!("one event") };
+    assert_eq!((event.venue, event.program, event.number), (key, margrave::ID, 3));
+    let venue: Venue = world.load(&key);
+    assert_eq!((venue.group, venue.program, venue.number), (group, margrave::ID, 3));
+    assert_eq!((venue.authority, event.authority), (pda::venue_authority(&key, &margrave::ID), venue.authority));
+    assert!(!venue.authority.is_on_curve());
+    assert_eq!((venue.terms, venue.exposure.net, venue.paused_until), (VenueTerms::default(), 0, 0));
+    assert!(venue.require_running(world.now()).is_err());
 }
 
 /// I-12: what margin asks of a token and the haircut of its bank together leave something of a deposit, whichever of the two is
@@ -1015,6 +1171,7 @@ fn a_pause_of_listing_stops_every_listing() {
         instruction::list_underlying(manager, group, args),
         instruction::list_expiry(operator, group, sol, ListExpiryArgs { time, surface }),
         instruction::list_strikes(operator, group, sol, expiry, vec![PRICE]),
+        instruction::register_venue(manager, group, TOKEN, 5),
     ];
     let running = world.svm.clone();
     pause(&mut world, Pause::LISTING).unwrap();

@@ -91,6 +91,16 @@ fn offsets_in_a_margin_account_are_fixed() {
     offsets!(QuoteSlot: nonce 0, filled 8, expires_at 16);
 }
 
+#[test]
+fn offsets_in_a_venue_and_a_consent_are_fixed() {
+    offsets!(Venue: version 0, number 2, group 8, program 40, authority 72, terms 104, paused_until 248, exposure 256);
+    offsets!(Venue: reserved 272);
+    offsets!(VenueTerms: exposure_cap 0, enabled 8, markets 16);
+    offsets!(VenueMarket: fill_cap 0, underlying 8, kinds 10);
+    offsets!(Consent: version 0, owner 8, margin_account 40, venue 72, quotes_since 104, expires_at 112, allowance 120);
+    offsets!(Consent: reserved 128);
+}
+
 /// The compressed array is 64 bytes in place: exponent and 31 mantissas.
 #[test]
 fn a_stored_risk_array_is_64_bytes() {

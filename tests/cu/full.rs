@@ -5,6 +5,7 @@ use anyhow::Result;
 use margrave::state::{Instrument, InstrumentKind};
 use margrave_client::{Leg, Pubkey, Quote, SignedQuote, instruction, instruction::PlacedLeg, pda};
 use margrave_sim::{SOL_FEED, Token, Trader, World, terms};
+use margrave_tests::venues;
 
 const DOLLAR: u64 = 1_000_000;
 const SOL: u64 = 1_000_000_000;
@@ -31,6 +32,7 @@ pub struct Market {
     pub taker: Trader,
     pub maker: Trader,
     underlyings: Vec<Pubkey>,
+    venue: Pubkey,
 }
 
 const SMALL: Shape = Shape {
@@ -61,11 +63,15 @@ const EIGHT_EXPIRIES: Shape = Shape {
 pub fn measure(table: &mut Table) -> Result<()> {
     let mut market = Market::of(&SMALL)?;
     table.add(&format!("trade, one leg, both hold {}", SMALL.name), 60_000, market.trade_one())?;
+    let fill = market.fill_one_at_a_venue();
+    table.add_called(&format!("venue_fill, one leg, both hold {}", SMALL.name), 63_000, fill)?;
     for (shape, trade, withdraw, refresh) in
         [(&EIGHT_EXPIRIES, 135_000, 75_000, 8_500), (&FULL, 140_000, 75_000, 10_000)]
     {
         let mut market = Market::of(shape)?;
         table.add(&format!("trade, one leg, both hold {}", shape.name), trade, market.trade_one())?;
+        let fill = market.fill_one_at_a_venue();
+        table.add_called(&format!("venue_fill, one leg, both hold {}", shape.name), trade + 3_000, fill)?;
         table.add(&format!("withdraw, {}", shape.name), withdraw, market.withdraw())?;
         table.add(&format!("refresh_price, {} expiries", shape.expiries.len()), refresh, market.refresh())?;
     }
@@ -110,6 +116,9 @@ impl Market {
             world.list_bank(mint, Some(underlyings[index % underlyings.len()]), terms::collateral_terms())?;
             mints.push(mint);
         }
+        venues::add_program(&mut world);
+        let terms = venues::ample_terms(u16::try_from(shape.underlyings)?);
+        let venue = venues::register(&mut world, margrave_venue::ID, 0, terms)?;
         world.launch()?;
         world.set_price(PRICE)?;
         for underlying in &underlyings[1..] {
@@ -130,7 +139,7 @@ impl Market {
                 world.send(&[deposit], &[&trader.keypair])?;
             }
         }
-        let mut market = Self { world, taker, maker, underlyings };
+        let mut market = Self { world, taker, maker, underlyings, venue };
         market.open(shape)?;
         Ok(market)
     }
@@ -169,6 +178,20 @@ impl Market {
     fn trade_one(&mut self) -> margrave_sim::Outcome {
         let leg = self.world.leg(self.underlyings[0], Instrument::PERP, UNIT);
         self.trade(&[leg])
+    }
+
+    /// The same on the word of a venue, with a consent that is counted. The world stays as it is.
+    fn fill_one_at_a_venue(&mut self) -> margrave_sim::Outcome {
+        let before = self.world.svm.clone();
+        let until = self.world.now() + 60;
+        for trader in [&self.taker, &self.maker] {
+            venues::consent(&mut self.world, trader, self.venue, until, 1_000 * DOLLAR)?;
+        }
+        let leg = self.world.leg(self.underlyings[0], Instrument::PERP, UNIT);
+        let fill = venues::fill_instruction(&self.world, self.venue, &self.taker, &self.maker, &[leg]);
+        let outcome = self.world.send(&[venues::by_venue(fill)], &[]);
+        self.world.svm = before;
+        outcome
     }
 
     fn withdraw(&mut self) -> margrave_sim::Outcome {

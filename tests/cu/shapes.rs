@@ -2,8 +2,10 @@
 
 use crate::{TOKEN_PROGRAM, Table};
 use anyhow::Result;
+use margrave::state::Instrument;
 use margrave_client::{instruction, pda};
-use margrave_sim::{Token, Trader, World};
+use margrave_sim::{Outcome, Token, Trader, World};
+use margrave_tests::venues;
 
 const DOLLAR: u64 = 1_000_000;
 const SOL: u64 = 1_000_000_000;
@@ -50,6 +52,9 @@ fn two_tokens(table: &mut Table) -> Result<()> {
     )?;
     world.trade(&keeper, &maker, SOL_LONG, PRICE)?;
     table.add("trade, both hold 1 perp and 2 tokens", 35_000, world.trade(&alice, &maker, SOL_LONG, PRICE))?;
+    let before = world.svm.clone();
+    table.add_called("venue_fill, both hold 1 perp and 2 tokens", 38_000, at_a_venue(&mut world, &alice, &maker))?;
+    world.svm = before;
     table.add("withdraw, 1 perp and 2 tokens", 24_000, world.withdraw(&alice, Token::Usdc, DOLLAR))?;
     fall(&mut world, PRICE * 9 / 10)?;
     table.add(
@@ -59,6 +64,20 @@ fn two_tokens(table: &mut Table) -> Result<()> {
     )?;
     fall(&mut world, PRICE * 89 / 100)?;
     table.add("liquidate, both hold 1 perp and 2 tokens", 45_000, world.liquidate(&keeper, &alice, u64::MAX))
+}
+
+/// A fill on the word of a venue, with consents that are counted.
+fn at_a_venue(world: &mut World, taker: &Trader, maker: &Trader) -> Outcome {
+    venues::add_program(world);
+    let venue = venues::register(world, margrave_venue::ID, 0, venues::ample_terms(1))?;
+    world.set_price(PRICE)?;
+    let until = world.now() + 60;
+    for trader in [taker, maker] {
+        venues::consent(world, trader, venue, until, 1_000 * DOLLAR)?;
+    }
+    let leg = world.leg(world.sol, Instrument::PERP, SOL_LONG);
+    let fill = venues::fill_instruction(world, venue, taker, maker, &[leg]);
+    world.send(&[venues::by_venue(fill)], &[])
 }
 
 /// Everybody holds one perp and all eight tokens an account can.

@@ -4,11 +4,13 @@
 import { AccountRole, type AccountMeta, type Address, type Instruction, type ReadonlyUint8Array } from "@solana/kit";
 import {
   getBankDecoder,
+  getConsentDecoder,
   getGroupDecoder,
   getMarginAccountDecoder,
   getOutflowLimitDecoder,
   getProposalDecoder,
   getUnderlyingDecoder,
+  getVenueDecoder,
   type MarginAccount,
 } from "./generated/accounts/index.js";
 import { identifyMargraveAccount, MargraveAccount } from "./generated/programs/index.js";
@@ -24,6 +26,8 @@ export function decodeMargraveAccount(data: ReadonlyUint8Array) {
   switch (type) {
     case MargraveAccount.Bank:
       return { type: "Bank", data: getBankDecoder().decode(data) } as const;
+    case MargraveAccount.Consent:
+      return { type: "Consent", data: getConsentDecoder().decode(data) } as const;
     case MargraveAccount.Group:
       return { type: "Group", data: getGroupDecoder().decode(data) } as const;
     case MargraveAccount.MarginAccount:
@@ -34,6 +38,8 @@ export function decodeMargraveAccount(data: ReadonlyUint8Array) {
       return { type: "Proposal", data: getProposalDecoder().decode(data) } as const;
     case MargraveAccount.Underlying:
       return { type: "Underlying", data: getUnderlyingDecoder().decode(data) } as const;
+    case MargraveAccount.Venue:
+      return { type: "Venue", data: getVenueDecoder().decode(data) } as const;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Addresses that the generated `find...Pda` functions lack: those of groups, proposals and the program's own data.
+ * Addresses that the generated `find...Pda` functions lack: those of groups, proposals, what signs for venues, the program's own data.
  */
 import {
   address,
@@ -25,6 +25,12 @@ export function findGroupPda(id: number): Promise<ProgramDerivedAddress> {
 /** A queued change by its number. */
 export function findProposalPda(group: Address, id: bigint): Promise<ProgramDerivedAddress> {
   return find(["proposal", getAddressEncoder().encode(group), getU64Encoder().encode(id)]);
+}
+
+/** What a venue's program signs fills with: an address of that program. */
+export function findVenueAuthorityPda(venue: Address, program: Address): Promise<ProgramDerivedAddress> {
+  const seeds = ["margrave-venue", getAddressEncoder().encode(venue)];
+  return getProgramDerivedAddress({ programAddress: program, seeds });
 }
 
 /** Where the loader keeps the program's upgrade authority. */

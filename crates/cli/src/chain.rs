@@ -9,7 +9,7 @@ use crate::{
 use anchor_lang::Discriminator;
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use margrave::state::{Bank, MarginAccount, Proposal, Underlying};
+use margrave::state::{Bank, MarginAccount, Proposal, Underlying, Venue};
 use margrave_client::{
     Accounts, Event, Instruction, Pubkey, pda,
     rpc::{Connection, Failure, Format, Key, Priority, Sending, Snapshot},
@@ -214,6 +214,20 @@ impl Chain {
         }
         progress.finish_and_clear();
         Ok((market, proposals))
+    }
+
+    /// A venue by its address.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub async fn venue(&self, key: &Pubkey) -> Result<Venue> {
+        let rpc = self.connection.rpc();
+        let found = rpc.get_account_with_commitment(key, rpc.commitment()).await?.value;
+        let mut accounts = Accounts::default();
+        if let Some(account) = found.filter(|account| account.owner == margrave::ID) {
+            accounts.insert(*key, &account.data);
+        }
+        accounts.venues.remove(key).with_context(|| format!("{key} is no venue"))
     }
 
     async fn read_only(

@@ -9,7 +9,7 @@ use margrave_cli::{
     view::{
         View,
         account::{AccountList, AccountView, PreviewView},
-        governance::{Fields, GroupView, Proposals, differences},
+        governance::{Fields, GroupView, Proposals, VenueView, differences},
         liquidation::{health_after, liquidation},
         oracle::OracleStatus,
         positions::Positions,
@@ -426,6 +426,54 @@ fn a_change_is_read_with_the_fields_it_names_and_shown_as_what_differs() {
         let error = change_of(&now, &file).unwrap_err();
         assert!(error.to_string().contains(expected), "{file}: {error}");
     }
+}
+
+#[test]
+fn a_venue_is_changed_by_its_address_and_shown_with_symbols() {
+    let mut desk = Desk::open();
+    let program = margrave::ID;
+    let (manager, group) = (solana_signer::Signer::pubkey(&desk.world.manager), desk.world.group);
+    desk.world.send(&[instruction::register_venue(manager, group, program, 0)], &[]).unwrap();
+    let venue = margrave_client::pda::venue(&group, &program, 0);
+    let now = market(&desk.world);
+    let file = json!({
+        "kind": "venue",
+        "venue": venue.to_string(),
+        "markets": ["SOL:perp+put:5000000000"],
+        "terms": { "enabled": 1, "exposure_cap": "700000000" },
+    });
+    let change = change_of(&now, &file).unwrap();
+    let expected =
+        [("exposure_cap", "0", "700000000"), ("enabled", "0", "1"), ("markets", "", "SOL:perp+put:5000000000")];
+    let expected: Vec<_> = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())).to_vec();
+    assert_eq!(differences(&now, &change), expected);
+    desk.world.change(change, None).unwrap();
+    let now = market(&desk.world);
+    let view = VenueView::of(&now, &venue, &now.accounts.venues[&venue]);
+    assert!(view.enabled && view.markets == ["SOL:perp+put:5000000000"]);
+    assert_eq!((view.room, view.stopped_until), (view.exposure_cap, 0));
+    assert!(view.text(false).contains("700.00"));
+    // What is not named stays.
+    let more = json!({ "kind": "venue", "venue": venue.to_string(), "terms": { "enabled": 0 } });
+    let expected = vec![("enabled".to_owned(), "1".to_owned(), "0".to_owned())];
+    assert_eq!(differences(&now, &change_of(&now, &more).unwrap()), expected);
+    let resume = json!({ "kind": "resume-venue", "venue": venue.to_string() });
+    assert_eq!(change_of(&now, &resume).unwrap(), Change::ResumeVenue { venue });
+
+    for (market, expected) in [
+        ("SOL", "is not like SOL:perp+future:5000000000"),
+        ("SOL:swap:1", "'swap' is no kind of instrument"),
+        ("SOL:perp:much", "invalid digit"),
+        ("BTC:perp:1", "no underlying 'BTC'"),
+    ] {
+        let file = json!({ "kind": "venue", "venue": venue.to_string(), "markets": [market] });
+        let error = change_of(&now, &file).unwrap_err();
+        assert!(error.to_string().contains(expected), "{market}: {error}");
+    }
+    let nine = json!({ "kind": "venue", "venue": venue.to_string(), "markets": vec!["SOL:perp:1"; 9] });
+    assert!(change_of(&now, &nine).unwrap_err().to_string().contains("at most 8 markets"));
+    let unknown = json!({ "kind": "venue", "venue": group.to_string() });
+    assert!(change_of(&now, &unknown).unwrap_err().to_string().contains("is no venue"));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Accounts {
     pub banks: HashMap<Pubkey, Bank>,
     pub underlyings: HashMap<Pubkey, Box<Underlying>>,
     pub margin_accounts: HashMap<Pubkey, MarginAccount>,
+    pub venues: HashMap<Pubkey, Venue>,
+    pub consents: HashMap<Pubkey, Consent>,
 }
 
 impl Accounts {
@@ -37,6 +39,10 @@ impl Accounts {
             self.underlyings.insert(key, Box::new(underlying));
         } else if let Some(account) = read(data) {
             self.margin_accounts.insert(key, account);
+        } else if let Some(venue) = read(data) {
+            self.venues.insert(key, venue);
+        } else if let Some(consent) = read(data) {
+            self.consents.insert(key, consent);
         } else {
             return false;
         }

@@ -171,6 +171,7 @@ pub fn supposed(accounts: &Accounts, key: &Pubkey, change: &Hypothesis, moves: &
         banks: accounts.banks.clone(),
         underlyings: accounts.underlyings.clone(),
         margin_accounts: [(*key, account)].into(),
+        ..Accounts::default()
     };
     let options = group.options.terms()?;
     for each in moves {

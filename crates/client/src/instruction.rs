@@ -56,9 +56,9 @@ pub struct PlacedLeg {
     pub leg: Leg,
 }
 
-/// The accounts of a trade besides the two margin accounts, and the place of each leg's underlying among them. Everything that
+/// The accounts of a trade between any of these margin accounts besides themselves, and the place of each leg's underlying among them. Everything that
 /// may change is passed as writable; `bank` is the quote bank if a premium may be paid from or into a loan.
-fn trade_accounts(
+pub fn trade_accounts(
     margin_accounts: &[&MarginAccount],
     underlyings: &[Pubkey],
     quote_bank: Pubkey,
@@ -167,12 +167,13 @@ pub fn set_surface(
     instruction(accounts, data::SetSurface { expiry, series, surface }, vec![])
 }
 
-/// What a change is of: the bank and the underlying to pass with it. `bank_underlying` is the underlying of a changed bank.
-fn targets(change: &Change, bank_underlying: Option<Pubkey>) -> (Option<Pubkey>, Option<Pubkey>) {
+/// What a change is of: the bank, underlying and venue to pass with it. `bank_underlying` is the underlying of a changed bank.
+fn targets(change: &Change, bank_underlying: Option<Pubkey>) -> [Option<Pubkey>; 3] {
     match change {
-        Change::Bank { bank, .. } => (Some(*bank), bank_underlying),
-        Change::Underlying { underlying, .. } | Change::Resume { underlying } => (None, Some(*underlying)),
-        _ => (None, None),
+        Change::Bank { bank, .. } => [Some(*bank), bank_underlying, None],
+        Change::Underlying { underlying, .. } | Change::Resume { underlying } => [None, Some(*underlying), None],
+        Change::Venue { venue, .. } | Change::ResumeVenue { venue } => [None, None, Some(*venue)],
+        _ => [None; 3],
     }
 }
 
@@ -186,9 +187,9 @@ pub fn queue_change(proposer: Pubkey, group: Pubkey, id: u64, change: Change) ->
 /// Signed by nobody in particular. `bank_underlying` is the underlying of a changed bank.
 pub fn execute_change(proposal: Keyed<Proposal>, bank_underlying: Option<Pubkey>) -> Instruction {
     let (key, proposal) = proposal;
-    let (bank, underlying) = targets(&proposal.change, bank_underlying);
+    let [bank, underlying, venue] = targets(&proposal.change, bank_underlying);
     let Proposal { group, proposer, .. } = *proposal;
-    let accounts = accounts::ExecuteChange { group, proposal: key, proposer, bank, underlying };
+    let accounts = accounts::ExecuteChange { group, proposal: key, proposer, bank, underlying, venue };
     instruction(accounts, data::ExecuteChange {}, vec![])
 }
 
@@ -201,13 +202,27 @@ pub fn cancel_change(guardian: Pubkey, proposal: Keyed<Proposal>) -> Instruction
 
 /// Signed by the admin or the manager, as the change demands.
 pub fn change_now(proposer: Pubkey, group: Pubkey, change: Change, bank_underlying: Option<Pubkey>) -> Instruction {
-    let (bank, underlying) = targets(&change, bank_underlying);
-    instruction(accounts::ChangeNow { proposer, group, bank, underlying }, data::ChangeNow { change }, vec![])
+    let [bank, underlying, venue] = targets(&change, bank_underlying);
+    instruction(accounts::ChangeNow { proposer, group, bank, underlying, venue }, data::ChangeNow { change }, vec![])
 }
 
 /// Signed by the guardian or the admin. With an underlying only that one is stopped.
 pub fn pause(guardian: Pubkey, group: Pubkey, underlying: Option<Pubkey>, bits: u32, secs: u32) -> Instruction {
-    instruction(accounts::PauseGroup { guardian, group, underlying }, data::Pause { bits, secs }, vec![])
+    let accounts = accounts::PauseGroup { guardian, group, underlying, venue: None };
+    instruction(accounts, data::Pause { bits, secs }, vec![])
+}
+
+/// Signed by the guardian or the admin: the venue fills nothing for so long.
+pub fn pause_venue(guardian: Pubkey, group: Pubkey, venue: Pubkey, secs: u32) -> Instruction {
+    let accounts = accounts::PauseGroup { guardian, group, underlying: None, venue: Some(venue) };
+    instruction(accounts, data::Pause { bits: Pause::NEW_RISK, secs }, vec![])
+}
+
+/// Signed by the manager.
+pub fn register_venue(manager: Pubkey, group: Pubkey, venue_program: Pubkey, number: u16) -> Instruction {
+    let venue = pda::venue(&group, &venue_program, number);
+    let accounts = accounts::RegisterVenue { manager, group, venue_program, venue, system_program: system_program::ID };
+    instruction(accounts, data::RegisterVenue { number }, vec![])
 }
 
 /// Signed by the admin.
@@ -256,6 +271,27 @@ pub fn set_delegate(
 ) -> Instruction {
     let accounts = accounts::SetDelegate { owner, margin_account };
     instruction(accounts, data::SetDelegate { place, delegate, expires_at }, vec![])
+}
+
+/// Signed by payer and owner. `allowance` in micro-dollars of traded value; `u64::MAX`: no limit.
+pub fn grant_consent(
+    payer: Pubkey,
+    owner: Pubkey,
+    margin_account: Pubkey,
+    venue: Pubkey,
+    expires_at: i64,
+    allowance: u64,
+) -> Instruction {
+    let consent = pda::consent(&margin_account, &venue);
+    let accounts =
+        accounts::GrantConsent { payer, owner, margin_account, venue, consent, system_program: system_program::ID };
+    instruction(accounts, data::GrantConsent { expires_at, allowance }, vec![])
+}
+
+/// Signed by the owner, who gets the rent.
+pub fn revoke_consent(owner: Pubkey, margin_account: Pubkey, venue: Pubkey) -> Instruction {
+    let consent = pda::consent(&margin_account, &venue);
+    instruction(accounts::RevokeConsent { owner, consent }, data::RevokeConsent {}, vec![])
 }
 
 /// Signed by the owner.
@@ -392,6 +428,33 @@ pub fn fill_quote(
     };
     let args = FillQuoteArgs { units, signature_index, sheets };
     instruction(accounts, data::FillQuote { args }, rest)
+}
+
+/// What a venue's program sends, signed by its authority: nobody else can. The accounts behind the named ones are those of a trade, and
+/// are what the venue is given to pass on.
+pub fn venue_fill(
+    venue: Keyed<Venue>,
+    taker: Keyed<MarginAccount>,
+    maker: Keyed<MarginAccount>,
+    quote_bank: Pubkey,
+    legs: &[PlacedLeg],
+    writable_bank: bool,
+) -> Instruction {
+    let underlyings: Vec<Pubkey> = legs.iter().map(|leg| leg.underlying).collect();
+    let (rest, sheets) = trade_accounts(&[taker.1, maker.1], &underlyings, quote_bank, writable_bank);
+    let accounts = accounts::VenueFill {
+        group: venue.1.group,
+        venue: venue.0,
+        authority: venue.1.authority,
+        taker: taker.0,
+        maker: maker.0,
+        taker_consent: pda::consent(&taker.0, &venue.0),
+        maker_consent: pda::consent(&maker.0, &venue.0),
+        event_authority: event_authority(),
+        program: margrave::ID,
+    };
+    let legs = legs.iter().map(|placed| placed.leg).collect();
+    instruction(accounts, data::VenueFill { legs, sheets }, rest)
 }
 
 /// Signed by the owner or a delegate.

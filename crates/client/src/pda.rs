@@ -38,6 +38,21 @@ pub fn margin_account(group: &Pubkey, owner: &Pubkey, number: u16) -> Pubkey {
     find(&[MARGIN_ACCOUNT_SEED, group.as_ref(), owner.as_ref(), &number.to_le_bytes()])
 }
 
+/// A venue by its group, program and number.
+pub fn venue(group: &Pubkey, program: &Pubkey, number: u16) -> Pubkey {
+    find(&[VENUE_SEED, group.as_ref(), program.as_ref(), &number.to_le_bytes()])
+}
+
+/// What a venue's program signs fills with.
+pub fn venue_authority(venue: &Pubkey, program: &Pubkey) -> Pubkey {
+    Pubkey::find_program_address(&[VENUE_AUTHORITY_SEED, venue.as_ref()], program).0
+}
+
+/// A consent by its margin account and venue.
+pub fn consent(margin_account: &Pubkey, venue: &Pubkey) -> Pubkey {
+    find(&[CONSENT_SEED, margin_account.as_ref(), venue.as_ref()])
+}
+
 /// Where the loader keeps the program's upgrade authority.
 pub fn program_data() -> Pubkey {
     Pubkey::find_program_address(&[margrave::ID.as_ref()], &bpf_loader_upgradeable::ID).0

@@ -85,10 +85,17 @@ impl Receipt {
 
     /// Compute units that programs called by ours have used, from the log.
     pub fn compute_units_of(&self, program: &Pubkey) -> u64 {
+        self.calls_of(program).sum()
+    }
+
+    /// The most that one call of a program has used, with all that it called.
+    pub fn most_compute_units_of(&self, program: &Pubkey) -> u64 {
+        self.calls_of(program).max().unwrap_or(0)
+    }
+
+    fn calls_of(&self, program: &Pubkey) -> impl Iterator<Item = u64> {
         let prefix = format!("Program {program} consumed ");
-        let used =
-            self.logs.iter().filter_map(|line| line.strip_prefix(&prefix)?.split(' ').next()?.parse::<u64>().ok());
-        used.sum()
+        self.logs.iter().filter_map(move |line| line.strip_prefix(&prefix)?.split(' ').next()?.parse().ok())
     }
 }
 

@@ -17,6 +17,12 @@ pub const UNDERLYING_SEED: &[u8] = b"underlying";
 pub const MARGIN_ACCOUNT_SEED: &[u8] = b"margin";
 /// Seed of a [`crate::state::Proposal`], followed by group and id.
 pub const PROPOSAL_SEED: &[u8] = b"proposal";
+/// Seed of a [`crate::state::Venue`], followed by group, the venue's program and its number.
+pub const VENUE_SEED: &[u8] = b"venue";
+/// Seed of the key that signs for a venue, followed by the venue: an address of the venue's own program.
+pub const VENUE_AUTHORITY_SEED: &[u8] = b"margrave-venue";
+/// Seed of a [`crate::state::Consent`], followed by margin account and venue.
+pub const CONSENT_SEED: &[u8] = b"consent";
 
 /// Collateral tokens one margin account holds at once, the quote token always one of them.
 pub const MAX_COLLATERALS: usize = 8;
@@ -46,6 +52,8 @@ pub const MAX_GATE_SECS: i64 = 3_600;
 /// Furthest a trade's price may lie from the mark while a loss is open on the underlying, of the mark, and of the underlying's price for
 /// options: less than the fees, so that profit is not passed on.
 pub const MAX_DEVIATION_IN_LOSS_PPM: u32 = 100;
+/// Underlyings that one venue may fill trades on.
+pub const MAX_VENUE_MARKETS: usize = 8;
 /// Legs of one trade or quote.
 pub const MAX_LEGS: usize = 8;
 
@@ -83,7 +91,7 @@ pub const SETTLEMENT_COVERAGE_SECS: i64 = 900;
 pub const MAX_PREMIUM_SILENCE_SECS: i64 = 3_600;
 /// The longest a signed quote may have left to live.
 pub const MAX_QUOTE_SECS: i64 = 86_400;
-/// The longest a delegate may be appointed for.
+/// The longest a delegate may be appointed, or a venue be allowed to trade, for.
 pub const MAX_DELEGATE_SECS: i64 = 365 * 86_400;
 /// Bounds of a group's timelock.
 pub const MIN_TIMELOCK_SECS: u32 = 3_600;

@@ -55,6 +55,10 @@ pub enum MargraveError {
     AlreadyGrown,
     #[msg("A pause holds for 1 second to 7 days; pausing again prolongs it")]
     PauseTooLong,
+    #[msg("The signer is not the venue's authority, which only its program can sign with")]
+    SignerIsNotVenue,
+    #[msg("The venue that the change is of was not given")]
+    VenueMissing,
 
     // Amounts and limits: 6100
     #[msg("The amount must be more than zero")]
@@ -85,6 +89,8 @@ pub enum MargraveError {
     LegsOutOfRange,
     #[msg("A delegate may be appointed for at most a year")]
     DelegationTooLong,
+    #[msg("A consent may be given for at most a year")]
+    ConsentTooLong,
 
     // Prices: 6200
     #[msg("The price account's owner is not one of the group's receiver programs")]
@@ -122,7 +128,7 @@ pub enum MargraveError {
     #[msg("The price is further than max_jump_ppm from one that is not an hour old")]
     PriceJumpedTooFar,
 
-    // Trading and margin: 6300; quotes: 6320
+    // Trading and margin: 6300; quotes: 6320; venues: 6340
     #[msg("The account would be below its initial margin; see the numbers in the log")]
     InitialMarginNotMet = 300,
     #[msg("The trade price is further than max_trade_deviation_ppm from the index")]
@@ -167,6 +173,26 @@ pub enum MargraveError {
     QuoteFilled,
     #[msg("Another living quote is remembered in this nonce's slot; cancel below a nonce to free it")]
     QuoteSlotTaken,
+    #[msg("The venue is not enabled, or a guardian has stopped it")]
+    VenueStopped = 340,
+    #[msg("The venue's terms do not allow this kind of instrument on this underlying")]
+    VenueMarketNotAllowed,
+    #[msg("A leg is worth more than the venue's fill_cap on its underlying")]
+    VenueFillTooLarge,
+    #[msg(
+        "More value would add risk through the venue in a day than its exposure_cap; what both sides reduce is not counted"
+    )]
+    VenueExposureExceeded,
+    #[msg("The consent is of another margin account, or for another venue")]
+    ConsentOfOthers,
+    #[msg(
+        "The consent is from before the account was opened or last went into liquidation; its owner may grant it again"
+    )]
+    ConsentVoid,
+    #[msg("The consent has expired")]
+    ConsentExpired,
+    #[msg("The fill is worth more than what is left of the consent's allowance")]
+    ConsentUsedUp,
 
     // Liquidation: 6400
     #[msg("The account is at or above its maintenance margin")]
@@ -239,6 +265,8 @@ pub enum MargraveError {
     ChangeExpired,
     #[msg("The rent of a proposal goes back to its proposer")]
     ProposerMismatch,
+    #[msg("A venue's program must be executable")]
+    NotAProgram,
 
     // State: 6900
     #[msg("An account's invariant does not hold; nothing was changed")]

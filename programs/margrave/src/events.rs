@@ -40,6 +40,7 @@ emitted_by_self!(
     CollateralTransferred,
     Traded,
     QuoteTraded,
+    VenueFilled,
     PnlSettled,
     ExpirySettled,
     FeesSwept,
@@ -167,6 +168,25 @@ pub struct PausedUntil {
 }
 
 #[event]
+pub struct VenueRegistered {
+    pub group: Pubkey,
+    pub venue: Pubkey,
+    pub program: Pubkey,
+    pub number: u16,
+    /// The address that its program signs fills with.
+    pub authority: Pubkey,
+}
+
+#[event]
+pub struct VenuePaused {
+    pub group: Pubkey,
+    pub venue: Pubkey,
+    /// Unix seconds: a stop that holds longer already goes on.
+    pub until: i64,
+    pub guardian: Pubkey,
+}
+
+#[event]
 pub struct BreakerTripped {
     pub underlying: Pubkey,
     pub breaker: BreakerKind,
@@ -202,6 +222,21 @@ pub struct DelegateSet {
     pub place: u8,
     pub delegate: Pubkey,
     pub expires_at: i64,
+}
+
+#[event]
+pub struct ConsentGranted {
+    pub margin_account: Pubkey,
+    pub venue: Pubkey,
+    pub expires_at: i64,
+    /// Value that may be traded, micro-dollars; `u64::MAX`: no limit.
+    pub allowance: u64,
+}
+
+#[event]
+pub struct ConsentRevoked {
+    pub margin_account: Pubkey,
+    pub venue: Pubkey,
 }
 
 #[event]
@@ -288,6 +323,15 @@ pub struct QuoteTraded {
     pub nonce: u64,
     pub units: u64,
     /// From the taker's side, all units.
+    pub legs: Vec<Leg>,
+}
+
+#[event]
+pub struct VenueFilled {
+    pub venue: Pubkey,
+    pub taker: SideSummary,
+    pub maker: SideSummary,
+    /// From the taker's side.
     pub legs: Vec<Leg>,
 }
 

@@ -31,6 +31,7 @@ use instructions::*;
 use liquidation::LiquidationLeg;
 use state::{Change, Instrument, Mode};
 use surface::Surface;
+use trading::Leg;
 
 declare_id!("MrgRzbsnUSP8PnfKcAvr5Hu96M8U4D21h3agp2hiJpu");
 
@@ -47,84 +48,24 @@ solana_security_txt::security_txt! {
 pub mod margrave {
     use super::*;
 
-    // Governance.
-
-    /// Creates a deployment with its own roles, money and price sources. Only the program's upgrade authority.
-    pub fn create_group(ctx: Context<CreateGroup>, args: CreateGroupArgs) -> Result<()> {
-        governance::create_group::create_group(ctx, args)
-    }
-
-    /// Opens the group for deposits; from then on loosening changes wait.
-    pub fn launch(ctx: Context<Launch>) -> Result<()> {
-        governance::launch::launch(ctx)
-    }
-
-    /// Lists a collateral token and creates its vault, with all caps at zero.
-    pub fn list_bank(ctx: Context<ListBank>) -> Result<()> {
-        governance::list_bank::list_bank(ctx)
-    }
-
-    /// Makes room for an underlying's sheet; call until it has its size.
-    pub fn grow_underlying(ctx: Context<GrowUnderlying>, symbol: [u8; 16]) -> Result<()> {
-        governance::grow_underlying::grow_underlying(ctx, symbol)
-    }
-
-    /// Lists a price risk factor, with all caps at zero.
-    pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -> Result<()> {
-        governance::list_underlying::list_underlying(ctx, args)
-    }
-
-    /// Lists an expiry with its future.
-    pub fn list_expiry(ctx: Context<ListExpiry>, args: ListExpiryArgs) -> Result<()> {
-        governance::list_expiry::list_expiry(ctx, args)
-    }
-
-    /// Lists calls and puts on an expiry.
-    pub fn list_strikes(ctx: Context<ListStrikes>, expiry: u8, prices: Vec<i64>) -> Result<()> {
-        governance::list_strikes::list_strikes(ctx, expiry, prices)
-    }
-
-    /// Frees the slots of an expiry that is past and empty. Anyone.
-    pub fn close_expiry(ctx: Context<CloseExpiry>, expiry: u8) -> Result<()> {
-        governance::close_expiry::close_expiry(ctx, expiry)
-    }
-
-    /// Sets the carry and the volatilities of an expiry, within bounds on their rate of change.
-    pub fn set_surface(ctx: Context<SetSurface>, expiry: u8, series: u32, surface: Surface) -> Result<()> {
-        governance::set_surface::set_surface(ctx, expiry, series, surface)
-    }
-
-    /// Announces a change of parameters.
-    pub fn queue_change(ctx: Context<QueueChange>, change: Change) -> Result<()> {
-        governance::queue_change::queue_change(ctx, change)
-    }
-
-    /// Makes an announced change whose time has come. Anyone.
-    pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
-        governance::execute_change::execute_change(ctx)
-    }
-
-    /// Withdraws an announced change.
-    pub fn cancel_change(ctx: Context<CancelChange>) -> Result<()> {
-        governance::cancel_change::cancel_change(ctx)
-    }
-
-    /// Makes a change that only tightens, or any before the launch.
-    pub fn change_now(ctx: Context<ChangeNow>, change: Change) -> Result<()> {
-        governance::change_now::change_now(ctx, change)
-    }
-
-    /// Stops what a guardian may stop, for up to a week.
-    pub fn pause(ctx: Context<PauseGroup>, bits: u32, secs: u32) -> Result<()> {
-        governance::pause::pause(ctx, bits, secs)
-    }
-
-    /// Pays out fees that a bank has earned.
-    pub fn collect_fees(ctx: Context<CollectFees>, amount: u64) -> Result<()> {
-        governance::collect_fees::collect_fees(ctx, amount)
-    }
+    // What is sent most comes first: finding an instruction costs three units for each before it.
 
     // Traders.
+
+    /// Trades between two accounts that both sign.
+    pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Result<()> {
+        user::trade::trade(ctx, args)
+    }
+
+    /// Trades units of a quote that its maker has signed.
+    pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteArgs) -> Result<()> {
+        user::fill_quote::fill_quote(ctx, args)
+    }
+
+    /// Trades between two accounts that have consented, called by a venue's program.
+    pub fn venue_fill<'info>(ctx: Context<'info, VenueFill<'info>>, legs: Vec<Leg>, sheets: Vec<u8>) -> Result<()> {
+        user::venue_fill::venue_fill(ctx, legs, sheets)
+    }
 
     /// Opens an empty margin account.
     pub fn open_margin_account(ctx: Context<OpenMarginAccount>, number: u16) -> Result<()> {
@@ -139,6 +80,16 @@ pub mod margrave {
     /// Lets another key trade for the account, until a time.
     pub fn set_delegate(ctx: Context<SetDelegate>, place: u8, delegate: Pubkey, expires_at: i64) -> Result<()> {
         user::set_delegate::set_delegate(ctx, place, delegate, expires_at)
+    }
+
+    /// Lets a venue trade for a margin account, until a time and for so much value.
+    pub fn grant_consent(ctx: Context<GrantConsent>, expires_at: i64, allowance: u64) -> Result<()> {
+        user::grant_consent::grant_consent(ctx, expires_at, allowance)
+    }
+
+    /// Takes that back.
+    pub fn revoke_consent(ctx: Context<RevokeConsent>) -> Result<()> {
+        user::revoke_consent::revoke_consent(ctx)
     }
 
     /// Changes how much of the portfolio offsets the rest.
@@ -159,16 +110,6 @@ pub mod margrave {
     /// Moves a deposit to another account of the same owner.
     pub fn transfer_collateral<'info>(ctx: Context<'info, TransferCollateral<'info>>, amount: u64) -> Result<()> {
         user::transfer_collateral::transfer_collateral(ctx, amount)
-    }
-
-    /// Trades between two accounts that both sign.
-    pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Result<()> {
-        user::trade::trade(ctx, args)
-    }
-
-    /// Trades units of a quote that its maker has signed.
-    pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteArgs) -> Result<()> {
-        user::fill_quote::fill_quote(ctx, args)
     }
 
     /// Cancels signed quotes.
@@ -307,5 +248,87 @@ pub mod margrave {
     /// A bank's balance sheet; fails when it does not balance.
     pub fn solvency(ctx: Context<CheckSolvency>) -> Result<SolvencyStatement> {
         views::solvency::solvency(ctx)
+    }
+
+    // Governance.
+
+    /// Creates a deployment with its own roles, money and price sources. Only the program's upgrade authority.
+    pub fn create_group(ctx: Context<CreateGroup>, args: CreateGroupArgs) -> Result<()> {
+        governance::create_group::create_group(ctx, args)
+    }
+
+    /// Opens the group for deposits; from then on loosening changes wait.
+    pub fn launch(ctx: Context<Launch>) -> Result<()> {
+        governance::launch::launch(ctx)
+    }
+
+    /// Lists a collateral token and creates its vault, with all caps at zero.
+    pub fn list_bank(ctx: Context<ListBank>) -> Result<()> {
+        governance::list_bank::list_bank(ctx)
+    }
+
+    /// Makes room for an underlying's sheet; call until it has its size.
+    pub fn grow_underlying(ctx: Context<GrowUnderlying>, symbol: [u8; 16]) -> Result<()> {
+        governance::grow_underlying::grow_underlying(ctx, symbol)
+    }
+
+    /// Lists a price risk factor, with all caps at zero.
+    pub fn list_underlying(ctx: Context<ListUnderlying>, args: ListUnderlyingArgs) -> Result<()> {
+        governance::list_underlying::list_underlying(ctx, args)
+    }
+
+    /// Lists an expiry with its future.
+    pub fn list_expiry(ctx: Context<ListExpiry>, args: ListExpiryArgs) -> Result<()> {
+        governance::list_expiry::list_expiry(ctx, args)
+    }
+
+    /// Lists calls and puts on an expiry.
+    pub fn list_strikes(ctx: Context<ListStrikes>, expiry: u8, prices: Vec<i64>) -> Result<()> {
+        governance::list_strikes::list_strikes(ctx, expiry, prices)
+    }
+
+    /// Frees the slots of an expiry that is past and empty. Anyone.
+    pub fn close_expiry(ctx: Context<CloseExpiry>, expiry: u8) -> Result<()> {
+        governance::close_expiry::close_expiry(ctx, expiry)
+    }
+
+    /// Sets the carry and the volatilities of an expiry, within bounds on their rate of change.
+    pub fn set_surface(ctx: Context<SetSurface>, expiry: u8, series: u32, surface: Surface) -> Result<()> {
+        governance::set_surface::set_surface(ctx, expiry, series, surface)
+    }
+
+    /// Registers another program as a venue, with all terms at zero.
+    pub fn register_venue(ctx: Context<RegisterVenue>, number: u16) -> Result<()> {
+        governance::register_venue::register_venue(ctx, number)
+    }
+
+    /// Announces a change of parameters.
+    pub fn queue_change(ctx: Context<QueueChange>, change: Change) -> Result<()> {
+        governance::queue_change::queue_change(ctx, change)
+    }
+
+    /// Makes an announced change whose time has come. Anyone.
+    pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
+        governance::execute_change::execute_change(ctx)
+    }
+
+    /// Withdraws an announced change.
+    pub fn cancel_change(ctx: Context<CancelChange>) -> Result<()> {
+        governance::cancel_change::cancel_change(ctx)
+    }
+
+    /// Makes a change that only tightens, or any before the launch.
+    pub fn change_now(ctx: Context<ChangeNow>, change: Change) -> Result<()> {
+        governance::change_now::change_now(ctx, change)
+    }
+
+    /// Stops what a guardian may stop, for up to a week.
+    pub fn pause(ctx: Context<PauseGroup>, bits: u32, secs: u32) -> Result<()> {
+        governance::pause::pause(ctx, bits, secs)
+    }
+
+    /// Pays out fees that a bank has earned.
+    pub fn collect_fees(ctx: Context<CollectFees>, amount: u64) -> Result<()> {
+        governance::collect_fees::collect_fees(ctx, amount)
     }
 }

@@ -46,12 +46,26 @@ fn holding(account: &mut MarginAccount) -> &mut [u8] {
     &mut bytemuck::bytes_of_mut(account)[HOLDING_START..HOLDING_START + size_of::<Holding>()]
 }
 
-/// Both parties and everything they share.
-pub struct Trading<'a, 'info> {
+/// A leg as it was applied, for who has a say in it besides the two parties.
+pub struct Fill {
+    /// Size of the value traded, micro-dollars; of options, their underlying's.
+    pub value: u64,
+    /// Whether it only makes both sides' positions smaller.
+    pub reduces: bool,
+}
+
+/// The say of nobody else.
+pub fn unasked(_: &Leg, _: Fill) -> Result<()> {
+    Ok(())
+}
+
+/// Both parties and everything they share. `admit` has a say in each leg, see [`unasked`].
+pub struct Trading<'a, 'info, A> {
     pub group: &'a Group,
     pub accounts: &'a InstructionAccounts<'a, 'info>,
     pub group_key: Pubkey,
     pub present: Present,
+    pub admit: A,
 }
 
 /// What one side's position becomes.
@@ -261,12 +275,12 @@ impl<'a> Sheet<'a> {
     }
 }
 
-impl Trading<'_, '_> {
+impl<A: Fn(&Leg, Fill) -> Result<()>> Trading<'_, '_, A> {
     fn now(&self) -> i64 {
         self.present.now
     }
 
-    /// Applies one leg to both sides and to its sheet. `sheet` is the place of the underlying in the list of accounts.
+    /// Applies one leg to both sides and to its sheet, if it is admitted. `sheet` is the place of the underlying in the list of accounts.
     ///
     /// # Errors
     /// What makes the leg inadmissible: the instrument, its price, the age of the price, caps, pauses.
@@ -283,6 +297,8 @@ impl Trading<'_, '_> {
             taken = taker.apply(&found, leg, leg.quantity, -cost.payment, cost.taker_fee)?;
             given = maker.apply(&found, leg, -leg.quantity, cost.payment, cost.maker_fee)?;
             self.require_allowed(&underlying, &leg.instrument, &taken, &given)?;
+            let value = cost.value.micros().unsigned_abs();
+            (self.admit)(leg, Fill { value, reduces: taken.reduces && given.reduces })?;
             if taken.reduces || given.reduces {
                 self.add_costs(&found, leg, &cost, taker, maker)?;
             }

@@ -8,3 +8,4 @@ mod crash;
 mod full_portfolio;
 mod lending;
 mod market_maker;
+mod venue_book;

@@ -27,6 +27,10 @@ import {
   type CollateralLiquidated,
   getCollateralTransferredDecoder,
   type CollateralTransferred,
+  getConsentGrantedDecoder,
+  type ConsentGranted,
+  getConsentRevokedDecoder,
+  type ConsentRevoked,
   getDebtWrittenOffDecoder,
   type DebtWrittenOff,
   getDeficitCoveredDecoder,
@@ -89,6 +93,12 @@ import {
   type Traded,
   getUnderlyingListedDecoder,
   type UnderlyingListed,
+  getVenueFilledDecoder,
+  type VenueFilled,
+  getVenuePausedDecoder,
+  type VenuePaused,
+  getVenueRegisteredDecoder,
+  type VenueRegistered,
   getWithdrawnDecoder,
   type Withdrawn,
 } from "./types/index.js";
@@ -107,6 +117,8 @@ export type MargraveEvents = {
   ChangedNow: ChangedNow;
   CollateralLiquidated: CollateralLiquidated;
   CollateralTransferred: CollateralTransferred;
+  ConsentGranted: ConsentGranted;
+  ConsentRevoked: ConsentRevoked;
   DebtWrittenOff: DebtWrittenOff;
   DeficitCovered: DeficitCovered;
   DelegateSet: DelegateSet;
@@ -138,6 +150,9 @@ export type MargraveEvents = {
   SurfaceSet: SurfaceSet;
   Traded: Traded;
   UnderlyingListed: UnderlyingListed;
+  VenueFilled: VenueFilled;
+  VenuePaused: VenuePaused;
+  VenueRegistered: VenueRegistered;
   Withdrawn: Withdrawn;
 };
 export type MargraveEventName = keyof MargraveEvents;
@@ -162,6 +177,8 @@ export const MARGRAVE_EVENTS: readonly Row[] = [
     discriminator: [119, 180, 79, 171, 178, 67, 120, 237],
     decoder: getCollateralTransferredDecoder,
   },
+  { name: "ConsentGranted", discriminator: [151, 98, 229, 56, 36, 111, 88, 46], decoder: getConsentGrantedDecoder },
+  { name: "ConsentRevoked", discriminator: [56, 245, 136, 57, 212, 252, 122, 43], decoder: getConsentRevokedDecoder },
   { name: "DebtWrittenOff", discriminator: [209, 2, 110, 82, 195, 224, 240, 68], decoder: getDebtWrittenOffDecoder },
   { name: "DeficitCovered", discriminator: [213, 208, 5, 40, 54, 111, 109, 198], decoder: getDeficitCoveredDecoder },
   { name: "DelegateSet", discriminator: [103, 126, 239, 131, 201, 31, 212, 253], decoder: getDelegateSetDecoder },
@@ -193,5 +210,8 @@ export const MARGRAVE_EVENTS: readonly Row[] = [
   { name: "SurfaceSet", discriminator: [49, 164, 150, 200, 107, 64, 222, 223], decoder: getSurfaceSetDecoder },
   { name: "Traded", discriminator: [225, 202, 73, 175, 147, 43, 160, 150], decoder: getTradedDecoder },
   { name: "UnderlyingListed", discriminator: [57, 73, 128, 96, 22, 41, 22, 97], decoder: getUnderlyingListedDecoder },
+  { name: "VenueFilled", discriminator: [219, 143, 140, 156, 178, 113, 95, 144], decoder: getVenueFilledDecoder },
+  { name: "VenuePaused", discriminator: [109, 52, 40, 54, 16, 55, 32, 225], decoder: getVenuePausedDecoder },
+  { name: "VenueRegistered", discriminator: [86, 82, 191, 91, 171, 241, 178, 9], decoder: getVenueRegisteredDecoder },
   { name: "Withdrawn", discriminator: [20, 89, 223, 198, 194, 124, 219, 13], decoder: getWithdrawnDecoder },
 ];

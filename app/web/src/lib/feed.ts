@@ -157,6 +157,7 @@ export function tell(event: MargraveEvent, world: World): Told {
         tone: "bad",
       };
     case "QuoteTraded":
+    case "VenueFilled":
     case "Traded": {
       const { taker, maker, legs } = event.data;
       return {

@@ -3,7 +3,7 @@ use crate::{
     market::Market,
     usage,
     view::{
-        governance::{Fields, GroupView, Proposals, differences},
+        governance::{Fields, GroupView, Proposals, differences, read_venue_markets},
         oracle::PAUSES,
     },
 };
@@ -52,12 +52,22 @@ pub async fn run(chain: &Chain, command: Command) -> Result<()> {
             chain.print(&GroupView::of(&market))
         }
         Command::Proposals => {
-            let (market, proposals) = chain.market_and_proposals(group, Reading::Everything).await?;
+            let (mut market, proposals) = chain.market_and_proposals(group, Reading::Everything).await?;
+            for (_, proposal) in &proposals {
+                if let Change::Venue { venue, .. } = &proposal.change {
+                    market.accounts.venues.insert(*venue, chain.venue(venue).await?);
+                }
+            }
             chain.print(&Proposals::of(&market, &proposals))
         }
         Command::Queue { file, now } => {
-            let market = chain.market(group, Reading::Only(Vec::new())).await?;
-            let change = read_change(&market, &file)?;
+            let mut market = chain.market(group, Reading::Only(Vec::new())).await?;
+            let value = read_file(&file)?;
+            if let Some(text) = value.get("venue").and_then(Value::as_str) {
+                let venue = text.parse().map_err(|_| usage(format!("venue = {text} is not an address")))?;
+                market.accounts.venues.insert(venue, chain.venue(&venue).await?);
+            }
+            let change = change_of(&market, &value)?;
             let changed = differences(&market, &change);
             let changed: Vec<String> =
                 changed.iter().map(|(name, old, new)| format!("{name} {old} -> {new}")).collect();
@@ -120,14 +130,13 @@ fn pause_bits(text: &str) -> Result<u32> {
     Ok(bits)
 }
 
-fn read_change(market: &Market, file: &Path) -> Result<Change> {
+fn read_file(file: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let value: Value = if file.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?
+    if file.extension().is_some_and(|extension| extension == "json") {
+        serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
     } else {
-        toml::from_str(&text).with_context(|| format!("{} is not TOML", file.display()))?
-    };
-    change_of(market, &value)
+        toml::from_str(&text).with_context(|| format!("{} is not TOML", file.display()))
+    }
 }
 
 /// A change from its description: `kind`, what it is of, and the fields that change.
@@ -176,8 +185,24 @@ pub fn change_of(market: &Market, value: &Value) -> Result<Change> {
                 market: with_fields(old.market, object, "market")?,
             }
         }
+        "venue" => {
+            let (venue, old) = venue_named(market, text("venue")?)?;
+            let mut terms = with_fields(old.terms, object, "terms")?;
+            if let Some(list) = object.get("markets") {
+                let list = list.as_array().and_then(|list| list.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+                let list = list.ok_or_else(|| usage("markets is a list of texts like SOL:perp+future:5000000000"))?;
+                terms.markets = read_venue_markets(market, &list)?;
+            }
+            Change::Venue { venue, terms }
+        }
+        "resume-venue" => Change::ResumeVenue { venue: venue_named(market, text("venue")?)?.0 },
         _ => Change::Resume { underlying: market.underlying_named(text("underlying")?)?.0 },
     })
+}
+
+fn venue_named<'a>(market: &'a Market, text: &str) -> Result<(Pubkey, &'a Venue)> {
+    let found = text.parse().ok().and_then(|key| market.accounts.venues.get_key_value(&key));
+    found.map(|(key, venue)| (*key, venue)).ok_or_else(|| usage(format!("{text} is no venue of this group")))
 }
 
 fn known_keys(kind: &str) -> Result<&'static [&'static str]> {
@@ -188,8 +213,10 @@ fn known_keys(kind: &str) -> Result<&'static [&'static str]> {
         "bank" => &["bank", "terms"],
         "underlying" => &["underlying", "oracle", "risk", "market"],
         "resume" => &["underlying"],
+        "venue" => &["venue", "terms", "markets"],
+        "resume-venue" => &["venue"],
         _ => {
-            let all = "roles, group, options, receivers, unpause, bank, underlying, resume";
+            let all = "roles, group, options, receivers, unpause, bank, underlying, resume, venue, resume-venue";
             return Err(usage(format!("'{kind}' is no kind of change; the kinds are {all}")));
         }
     })

@@ -246,6 +246,7 @@ fn fills_in(
     match event {
         Event::Traded(it) => trade("trade", &it.taker.margin_account, &it.maker.margin_account, &it.legs),
         Event::QuoteTraded(it) => trade("quote", &it.taker.margin_account, &it.maker.margin_account, &it.legs),
+        Event::VenueFilled(it) => trade("venue", &it.taker.margin_account, &it.maker.margin_account, &it.legs),
         Event::PositionsLiquidated(it) => {
             let (from, to) = (it.liquidatee.margin_account, it.liquidator.margin_account);
             if *key != from && *key != to {

@@ -13,6 +13,7 @@ mod positions;
 mod quote;
 mod risk;
 mod solvency;
+mod venue;
 
 use crate::chain::{Chain, Options};
 use anyhow::Result;
@@ -70,6 +71,9 @@ pub enum Command {
     /// Parameters, queued changes, pauses.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Venues: other programs that may trade for a margin account.
+    #[command(subcommand)]
+    Venue(venue::Command),
     /// CSV files for spreadsheets and notebooks.
     Export(export::Arguments),
     /// Tokens of a local network for the wallet.
@@ -114,6 +118,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Liquidate(arguments) => return liquidate::run(&chain, &arguments).await,
         Command::Init(arguments) => init::run(&chain, &arguments).await?,
         Command::Admin(command) => admin::run(&chain, command).await?,
+        Command::Venue(command) => venue::run(&chain, command).await?,
         Command::Export(arguments) => export::run(&chain, &arguments).await?,
         Command::Faucet => local::faucet(&chain).await?,
         Command::Shock(arguments) => local::shock(&chain, &arguments).await?,

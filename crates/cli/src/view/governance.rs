@@ -5,8 +5,11 @@ use super::{
     oracle::{Stopped, paused, stopped_text},
     table,
 };
-use crate::market::{Market, duration, time};
-use margrave::state::*;
+use crate::{
+    amount::Amount,
+    market::{Market, duration, time},
+};
+use margrave::{constants::MAX_VENUE_MARKETS, state::*};
 use margrave_client::Pubkey;
 use serde::Serialize;
 
@@ -196,6 +199,107 @@ fields!(MarketTerms {
     first_loss_target,
     insurance_cap,
 } skips { padding });
+fields!(VenueTerms { exposure_cap, enabled } skips { padding, markets });
+
+/// A kind of instrument by the name that files and tables have.
+const KINDS: [(&str, InstrumentKind); 4] = [
+    ("perp", InstrumentKind::Perp),
+    ("future", InstrumentKind::Future),
+    ("call", InstrumentKind::Call),
+    ("put", InstrumentKind::Put),
+];
+
+/// Where a venue may fill trades, one text each: `SOL:perp+future:5000000000`, underlying, kinds, and the most of one leg in
+/// micro-dollars.
+pub fn venue_markets(market: &Market, terms: &VenueTerms) -> Vec<String> {
+    let text = |it: &VenueMarket| {
+        let all = market.underlyings();
+        let found = all.iter().find(|(_, sheet)| sheet.index == it.underlying);
+        let symbol = found.map_or_else(|| format!("#{}", it.underlying), |(key, _)| market.symbol(key));
+        let kinds = KINDS.iter().filter(|(_, kind)| it.kinds & VenueMarket::kind(*kind) != 0);
+        let kinds: Vec<&str> = kinds.map(|(name, _)| *name).collect();
+        format!("{symbol}:{}:{}", kinds.join("+"), it.fill_cap)
+    };
+    terms.markets().map(text).collect()
+}
+
+/// The markets that such texts name.
+///
+/// # Errors
+/// Too many of them, an unknown underlying or kind, or what is no number.
+pub fn read_venue_markets(market: &Market, texts: &[&str]) -> anyhow::Result<[VenueMarket; MAX_VENUE_MARKETS]> {
+    let mut markets = [VenueMarket::default(); MAX_VENUE_MARKETS];
+    if texts.len() > MAX_VENUE_MARKETS {
+        return Err(crate::usage(format!("a venue has at most {MAX_VENUE_MARKETS} markets")));
+    }
+    for (place, text) in markets.iter_mut().zip(texts) {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [symbol, kinds, fill_cap] = parts[..] else {
+            return Err(crate::usage(format!("'{text}' is not like SOL:perp+future:5000000000")));
+        };
+        let mut bits = 0;
+        for name in kinds.split('+') {
+            let kind = KINDS.iter().find(|(known, _)| *known == name);
+            let (_, kind) = kind.ok_or_else(|| {
+                crate::usage(format!("'{name}' is no kind of instrument; they are perp, future, call, put"))
+            })?;
+            bits |= VenueMarket::kind(*kind);
+        }
+        let fill_cap = fill_cap.parse().map_err(|error| crate::usage(format!("{text}: {error}")))?;
+        let underlying = market.underlying_named(symbol)?.1.index;
+        *place = VenueMarket { fill_cap, underlying, kinds: bits, padding: 0 };
+    }
+    Ok(markets)
+}
+
+/// A registered venue.
+#[derive(Clone, Debug, Serialize)]
+pub struct VenueView {
+    pub venue: String,
+    pub program: String,
+    pub number: u16,
+    pub authority: String,
+    pub enabled: bool,
+    /// Unix seconds; zero: nobody has stopped it.
+    pub stopped_until: i64,
+    pub markets: Vec<String>,
+    pub exposure_cap: Amount,
+    /// How much more may add risk now.
+    pub room: Amount,
+}
+
+impl VenueView {
+    pub fn of(market: &Market, key: &Pubkey, venue: &Venue) -> Self {
+        let (cap, now) = (venue.terms.exposure_cap, market.now);
+        Self {
+            venue: key.to_string(),
+            program: venue.program.to_string(),
+            number: venue.number,
+            authority: venue.authority.to_string(),
+            enabled: venue.terms.enabled != 0,
+            stopped_until: if now < venue.paused_until { venue.paused_until } else { 0 },
+            markets: venue_markets(market, &venue.terms),
+            exposure_cap: Amount::usd(cap),
+            room: Amount::usd(venue.exposure.room(cap, now)),
+        }
+    }
+}
+
+impl View for VenueView {
+    fn text(&self, _: bool) -> String {
+        let stopped = if self.stopped_until == 0 { "no".to_owned() } else { time(self.stopped_until) };
+        facts(&[
+            ("Venue", format!("{} (number {})", self.venue, self.number)),
+            ("Program", self.program.clone()),
+            ("Signs as", self.authority.clone()),
+            ("Enabled", if self.enabled { "yes" } else { "no" }.to_owned()),
+            ("Stopped until", stopped),
+            ("Markets, most of a leg", self.markets.join(", ")),
+            ("New risk in a day $", self.exposure_cap.grouped(2)),
+            ("Left of it now $", self.room.grouped(2)),
+        ])
+    }
+}
 
 /// Fields of one thing.
 #[derive(Clone, Debug, Serialize)]
@@ -339,6 +443,8 @@ fn change_name(market: &Market, change: &Change) -> String {
         }
         Change::Underlying { underlying, .. } => format!("underlying {}", market.symbol(underlying)),
         Change::Resume { underlying } => format!("resume {}", market.symbol(underlying)),
+        Change::Venue { venue, .. } => format!("venue {venue}"),
+        Change::ResumeVenue { venue } => format!("resume venue {venue}"),
     }
 }
 
@@ -374,7 +480,16 @@ pub fn differences(market: &Market, change: &Change) -> Vec<(String, String, Str
             all.extend(apart("market.", &old.market, new));
             all
         }
-        Change::Unpause(_) | Change::Resume { .. } => Vec::new(),
+        Change::Venue { venue, terms } => {
+            let Some(old) = market.accounts.venues.get(venue) else { return Vec::new() };
+            let mut all = apart("", &old.terms, terms);
+            let [old, new] = [&old.terms, terms].map(|terms| venue_markets(market, terms).join(", "));
+            if old != new {
+                all.push(("markets".to_owned(), old, new));
+            }
+            all
+        }
+        Change::Unpause(_) | Change::Resume { .. } | Change::ResumeVenue { .. } => Vec::new(),
     }
 }
 

@@ -6,12 +6,14 @@ mod group;
 mod margin_account;
 mod proposal;
 mod underlying;
+mod venue;
 
 pub use bank::*;
 pub use group::*;
 pub use margin_account::*;
 pub use proposal::*;
 pub use underlying::*;
+pub use venue::*;
 
 use crate::error::MargraveError;
 use anchor_lang::{ZeroCopy, prelude::*};

@@ -1,5 +1,6 @@
 use super::{
-    Bank, BankTerms, Group, GroupTerms, MarketTerms, OptionParameters, OracleTerms, Pause, RiskTerms, Roles, Underlying,
+    Bank, BankTerms, Group, GroupTerms, MarketTerms, OptionParameters, OracleTerms, Pause, RiskTerms, Roles,
+    Underlying, Venue, VenueTerms,
 };
 use crate::{constants::*, error::*};
 use anchor_lang::prelude::*;
@@ -42,6 +43,14 @@ pub enum Change {
     Resume {
         underlying: Pubkey,
     },
+    Venue {
+        venue: Pubkey,
+        terms: VenueTerms,
+    },
+    /// Lets a venue that was paused fill trades again.
+    ResumeVenue {
+        venue: Pubkey,
+    },
 }
 
 /// Whose change it is to queue.
@@ -56,6 +65,7 @@ pub struct Targets<'a> {
     pub group: &'a mut Group,
     pub bank: Option<(Pubkey, &'a mut Bank)>,
     pub underlying: Option<(Pubkey, &'a mut Underlying)>,
+    pub venue: Option<(Pubkey, &'a mut Venue)>,
 }
 
 impl Proposal {
@@ -73,9 +83,13 @@ impl Change {
     pub fn proposer(&self) -> Proposer {
         match self {
             Self::Roles(_) | Self::Group(_) | Self::Receivers(_) => Proposer::Admin,
-            Self::Options(_) | Self::Unpause(_) | Self::Bank { .. } | Self::Underlying { .. } | Self::Resume { .. } => {
-                Proposer::Manager
-            }
+            Self::Options(_)
+            | Self::Unpause(_)
+            | Self::Bank { .. }
+            | Self::Underlying { .. }
+            | Self::Resume { .. }
+            | Self::Venue { .. }
+            | Self::ResumeVenue { .. } => Proposer::Manager,
         }
     }
 
@@ -136,7 +150,15 @@ impl Change {
                             }
                 })
             }
-            Self::Roles(_) | Self::Options(_) | Self::Receivers(_) | Self::Unpause(_) | Self::Resume { .. } => false,
+            Self::Venue { terms, .. } => {
+                targets.venue.as_ref().is_some_and(|(_, venue)| terms.is_tighter_than(&venue.terms))
+            }
+            Self::Roles(_)
+            | Self::Options(_)
+            | Self::Receivers(_)
+            | Self::Unpause(_)
+            | Self::Resume { .. }
+            | Self::ResumeVenue { .. } => false,
         }
     }
 
@@ -177,6 +199,17 @@ impl Change {
                 underlying.invariant()?;
             }
             Self::Resume { underlying: key } => targets.underlying(key)?.breaker.paused_until = 0,
+            Self::Venue { venue: key, terms } => {
+                terms.require_valid(targets.group.underlyings)?;
+                let venue = targets.venue(key)?;
+                venue.terms = *terms;
+                venue.invariant()?;
+            }
+            Self::ResumeVenue { venue: key } => {
+                let venue = targets.venue(key)?;
+                venue.paused_until = 0;
+                venue.invariant()?;
+            }
         }
         targets.group.invariant()
     }
@@ -194,6 +227,13 @@ impl Targets<'_> {
         match &mut self.underlying {
             Some((key, underlying)) if key == expected => Ok(underlying),
             _ => err!(MargraveError::UnderlyingMissing),
+        }
+    }
+
+    fn venue(&mut self, expected: &Pubkey) -> Result<&mut Venue> {
+        match &mut self.venue {
+            Some((key, venue)) if key == expected => Ok(venue),
+            _ => err!(MargraveError::VenueMissing),
         }
     }
 }

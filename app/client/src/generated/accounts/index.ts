@@ -7,8 +7,10 @@
  */
 
 export * from "./bank.js";
+export * from "./consent.js";
 export * from "./group.js";
 export * from "./marginAccount.js";
 export * from "./outflowLimit.js";
 export * from "./proposal.js";
 export * from "./underlying.js";
+export * from "./venue.js";

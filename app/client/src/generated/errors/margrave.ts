@@ -57,6 +57,10 @@ export const MARGRAVE_ERROR__MARGIN_ACCOUNT_NOT_EMPTY = 0x1786; // 6022
 export const MARGRAVE_ERROR__ALREADY_GROWN = 0x1787; // 6023
 /** PauseTooLong: A pause holds for 1 second to 7 days; pausing again prolongs it */
 export const MARGRAVE_ERROR__PAUSE_TOO_LONG = 0x1788; // 6024
+/** SignerIsNotVenue: The signer is not the venue's authority, which only its program can sign with */
+export const MARGRAVE_ERROR__SIGNER_IS_NOT_VENUE = 0x1789; // 6025
+/** VenueMissing: The venue that the change is of was not given */
+export const MARGRAVE_ERROR__VENUE_MISSING = 0x178a; // 6026
 /** AmountMustBePositive: The amount must be more than zero */
 export const MARGRAVE_ERROR__AMOUNT_MUST_BE_POSITIVE = 0x17d4; // 6100
 /** BalanceExceeded: The withdrawal exceeds the account's balance in this bank */
@@ -85,6 +89,8 @@ export const MARGRAVE_ERROR__VAULT_ILLIQUID = 0x17df; // 6111
 export const MARGRAVE_ERROR__LEGS_OUT_OF_RANGE = 0x17e0; // 6112
 /** DelegationTooLong: A delegate may be appointed for at most a year */
 export const MARGRAVE_ERROR__DELEGATION_TOO_LONG = 0x17e1; // 6113
+/** ConsentTooLong: A consent may be given for at most a year */
+export const MARGRAVE_ERROR__CONSENT_TOO_LONG = 0x17e2; // 6114
 /** ReceiverNotAllowed: The price account's owner is not one of the group's receiver programs */
 export const MARGRAVE_ERROR__RECEIVER_NOT_ALLOWED = 0x1838; // 6200
 /** NotAPriceUpdate: The price account does not hold a Pyth PriceUpdateV2 */
@@ -159,6 +165,22 @@ export const MARGRAVE_ERROR__QUOTE_CANCELLED = 0x18b6; // 6326
 export const MARGRAVE_ERROR__QUOTE_FILLED = 0x18b7; // 6327
 /** QuoteSlotTaken: Another living quote is remembered in this nonce's slot; cancel below a nonce to free it */
 export const MARGRAVE_ERROR__QUOTE_SLOT_TAKEN = 0x18b8; // 6328
+/** VenueStopped: The venue is not enabled, or a guardian has stopped it */
+export const MARGRAVE_ERROR__VENUE_STOPPED = 0x18c4; // 6340
+/** VenueMarketNotAllowed: The venue's terms do not allow this kind of instrument on this underlying */
+export const MARGRAVE_ERROR__VENUE_MARKET_NOT_ALLOWED = 0x18c5; // 6341
+/** VenueFillTooLarge: A leg is worth more than the venue's fill_cap on its underlying */
+export const MARGRAVE_ERROR__VENUE_FILL_TOO_LARGE = 0x18c6; // 6342
+/** VenueExposureExceeded: More value would add risk through the venue in a day than its exposure_cap; what both sides reduce is not counted */
+export const MARGRAVE_ERROR__VENUE_EXPOSURE_EXCEEDED = 0x18c7; // 6343
+/** ConsentOfOthers: The consent is of another margin account, or for another venue */
+export const MARGRAVE_ERROR__CONSENT_OF_OTHERS = 0x18c8; // 6344
+/** ConsentVoid: The consent is from before the account was opened or last went into liquidation; its owner may grant it again */
+export const MARGRAVE_ERROR__CONSENT_VOID = 0x18c9; // 6345
+/** ConsentExpired: The consent has expired */
+export const MARGRAVE_ERROR__CONSENT_EXPIRED = 0x18ca; // 6346
+/** ConsentUsedUp: The fill is worth more than what is left of the consent's allowance */
+export const MARGRAVE_ERROR__CONSENT_USED_UP = 0x18cb; // 6347
 /** AccountIsHealthy: The account is at or above its maintenance margin */
 export const MARGRAVE_ERROR__ACCOUNT_IS_HEALTHY = 0x1900; // 6400
 /** NoPosition: The account holds no position in this instrument */
@@ -223,6 +245,8 @@ export const MARGRAVE_ERROR__CHANGE_MUST_WAIT = 0x196a; // 6506
 export const MARGRAVE_ERROR__CHANGE_EXPIRED = 0x196b; // 6507
 /** ProposerMismatch: The rent of a proposal goes back to its proposer */
 export const MARGRAVE_ERROR__PROPOSER_MISMATCH = 0x196c; // 6508
+/** NotAProgram: A venue's program must be executable */
+export const MARGRAVE_ERROR__NOT_A_PROGRAM = 0x196d; // 6509
 /** InvariantViolated: An account's invariant does not hold; nothing was changed */
 export const MARGRAVE_ERROR__INVARIANT_VIOLATED = 0x1af4; // 6900
 
@@ -248,6 +272,11 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED
   | typeof MARGRAVE_ERROR__CHANGE_MUST_WAIT
   | typeof MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED
+  | typeof MARGRAVE_ERROR__CONSENT_EXPIRED
+  | typeof MARGRAVE_ERROR__CONSENT_OF_OTHERS
+  | typeof MARGRAVE_ERROR__CONSENT_TOO_LONG
+  | typeof MARGRAVE_ERROR__CONSENT_USED_UP
+  | typeof MARGRAVE_ERROR__CONSENT_VOID
   | typeof MARGRAVE_ERROR__DEFICIT_OPEN
   | typeof MARGRAVE_ERROR__DELEGATION_TOO_LONG
   | typeof MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED
@@ -273,6 +302,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__NO_SUCH_CELL
   | typeof MARGRAVE_ERROR__NOT_A_CANDIDATE
   | typeof MARGRAVE_ERROR__NOT_A_PRICE_UPDATE
+  | typeof MARGRAVE_ERROR__NOT_A_PROGRAM
   | typeof MARGRAVE_ERROR__NOT_A_QUOTE
   | typeof MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE
   | typeof MARGRAVE_ERROR__NOTHING_TO_REPAY
@@ -322,6 +352,7 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__SIGNER_IS_NOT_OPERATOR
   | typeof MARGRAVE_ERROR__SIGNER_IS_NOT_OWNER
   | typeof MARGRAVE_ERROR__SIGNER_IS_NOT_UPGRADE_AUTHORITY
+  | typeof MARGRAVE_ERROR__SIGNER_IS_NOT_VENUE
   | typeof MARGRAVE_ERROR__SIGNER_MAY_NOT_TRADE
   | typeof MARGRAVE_ERROR__SURFACE_MOVES_TOO_FAST
   | typeof MARGRAVE_ERROR__SURFACE_TOO_OLD
@@ -333,6 +364,11 @@ export type MargraveError =
   | typeof MARGRAVE_ERROR__VALUE_OUT_OF_RANGE
   | typeof MARGRAVE_ERROR__VAULT_ILLIQUID
   | typeof MARGRAVE_ERROR__VAULT_MISMATCH
+  | typeof MARGRAVE_ERROR__VENUE_EXPOSURE_EXCEEDED
+  | typeof MARGRAVE_ERROR__VENUE_FILL_TOO_LARGE
+  | typeof MARGRAVE_ERROR__VENUE_MARKET_NOT_ALLOWED
+  | typeof MARGRAVE_ERROR__VENUE_MISSING
+  | typeof MARGRAVE_ERROR__VENUE_STOPPED
   | typeof MARGRAVE_ERROR__VOL_FAR_FROM_SCAN_RANGE
   | typeof MARGRAVE_ERROR__WRONG_ACCOUNT_TYPE;
 
@@ -360,6 +396,11 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__CHANGE_MUST_BE_QUEUED]: `The change loosens a limit and must be queued`,
     [MARGRAVE_ERROR__CHANGE_MUST_WAIT]: `The change may not be executed before its time`,
     [MARGRAVE_ERROR__COLLATERAL_LIMIT_EXCEEDED]: `The account has room for 7 collateral tokens and the quote token; withdraw one entirely first`,
+    [MARGRAVE_ERROR__CONSENT_EXPIRED]: `The consent has expired`,
+    [MARGRAVE_ERROR__CONSENT_OF_OTHERS]: `The consent is of another margin account, or for another venue`,
+    [MARGRAVE_ERROR__CONSENT_TOO_LONG]: `A consent may be given for at most a year`,
+    [MARGRAVE_ERROR__CONSENT_USED_UP]: `The fill is worth more than what is left of the consent's allowance`,
+    [MARGRAVE_ERROR__CONSENT_VOID]: `The consent is from before the account was opened or last went into liquidation; its owner may grant it again`,
     [MARGRAVE_ERROR__DEFICIT_OPEN]: `A deficit is open here; profit is drawn and fees are swept after it was shared`,
     [MARGRAVE_ERROR__DELEGATION_TOO_LONG]: `A delegate may be appointed for at most a year`,
     [MARGRAVE_ERROR__DEPOSIT_CAP_EXCEEDED]: `The deposit would exceed the bank's deposit_cap`,
@@ -385,6 +426,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__NO_SUCH_CELL]: `The cells of the scenario grid are 0 to 30`,
     [MARGRAVE_ERROR__NOT_A_CANDIDATE]: `The account has no profit here, or no position opposite to the bankrupt one`,
     [MARGRAVE_ERROR__NOT_A_PRICE_UPDATE]: `The price account does not hold a Pyth PriceUpdateV2`,
+    [MARGRAVE_ERROR__NOT_A_PROGRAM]: `A venue's program must be executable`,
     [MARGRAVE_ERROR__NOT_A_QUOTE]: `The bytes are not a quote of this program`,
     [MARGRAVE_ERROR__NOT_FIRST_IN_QUEUE]: `Another account is first in the queue`,
     [MARGRAVE_ERROR__NOTHING_TO_REPAY]: `The account owes nothing in this bank, or holds nothing in it`,
@@ -434,6 +476,7 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__SIGNER_IS_NOT_OPERATOR]: `The signer is neither the group's operator nor its manager`,
     [MARGRAVE_ERROR__SIGNER_IS_NOT_OWNER]: `The signer is not the account's owner`,
     [MARGRAVE_ERROR__SIGNER_IS_NOT_UPGRADE_AUTHORITY]: `Only the program's upgrade authority may create a group`,
+    [MARGRAVE_ERROR__SIGNER_IS_NOT_VENUE]: `The signer is not the venue's authority, which only its program can sign with`,
     [MARGRAVE_ERROR__SIGNER_MAY_NOT_TRADE]: `The signer is neither the account's owner nor a delegate whose time has not run out`,
     [MARGRAVE_ERROR__SURFACE_MOVES_TOO_FAST]: `The change is faster than vol_rate_ppm or carry_rate_ppm allow`,
     [MARGRAVE_ERROR__SURFACE_TOO_OLD]: `The expiry's surface is older than max_surface_age_secs; nothing may be opened on it`,
@@ -445,6 +488,11 @@ if (process.env.NODE_ENV !== "production") {
     [MARGRAVE_ERROR__VALUE_OUT_OF_RANGE]: `A number exceeds what the engine can value; see the bound in the log`,
     [MARGRAVE_ERROR__VAULT_ILLIQUID]: `The vault does not hold enough tokens that are not lent or reserved`,
     [MARGRAVE_ERROR__VAULT_MISMATCH]: `The vault is not this bank's vault`,
+    [MARGRAVE_ERROR__VENUE_EXPOSURE_EXCEEDED]: `More value would add risk through the venue in a day than its exposure_cap; what both sides reduce is not counted`,
+    [MARGRAVE_ERROR__VENUE_FILL_TOO_LARGE]: `A leg is worth more than the venue's fill_cap on its underlying`,
+    [MARGRAVE_ERROR__VENUE_MARKET_NOT_ALLOWED]: `The venue's terms do not allow this kind of instrument on this underlying`,
+    [MARGRAVE_ERROR__VENUE_MISSING]: `The venue that the change is of was not given`,
+    [MARGRAVE_ERROR__VENUE_STOPPED]: `The venue is not enabled, or a guardian has stopped it`,
     [MARGRAVE_ERROR__VOL_FAR_FROM_SCAN_RANGE]: `A volatility must be between a tenth and three times the one that the scan range stands for`,
     [MARGRAVE_ERROR__WRONG_ACCOUNT_TYPE]: `The account's data is not of the expected type or version`,
   };

@@ -116,6 +116,16 @@ export const MARGRAVE_ERRORS = {
     sentence: "A pause holds for 1 second to 7 days; pausing again prolongs it",
     remedy: "Load the accounts again and rebuild the transaction; check which wallet is connected.",
   },
+  6025: {
+    name: "SignerIsNotVenue",
+    sentence: "The signer is not the venue's authority, which only its program can sign with",
+    remedy: "Load the accounts again and rebuild the transaction; check which wallet is connected.",
+  },
+  6026: {
+    name: "VenueMissing",
+    sentence: "The venue that the change is of was not given",
+    remedy: "Load the accounts again and rebuild the transaction; check which wallet is connected.",
+  },
   6100: {
     name: "AmountMustBePositive",
     sentence: "The amount must be more than zero",
@@ -184,6 +194,11 @@ export const MARGRAVE_ERRORS = {
   6113: {
     name: "DelegationTooLong",
     sentence: "A delegate may be appointed for at most a year",
+    remedy: "Change the amount to within the limit.",
+  },
+  6114: {
+    name: "ConsentTooLong",
+    sentence: "A consent may be given for at most a year",
     remedy: "Change the amount to within the limit.",
   },
   6200: {
@@ -360,6 +375,42 @@ export const MARGRAVE_ERRORS = {
     sentence: "Another living quote is remembered in this nonce's slot; cancel below a nonce to free it",
     remedy: "Change the trade: less size, another price, or more collateral.",
   },
+  6340: {
+    name: "VenueStopped",
+    sentence: "The venue is not enabled, or a guardian has stopped it",
+    remedy: "Trade with a maker's quote, or co-signed: a venue is nobody's only way out.",
+  },
+  6341: {
+    name: "VenueMarketNotAllowed",
+    sentence: "The venue's terms do not allow this kind of instrument on this underlying",
+    remedy: "Change the trade: less size, another price, or more collateral.",
+  },
+  6342: {
+    name: "VenueFillTooLarge",
+    sentence: "A leg is worth more than the venue's fill_cap on its underlying",
+    remedy: "Change the trade: less size, another price, or more collateral.",
+  },
+  6343: {
+    name: "VenueExposureExceeded",
+    sentence: "More value would add risk through the venue in a day than its exposure_cap; what both sides reduce is not counted",
+    remedy: "Try less, or later: the cap refills within a day. Reductions by both sides still pass.",
+  },
+  6344: {
+    name: "ConsentOfOthers",
+    sentence: "The consent is of another margin account, or for another venue",
+    remedy: "Pass the consent of each margin account to this venue.",
+  },
+  6345: {
+    name: "ConsentVoid",
+    sentence: "The consent is from before the account was opened or last went into liquidation; its owner may grant it again",
+    remedy: "The owner may grant the consent again.",
+  },
+  6346: { name: "ConsentExpired", sentence: "The consent has expired", remedy: "The owner may grant the consent again." },
+  6347: {
+    name: "ConsentUsedUp",
+    sentence: "The fill is worth more than what is left of the consent's allowance",
+    remedy: "The owner may grant a consent for more.",
+  },
   6400: {
     name: "AccountIsHealthy",
     sentence: "The account is at or above its maintenance margin",
@@ -515,6 +566,11 @@ export const MARGRAVE_ERRORS = {
   6508: {
     name: "ProposerMismatch",
     sentence: "The rent of a proposal goes back to its proposer",
+    remedy: "Compare the value with docs/parameters.md.",
+  },
+  6509: {
+    name: "NotAProgram",
+    sentence: "A venue's program must be executable",
     remedy: "Compare the value with docs/parameters.md.",
   },
   6900: {

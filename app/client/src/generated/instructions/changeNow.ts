@@ -47,6 +47,7 @@ export type ChangeNowInstruction<
   TAccountGroup extends string | AccountMeta<string> = string,
   TAccountBank extends string | AccountMeta<string> = string,
   TAccountUnderlying extends string | AccountMeta<string> = string,
+  TAccountVenue extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
@@ -58,6 +59,7 @@ export type ChangeNowInstruction<
       TAccountGroup extends string ? WritableAccount<TAccountGroup> : TAccountGroup,
       TAccountBank extends string ? WritableAccount<TAccountBank> : TAccountBank,
       TAccountUnderlying extends string ? WritableAccount<TAccountUnderlying> : TAccountUnderlying,
+      TAccountVenue extends string ? WritableAccount<TAccountVenue> : TAccountVenue,
       ...TRemainingAccounts,
     ]
   >;
@@ -92,6 +94,7 @@ export type ChangeNowInput<
   TAccountGroup extends string = string,
   TAccountBank extends string = string,
   TAccountUnderlying extends string = string,
+  TAccountVenue extends string = string,
 > = {
   /** The admin or the manager, as the change demands. */
   proposer: TransactionSigner<TAccountProposer>;
@@ -99,6 +102,7 @@ export type ChangeNowInput<
   /** What the change is of, and the underlying of that bank. */
   bank?: Address<TAccountBank>;
   underlying?: Address<TAccountUnderlying>;
+  venue?: Address<TAccountVenue>;
   change: ChangeNowInstructionDataArgs["change"];
 };
 
@@ -107,11 +111,12 @@ export function getChangeNowInstruction<
   TAccountGroup extends string,
   TAccountBank extends string,
   TAccountUnderlying extends string,
+  TAccountVenue extends string,
   TProgramAddress extends Address = typeof MARGRAVE_PROGRAM_ADDRESS,
 >(
-  input: ChangeNowInput<TAccountProposer, TAccountGroup, TAccountBank, TAccountUnderlying>,
+  input: ChangeNowInput<TAccountProposer, TAccountGroup, TAccountBank, TAccountUnderlying, TAccountVenue>,
   config?: { programAddress?: TProgramAddress },
-): ChangeNowInstruction<TProgramAddress, TAccountProposer, TAccountGroup, TAccountBank, TAccountUnderlying> {
+): ChangeNowInstruction<TProgramAddress, TAccountProposer, TAccountGroup, TAccountBank, TAccountUnderlying, TAccountVenue> {
   // Program address.
   const programAddress = config?.programAddress ?? MARGRAVE_PROGRAM_ADDRESS;
 
@@ -121,6 +126,7 @@ export function getChangeNowInstruction<
     group: { value: input.group ?? null, isWritable: true },
     bank: { value: input.bank ?? null, isWritable: true },
     underlying: { value: input.underlying ?? null, isWritable: true },
+    venue: { value: input.venue ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -134,10 +140,11 @@ export function getChangeNowInstruction<
       getAccountMeta("group", accounts.group),
       getAccountMeta("bank", accounts.bank),
       getAccountMeta("underlying", accounts.underlying),
+      getAccountMeta("venue", accounts.venue),
     ],
     data: getChangeNowInstructionDataEncoder().encode(args as ChangeNowInstructionDataArgs),
     programAddress,
-  } as ChangeNowInstruction<TProgramAddress, TAccountProposer, TAccountGroup, TAccountBank, TAccountUnderlying>);
+  } as ChangeNowInstruction<TProgramAddress, TAccountProposer, TAccountGroup, TAccountBank, TAccountUnderlying, TAccountVenue>);
 }
 
 export type ParsedChangeNowInstruction<
@@ -152,6 +159,7 @@ export type ParsedChangeNowInstruction<
     /** What the change is of, and the underlying of that bank. */
     bank?: TAccountMetas[2] | undefined;
     underlying?: TAccountMetas[3] | undefined;
+    venue?: TAccountMetas[4] | undefined;
   };
   data: ChangeNowInstructionData;
 };
@@ -159,10 +167,10 @@ export type ParsedChangeNowInstruction<
 export function parseChangeNowInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedChangeNowInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -182,6 +190,7 @@ export function parseChangeNowInstruction<TProgram extends string, TAccountMetas
       group: getNextAccount(),
       bank: getNextOptionalAccount(),
       underlying: getNextOptionalAccount(),
+      venue: getNextOptionalAccount(),
     },
     data: getChangeNowInstructionDataDecoder().decode(instruction.data),
   };

@@ -44,6 +44,7 @@ export type ExecuteChangeInstruction<
   TAccountProposer extends string | AccountMeta<string> = string,
   TAccountBank extends string | AccountMeta<string> = string,
   TAccountUnderlying extends string | AccountMeta<string> = string,
+  TAccountVenue extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
@@ -54,6 +55,7 @@ export type ExecuteChangeInstruction<
       TAccountProposer extends string ? WritableAccount<TAccountProposer> : TAccountProposer,
       TAccountBank extends string ? WritableAccount<TAccountBank> : TAccountBank,
       TAccountUnderlying extends string ? WritableAccount<TAccountUnderlying> : TAccountUnderlying,
+      TAccountVenue extends string ? WritableAccount<TAccountVenue> : TAccountVenue,
       ...TRemainingAccounts,
     ]
   >;
@@ -86,6 +88,7 @@ export type ExecuteChangeInput<
   TAccountProposer extends string = string,
   TAccountBank extends string = string,
   TAccountUnderlying extends string = string,
+  TAccountVenue extends string = string,
 > = {
   group: Address<TAccountGroup>;
   /** Closed: a change is executed once. */
@@ -94,6 +97,7 @@ export type ExecuteChangeInput<
   /** What the change is of, and the underlying of that bank. */
   bank?: Address<TAccountBank>;
   underlying?: Address<TAccountUnderlying>;
+  venue?: Address<TAccountVenue>;
 };
 
 export function getExecuteChangeInstruction<
@@ -102,9 +106,10 @@ export function getExecuteChangeInstruction<
   TAccountProposer extends string,
   TAccountBank extends string,
   TAccountUnderlying extends string,
+  TAccountVenue extends string,
   TProgramAddress extends Address = typeof MARGRAVE_PROGRAM_ADDRESS,
 >(
-  input: ExecuteChangeInput<TAccountGroup, TAccountProposal, TAccountProposer, TAccountBank, TAccountUnderlying>,
+  input: ExecuteChangeInput<TAccountGroup, TAccountProposal, TAccountProposer, TAccountBank, TAccountUnderlying, TAccountVenue>,
   config?: { programAddress?: TProgramAddress },
 ): ExecuteChangeInstruction<
   TProgramAddress,
@@ -112,7 +117,8 @@ export function getExecuteChangeInstruction<
   TAccountProposal,
   TAccountProposer,
   TAccountBank,
-  TAccountUnderlying
+  TAccountUnderlying,
+  TAccountVenue
 > {
   // Program address.
   const programAddress = config?.programAddress ?? MARGRAVE_PROGRAM_ADDRESS;
@@ -124,6 +130,7 @@ export function getExecuteChangeInstruction<
     proposer: { value: input.proposer ?? null, isWritable: true },
     bank: { value: input.bank ?? null, isWritable: true },
     underlying: { value: input.underlying ?? null, isWritable: true },
+    venue: { value: input.venue ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -135,6 +142,7 @@ export function getExecuteChangeInstruction<
       getAccountMeta("proposer", accounts.proposer),
       getAccountMeta("bank", accounts.bank),
       getAccountMeta("underlying", accounts.underlying),
+      getAccountMeta("venue", accounts.venue),
     ],
     data: getExecuteChangeInstructionDataEncoder().encode({}),
     programAddress,
@@ -144,7 +152,8 @@ export function getExecuteChangeInstruction<
     TAccountProposal,
     TAccountProposer,
     TAccountBank,
-    TAccountUnderlying
+    TAccountUnderlying,
+    TAccountVenue
   >);
 }
 
@@ -161,6 +170,7 @@ export type ParsedExecuteChangeInstruction<
     /** What the change is of, and the underlying of that bank. */
     bank?: TAccountMetas[3] | undefined;
     underlying?: TAccountMetas[4] | undefined;
+    venue?: TAccountMetas[5] | undefined;
   };
   data: ExecuteChangeInstructionData;
 };
@@ -168,10 +178,10 @@ export type ParsedExecuteChangeInstruction<
 export function parseExecuteChangeInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedExecuteChangeInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 5) {
+  if (instruction.accounts.length < 6) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 5,
+      expectedAccountMetas: 6,
     });
   }
   let accountIndex = 0;
@@ -192,6 +202,7 @@ export function parseExecuteChangeInstruction<TProgram extends string, TAccountM
       proposer: getNextAccount(),
       bank: getNextOptionalAccount(),
       underlying: getNextOptionalAccount(),
+      venue: getNextOptionalAccount(),
     },
     data: getExecuteChangeInstructionDataDecoder().decode(instruction.data),
   };

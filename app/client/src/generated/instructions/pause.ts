@@ -47,6 +47,7 @@ export type PauseInstruction<
   TAccountGuardian extends string | AccountMeta<string> = string,
   TAccountGroup extends string | AccountMeta<string> = string,
   TAccountUnderlying extends string | AccountMeta<string> = string,
+  TAccountVenue extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
@@ -57,6 +58,7 @@ export type PauseInstruction<
         : TAccountGuardian,
       TAccountGroup extends string ? WritableAccount<TAccountGroup> : TAccountGroup,
       TAccountUnderlying extends string ? WritableAccount<TAccountUnderlying> : TAccountUnderlying,
+      TAccountVenue extends string ? WritableAccount<TAccountVenue> : TAccountVenue,
       ...TRemainingAccounts,
     ]
   >;
@@ -92,11 +94,13 @@ export type PauseInput<
   TAccountGuardian extends string = string,
   TAccountGroup extends string = string,
   TAccountUnderlying extends string = string,
+  TAccountVenue extends string = string,
 > = {
   guardian: TransactionSigner<TAccountGuardian>;
   group: Address<TAccountGroup>;
   /** Left out to pause the whole group. */
   underlying?: Address<TAccountUnderlying>;
+  venue?: Address<TAccountVenue>;
   bits: PauseInstructionDataArgs["bits"];
   secs: PauseInstructionDataArgs["secs"];
 };
@@ -105,11 +109,12 @@ export function getPauseInstruction<
   TAccountGuardian extends string,
   TAccountGroup extends string,
   TAccountUnderlying extends string,
+  TAccountVenue extends string,
   TProgramAddress extends Address = typeof MARGRAVE_PROGRAM_ADDRESS,
 >(
-  input: PauseInput<TAccountGuardian, TAccountGroup, TAccountUnderlying>,
+  input: PauseInput<TAccountGuardian, TAccountGroup, TAccountUnderlying, TAccountVenue>,
   config?: { programAddress?: TProgramAddress },
-): PauseInstruction<TProgramAddress, TAccountGuardian, TAccountGroup, TAccountUnderlying> {
+): PauseInstruction<TProgramAddress, TAccountGuardian, TAccountGroup, TAccountUnderlying, TAccountVenue> {
   // Program address.
   const programAddress = config?.programAddress ?? MARGRAVE_PROGRAM_ADDRESS;
 
@@ -118,6 +123,7 @@ export function getPauseInstruction<
     guardian: { value: input.guardian ?? null, isWritable: false },
     group: { value: input.group ?? null, isWritable: true },
     underlying: { value: input.underlying ?? null, isWritable: true },
+    venue: { value: input.venue ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -130,10 +136,11 @@ export function getPauseInstruction<
       getAccountMeta("guardian", accounts.guardian),
       getAccountMeta("group", accounts.group),
       getAccountMeta("underlying", accounts.underlying),
+      getAccountMeta("venue", accounts.venue),
     ],
     data: getPauseInstructionDataEncoder().encode(args as PauseInstructionDataArgs),
     programAddress,
-  } as PauseInstruction<TProgramAddress, TAccountGuardian, TAccountGroup, TAccountUnderlying>);
+  } as PauseInstruction<TProgramAddress, TAccountGuardian, TAccountGroup, TAccountUnderlying, TAccountVenue>);
 }
 
 export type ParsedPauseInstruction<
@@ -146,6 +153,7 @@ export type ParsedPauseInstruction<
     group: TAccountMetas[1];
     /** Left out to pause the whole group. */
     underlying?: TAccountMetas[2] | undefined;
+    venue?: TAccountMetas[3] | undefined;
   };
   data: PauseInstructionData;
 };
@@ -153,10 +161,10 @@ export type ParsedPauseInstruction<
 export function parsePauseInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedPauseInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 3) {
+  if (instruction.accounts.length < 4) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 3,
+      expectedAccountMetas: 4,
     });
   }
   let accountIndex = 0;
@@ -171,7 +179,12 @@ export function parsePauseInstruction<TProgram extends string, TAccountMetas ext
   };
   return {
     programAddress: instruction.programAddress,
-    accounts: { guardian: getNextAccount(), group: getNextAccount(), underlying: getNextOptionalAccount() },
+    accounts: {
+      guardian: getNextAccount(),
+      group: getNextAccount(),
+      underlying: getNextOptionalAccount(),
+      venue: getNextOptionalAccount(),
+    },
     data: getPauseInstructionDataDecoder().decode(instruction.data),
   };
 }

@@ -7,7 +7,9 @@
  */
 
 export * from "./bank.js";
+export * from "./consent.js";
 export * from "./marginAccount.js";
 export * from "./outflowLimit.js";
 export * from "./underlying.js";
 export * from "./vault.js";
+export * from "./venue.js";

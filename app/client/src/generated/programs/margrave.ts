@@ -34,13 +34,17 @@ import {
 } from "@solana/kit/program-client-core";
 import {
   getBankCodec,
+  getConsentCodec,
   getGroupCodec,
   getMarginAccountCodec,
   getOutflowLimitCodec,
   getProposalCodec,
   getUnderlyingCodec,
+  getVenueCodec,
   type Bank,
   type BankArgs,
+  type Consent,
+  type ConsentArgs,
   type Group,
   type GroupArgs,
   type MarginAccount,
@@ -51,6 +55,8 @@ import {
   type ProposalArgs,
   type Underlying,
   type UnderlyingArgs,
+  type Venue,
+  type VenueArgs,
 } from "../accounts/index.js";
 import {
   getAccrueInterestInstruction,
@@ -70,6 +76,7 @@ import {
   getExplainInstruction,
   getFillQuoteInstruction,
   getFlagAccountInstruction,
+  getGrantConsentInstructionAsync,
   getGrowUnderlyingInstructionAsync,
   getHealthCheckInstruction,
   getLaunchInstruction,
@@ -88,6 +95,8 @@ import {
   getQueueChangeInstruction,
   getRefreshPriceInstruction,
   getRegisterProfitInstruction,
+  getRegisterVenueInstructionAsync,
+  getRevokeConsentInstruction,
   getSequenceCheckInstruction,
   getSetDelegateInstruction,
   getSetModeInstruction,
@@ -100,6 +109,7 @@ import {
   getTradeInstruction,
   getTransferCollateralInstruction,
   getUpdateDepegInstruction,
+  getVenueFillInstruction,
   getWithdrawInstruction,
   getWriteOffDebtInstruction,
   parseAccrueInterestInstruction,
@@ -119,6 +129,7 @@ import {
   parseExplainInstruction,
   parseFillQuoteInstruction,
   parseFlagAccountInstruction,
+  parseGrantConsentInstruction,
   parseGrowUnderlyingInstruction,
   parseHealthCheckInstruction,
   parseLaunchInstruction,
@@ -137,6 +148,8 @@ import {
   parseQueueChangeInstruction,
   parseRefreshPriceInstruction,
   parseRegisterProfitInstruction,
+  parseRegisterVenueInstruction,
+  parseRevokeConsentInstruction,
   parseSequenceCheckInstruction,
   parseSetDelegateInstruction,
   parseSetModeInstruction,
@@ -149,6 +162,7 @@ import {
   parseTradeInstruction,
   parseTransferCollateralInstruction,
   parseUpdateDepegInstruction,
+  parseVenueFillInstruction,
   parseWithdrawInstruction,
   parseWriteOffDebtInstruction,
   type AccrueInterestInput,
@@ -168,6 +182,7 @@ import {
   type ExplainInput,
   type FillQuoteInput,
   type FlagAccountInput,
+  type GrantConsentAsyncInput,
   type GrowUnderlyingAsyncInput,
   type HealthCheckInput,
   type LaunchInput,
@@ -197,6 +212,7 @@ import {
   type ParsedExplainInstruction,
   type ParsedFillQuoteInstruction,
   type ParsedFlagAccountInstruction,
+  type ParsedGrantConsentInstruction,
   type ParsedGrowUnderlyingInstruction,
   type ParsedHealthCheckInstruction,
   type ParsedLaunchInstruction,
@@ -215,6 +231,8 @@ import {
   type ParsedQueueChangeInstruction,
   type ParsedRefreshPriceInstruction,
   type ParsedRegisterProfitInstruction,
+  type ParsedRegisterVenueInstruction,
+  type ParsedRevokeConsentInstruction,
   type ParsedSequenceCheckInstruction,
   type ParsedSetDelegateInstruction,
   type ParsedSetModeInstruction,
@@ -227,6 +245,7 @@ import {
   type ParsedTradeInstruction,
   type ParsedTransferCollateralInstruction,
   type ParsedUpdateDepegInstruction,
+  type ParsedVenueFillInstruction,
   type ParsedWithdrawInstruction,
   type ParsedWriteOffDebtInstruction,
   type PauseInput,
@@ -235,6 +254,8 @@ import {
   type QueueChangeInput,
   type RefreshPriceInput,
   type RegisterProfitInput,
+  type RegisterVenueAsyncInput,
+  type RevokeConsentInput,
   type SequenceCheckInput,
   type SetDelegateInput,
   type SetModeInput,
@@ -247,6 +268,7 @@ import {
   type TradeInput,
   type TransferCollateralInput,
   type UpdateDepegInput,
+  type VenueFillInput,
   type WithdrawInput,
   type WriteOffDebtInput,
 } from "../instructions/index.js";
@@ -256,17 +278,22 @@ export const MARGRAVE_PROGRAM_ADDRESS =
 
 export enum MargraveAccount {
   Bank,
+  Consent,
   Group,
   MarginAccount,
   OutflowLimit,
   Proposal,
   Underlying,
+  Venue,
 }
 
 export function identifyMargraveAccount(account: { data: ReadonlyUint8Array } | ReadonlyUint8Array): MargraveAccount {
   const data = "data" in account ? account.data : account;
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([142, 49, 166, 242, 50, 66, 97, 188])), 0)) {
     return MargraveAccount.Bank;
+  }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([2, 14, 104, 76, 209, 11, 26, 235])), 0)) {
+    return MargraveAccount.Consent;
   }
   if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([209, 249, 208, 63, 182, 89, 186, 254])), 0)
@@ -286,6 +313,9 @@ export function identifyMargraveAccount(account: { data: ReadonlyUint8Array } | 
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([206, 128, 152, 77, 112, 164, 13, 2])), 0)) {
     return MargraveAccount.Underlying;
+  }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([8, 155, 85, 226, 234, 173, 42, 242])), 0)) {
+    return MargraveAccount.Venue;
   }
   throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__FAILED_TO_IDENTIFY_ACCOUNT, {
     accountData: data,
@@ -311,6 +341,7 @@ export enum MargraveInstruction {
   Explain,
   FillQuote,
   FlagAccount,
+  GrantConsent,
   GrowUnderlying,
   HealthCheck,
   Launch,
@@ -329,6 +360,8 @@ export enum MargraveInstruction {
   QueueChange,
   RefreshPrice,
   RegisterProfit,
+  RegisterVenue,
+  RevokeConsent,
   SequenceCheck,
   SetDelegate,
   SetMode,
@@ -341,6 +374,7 @@ export enum MargraveInstruction {
   Trade,
   TransferCollateral,
   UpdateDepeg,
+  VenueFill,
   Withdraw,
   WriteOffDebt,
 }
@@ -415,6 +449,9 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([230, 102, 72, 118, 77, 111, 3, 230])), 0)) {
     return MargraveInstruction.FlagAccount;
+  }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([174, 67, 143, 95, 73, 190, 40, 141])), 0)) {
+    return MargraveInstruction.GrantConsent;
   }
   if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([72, 30, 51, 103, 160, 29, 84, 147])), 0)) {
     return MargraveInstruction.GrowUnderlying;
@@ -495,6 +532,14 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
     return MargraveInstruction.RegisterProfit;
   }
   if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([116, 155, 199, 243, 228, 180, 176, 173])), 0)
+  ) {
+    return MargraveInstruction.RegisterVenue;
+  }
+  if (containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([36, 0, 100, 148, 132, 131, 112, 76])), 0)) {
+    return MargraveInstruction.RevokeConsent;
+  }
+  if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([163, 130, 217, 243, 132, 24, 110, 14])), 0)
   ) {
     return MargraveInstruction.SequenceCheck;
@@ -543,6 +588,11 @@ export function identifyMargraveInstruction(instruction: { data: ReadonlyUint8Ar
     return MargraveInstruction.UpdateDepeg;
   }
   if (
+    containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([154, 69, 106, 64, 165, 125, 152, 141])), 0)
+  ) {
+    return MargraveInstruction.VenueFill;
+  }
+  if (
     containsBytes(data, fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([183, 18, 70, 156, 148, 109, 161, 34])), 0)
   ) {
     return MargraveInstruction.Withdraw;
@@ -574,6 +624,7 @@ export type ParsedMargraveInstruction<TProgram extends string = "MrgRzbsnUSP8Pnf
   | ({ instructionType: MargraveInstruction.Explain } & ParsedExplainInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.FillQuote } & ParsedFillQuoteInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.FlagAccount } & ParsedFlagAccountInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.GrantConsent } & ParsedGrantConsentInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.GrowUnderlying } & ParsedGrowUnderlyingInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.HealthCheck } & ParsedHealthCheckInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Launch } & ParsedLaunchInstruction<TProgram>)
@@ -592,6 +643,8 @@ export type ParsedMargraveInstruction<TProgram extends string = "MrgRzbsnUSP8Pnf
   | ({ instructionType: MargraveInstruction.QueueChange } & ParsedQueueChangeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.RefreshPrice } & ParsedRefreshPriceInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.RegisterProfit } & ParsedRegisterProfitInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.RegisterVenue } & ParsedRegisterVenueInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.RevokeConsent } & ParsedRevokeConsentInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SequenceCheck } & ParsedSequenceCheckInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SetDelegate } & ParsedSetDelegateInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.SetMode } & ParsedSetModeInstruction<TProgram>)
@@ -604,6 +657,7 @@ export type ParsedMargraveInstruction<TProgram extends string = "MrgRzbsnUSP8Pnf
   | ({ instructionType: MargraveInstruction.Trade } & ParsedTradeInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.TransferCollateral } & ParsedTransferCollateralInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.UpdateDepeg } & ParsedUpdateDepegInstruction<TProgram>)
+  | ({ instructionType: MargraveInstruction.VenueFill } & ParsedVenueFillInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.Withdraw } & ParsedWithdrawInstruction<TProgram>)
   | ({ instructionType: MargraveInstruction.WriteOffDebt } & ParsedWriteOffDebtInstruction<TProgram>);
 
@@ -680,6 +734,10 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.FlagAccount, ...parseFlagAccountInstruction(instruction) };
     }
+    case MargraveInstruction.GrantConsent: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.GrantConsent, ...parseGrantConsentInstruction(instruction) };
+    }
     case MargraveInstruction.GrowUnderlying: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.GrowUnderlying, ...parseGrowUnderlyingInstruction(instruction) };
@@ -752,6 +810,14 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.RegisterProfit, ...parseRegisterProfitInstruction(instruction) };
     }
+    case MargraveInstruction.RegisterVenue: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.RegisterVenue, ...parseRegisterVenueInstruction(instruction) };
+    }
+    case MargraveInstruction.RevokeConsent: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.RevokeConsent, ...parseRevokeConsentInstruction(instruction) };
+    }
     case MargraveInstruction.SequenceCheck: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.SequenceCheck, ...parseSequenceCheckInstruction(instruction) };
@@ -800,6 +866,10 @@ export function parseMargraveInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.UpdateDepeg, ...parseUpdateDepegInstruction(instruction) };
     }
+    case MargraveInstruction.VenueFill: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: MargraveInstruction.VenueFill, ...parseVenueFillInstruction(instruction) };
+    }
     case MargraveInstruction.Withdraw: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: MargraveInstruction.Withdraw, ...parseWithdrawInstruction(instruction) };
@@ -820,11 +890,13 @@ export type MargravePlugin = { accounts: MargravePluginAccounts; instructions: M
 
 export type MargravePluginAccounts = {
   bank: ReturnType<typeof getBankCodec> & SelfFetchFunctions<BankArgs, Bank>;
+  consent: ReturnType<typeof getConsentCodec> & SelfFetchFunctions<ConsentArgs, Consent>;
   group: ReturnType<typeof getGroupCodec> & SelfFetchFunctions<GroupArgs, Group>;
   marginAccount: ReturnType<typeof getMarginAccountCodec> & SelfFetchFunctions<MarginAccountArgs, MarginAccount>;
   outflowLimit: ReturnType<typeof getOutflowLimitCodec> & SelfFetchFunctions<OutflowLimitArgs, OutflowLimit>;
   proposal: ReturnType<typeof getProposalCodec> & SelfFetchFunctions<ProposalArgs, Proposal>;
   underlying: ReturnType<typeof getUnderlyingCodec> & SelfFetchFunctions<UnderlyingArgs, Underlying>;
+  venue: ReturnType<typeof getVenueCodec> & SelfFetchFunctions<VenueArgs, Venue>;
 };
 
 export type MargravePluginInstructions = {
@@ -847,6 +919,9 @@ export type MargravePluginInstructions = {
   explain: (input: ExplainInput) => ReturnType<typeof getExplainInstruction> & SelfPlanAndSendFunctions;
   fillQuote: (input: FillQuoteInput) => ReturnType<typeof getFillQuoteInstruction> & SelfPlanAndSendFunctions;
   flagAccount: (input: FlagAccountInput) => ReturnType<typeof getFlagAccountInstruction> & SelfPlanAndSendFunctions;
+  grantConsent: (
+    input: MakeOptional<GrantConsentAsyncInput, "payer">,
+  ) => ReturnType<typeof getGrantConsentInstructionAsync> & SelfPlanAndSendFunctions;
   growUnderlying: (
     input: GrowUnderlyingAsyncInput,
   ) => ReturnType<typeof getGrowUnderlyingInstructionAsync> & SelfPlanAndSendFunctions;
@@ -873,6 +948,10 @@ export type MargravePluginInstructions = {
   queueChange: (input: QueueChangeInput) => ReturnType<typeof getQueueChangeInstruction> & SelfPlanAndSendFunctions;
   refreshPrice: (input: RefreshPriceInput) => ReturnType<typeof getRefreshPriceInstruction> & SelfPlanAndSendFunctions;
   registerProfit: (input: RegisterProfitInput) => ReturnType<typeof getRegisterProfitInstruction> & SelfPlanAndSendFunctions;
+  registerVenue: (
+    input: RegisterVenueAsyncInput,
+  ) => ReturnType<typeof getRegisterVenueInstructionAsync> & SelfPlanAndSendFunctions;
+  revokeConsent: (input: RevokeConsentInput) => ReturnType<typeof getRevokeConsentInstruction> & SelfPlanAndSendFunctions;
   sequenceCheck: (input: SequenceCheckInput) => ReturnType<typeof getSequenceCheckInstruction> & SelfPlanAndSendFunctions;
   setDelegate: (input: SetDelegateInput) => ReturnType<typeof getSetDelegateInstruction> & SelfPlanAndSendFunctions;
   setMode: (input: SetModeInput) => ReturnType<typeof getSetModeInstruction> & SelfPlanAndSendFunctions;
@@ -887,6 +966,7 @@ export type MargravePluginInstructions = {
     input: TransferCollateralInput,
   ) => ReturnType<typeof getTransferCollateralInstruction> & SelfPlanAndSendFunctions;
   updateDepeg: (input: UpdateDepegInput) => ReturnType<typeof getUpdateDepegInstruction> & SelfPlanAndSendFunctions;
+  venueFill: (input: VenueFillInput) => ReturnType<typeof getVenueFillInstruction> & SelfPlanAndSendFunctions;
   withdraw: (input: WithdrawInput) => ReturnType<typeof getWithdrawInstruction> & SelfPlanAndSendFunctions;
   writeOffDebt: (input: WriteOffDebtInput) => ReturnType<typeof getWriteOffDebtInstruction> & SelfPlanAndSendFunctions;
 };
@@ -903,11 +983,13 @@ export function margraveProgram() {
       margrave: <MargravePlugin>{
         accounts: {
           bank: addSelfFetchFunctions(client, getBankCodec()),
+          consent: addSelfFetchFunctions(client, getConsentCodec()),
           group: addSelfFetchFunctions(client, getGroupCodec()),
           marginAccount: addSelfFetchFunctions(client, getMarginAccountCodec()),
           outflowLimit: addSelfFetchFunctions(client, getOutflowLimitCodec()),
           proposal: addSelfFetchFunctions(client, getProposalCodec()),
           underlying: addSelfFetchFunctions(client, getUnderlyingCodec()),
+          venue: addSelfFetchFunctions(client, getVenueCodec()),
         },
         instructions: {
           accrueInterest: input => addSelfPlanAndSendFunctions(client, getAccrueInterestInstruction(input)),
@@ -927,6 +1009,11 @@ export function margraveProgram() {
           explain: input => addSelfPlanAndSendFunctions(client, getExplainInstruction(input)),
           fillQuote: input => addSelfPlanAndSendFunctions(client, getFillQuoteInstruction(input)),
           flagAccount: input => addSelfPlanAndSendFunctions(client, getFlagAccountInstruction(input)),
+          grantConsent: input =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getGrantConsentInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
+            ),
           growUnderlying: input => addSelfPlanAndSendFunctions(client, getGrowUnderlyingInstructionAsync(input)),
           healthCheck: input => addSelfPlanAndSendFunctions(client, getHealthCheckInstruction(input)),
           launch: input => addSelfPlanAndSendFunctions(client, getLaunchInstruction(input)),
@@ -949,6 +1036,8 @@ export function margraveProgram() {
           queueChange: input => addSelfPlanAndSendFunctions(client, getQueueChangeInstruction(input)),
           refreshPrice: input => addSelfPlanAndSendFunctions(client, getRefreshPriceInstruction(input)),
           registerProfit: input => addSelfPlanAndSendFunctions(client, getRegisterProfitInstruction(input)),
+          registerVenue: input => addSelfPlanAndSendFunctions(client, getRegisterVenueInstructionAsync(input)),
+          revokeConsent: input => addSelfPlanAndSendFunctions(client, getRevokeConsentInstruction(input)),
           sequenceCheck: input => addSelfPlanAndSendFunctions(client, getSequenceCheckInstruction(input)),
           setDelegate: input => addSelfPlanAndSendFunctions(client, getSetDelegateInstruction(input)),
           setMode: input => addSelfPlanAndSendFunctions(client, getSetModeInstruction(input)),
@@ -961,6 +1050,7 @@ export function margraveProgram() {
           trade: input => addSelfPlanAndSendFunctions(client, getTradeInstruction(input)),
           transferCollateral: input => addSelfPlanAndSendFunctions(client, getTransferCollateralInstruction(input)),
           updateDepeg: input => addSelfPlanAndSendFunctions(client, getUpdateDepegInstruction(input)),
+          venueFill: input => addSelfPlanAndSendFunctions(client, getVenueFillInstruction(input)),
           withdraw: input => addSelfPlanAndSendFunctions(client, getWithdrawInstruction(input)),
           writeOffDebt: input => addSelfPlanAndSendFunctions(client, getWriteOffDebtInstruction(input)),
         },

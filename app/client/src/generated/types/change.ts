@@ -42,6 +42,8 @@ import {
   getRiskTermsEncoder,
   getRolesDecoder,
   getRolesEncoder,
+  getVenueTermsDecoder,
+  getVenueTermsEncoder,
   type BankTerms,
   type BankTermsArgs,
   type GroupTerms,
@@ -56,6 +58,8 @@ import {
   type RiskTermsArgs,
   type Roles,
   type RolesArgs,
+  type VenueTerms,
+  type VenueTermsArgs,
 } from "./index.js";
 
 /** Every change of a parameter there is. */
@@ -67,7 +71,9 @@ export type Change =
   | { __kind: "Unpause"; fields: readonly [number] }
   | { __kind: "Bank"; bank: Address; terms: BankTerms }
   | { __kind: "Underlying"; underlying: Address; oracle: OracleTerms; risk: RiskTerms; market: MarketTerms }
-  | { __kind: "Resume"; underlying: Address };
+  | { __kind: "Resume"; underlying: Address }
+  | { __kind: "Venue"; venue: Address; terms: VenueTerms }
+  | { __kind: "ResumeVenue"; venue: Address };
 
 export type ChangeArgs =
   | { __kind: "Roles"; fields: readonly [RolesArgs] }
@@ -77,7 +83,9 @@ export type ChangeArgs =
   | { __kind: "Unpause"; fields: readonly [number] }
   | { __kind: "Bank"; bank: Address; terms: BankTermsArgs }
   | { __kind: "Underlying"; underlying: Address; oracle: OracleTermsArgs; risk: RiskTermsArgs; market: MarketTermsArgs }
-  | { __kind: "Resume"; underlying: Address };
+  | { __kind: "Resume"; underlying: Address }
+  | { __kind: "Venue"; venue: Address; terms: VenueTermsArgs }
+  | { __kind: "ResumeVenue"; venue: Address };
 
 export function getChangeEncoder(): Encoder<ChangeArgs> {
   return getDiscriminatedUnionEncoder([
@@ -103,6 +111,14 @@ export function getChangeEncoder(): Encoder<ChangeArgs> {
       ]),
     ],
     ["Resume", getStructEncoder([["underlying", getAddressEncoder()]])],
+    [
+      "Venue",
+      getStructEncoder([
+        ["venue", getAddressEncoder()],
+        ["terms", getVenueTermsEncoder()],
+      ]),
+    ],
+    ["ResumeVenue", getStructEncoder([["venue", getAddressEncoder()]])],
   ]);
 }
 
@@ -130,6 +146,14 @@ export function getChangeDecoder(): Decoder<Change> {
       ]),
     ],
     ["Resume", getStructDecoder([["underlying", getAddressDecoder()]])],
+    [
+      "Venue",
+      getStructDecoder([
+        ["venue", getAddressDecoder()],
+        ["terms", getVenueTermsDecoder()],
+      ]),
+    ],
+    ["ResumeVenue", getStructDecoder([["venue", getAddressDecoder()]])],
   ]);
 }
 
@@ -170,6 +194,14 @@ export function change(
   kind: "Resume",
   data: GetDiscriminatedUnionVariantContent<ChangeArgs, "__kind", "Resume">,
 ): GetDiscriminatedUnionVariant<ChangeArgs, "__kind", "Resume">;
+export function change(
+  kind: "Venue",
+  data: GetDiscriminatedUnionVariantContent<ChangeArgs, "__kind", "Venue">,
+): GetDiscriminatedUnionVariant<ChangeArgs, "__kind", "Venue">;
+export function change(
+  kind: "ResumeVenue",
+  data: GetDiscriminatedUnionVariantContent<ChangeArgs, "__kind", "ResumeVenue">,
+): GetDiscriminatedUnionVariant<ChangeArgs, "__kind", "ResumeVenue">;
 export function change<K extends ChangeArgs["__kind"], Data>(kind: K, data?: Data) {
   return Array.isArray(data) ? { __kind: kind, fields: data } : { __kind: kind, ...(data ?? {}) };
 }

@@ -13,6 +13,8 @@ pub struct ChangeNow<'info> {
     pub bank: Option<AccountLoader<'info, Bank>>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub underlying: Option<AccountLoader<'info, Underlying>>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub venue: Option<AccountLoader<'info, Venue>>,
 }
 
 /// Makes a change that only tightens, or any change before the launch.
@@ -24,7 +26,8 @@ pub fn change_now(ctx: Context<ChangeNow>, change: Change) -> Result<()> {
         Proposer::Manager => group.roles.require_manager(&ctx.accounts.proposer)?,
     }
     let must_tighten = group.launched != 0;
-    apply(&change, &mut group, &ctx.accounts.bank, &ctx.accounts.underlying, now, must_tighten)?;
+    let ChangeNow { bank, underlying, venue, .. } = ctx.accounts;
+    apply(&change, &mut group, bank, underlying, venue, now, must_tighten)?;
 
     emit!(ChangedNow { group: ctx.accounts.group.key(), proposer: ctx.accounts.proposer.key(), change });
     Ok(())

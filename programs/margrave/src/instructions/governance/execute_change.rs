@@ -21,6 +21,8 @@ pub struct ExecuteChange<'info> {
     pub bank: Option<AccountLoader<'info, Bank>>,
     #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
     pub underlying: Option<AccountLoader<'info, Underlying>>,
+    #[account(mut, has_one = group @ MargraveError::GroupMismatch)]
+    pub venue: Option<AccountLoader<'info, Venue>>,
 }
 
 /// Makes a change whose time has come. Anyone.
@@ -33,7 +35,8 @@ pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
     if !matches!(proposal.change, Change::Unpause(_)) {
         group.require_running(Pause::EXECUTE, now)?;
     }
-    apply(&proposal.change, &mut group, &ctx.accounts.bank, &ctx.accounts.underlying, now, false)?;
+    let ExecuteChange { bank, underlying, venue, .. } = ctx.accounts;
+    apply(&proposal.change, &mut group, bank, underlying, venue, now, false)?;
 
     let (group, id) = (ctx.accounts.group.key(), proposal.id);
     emit!(ChangeExecuted { group, proposal: proposal.key(), id, change: proposal.change.clone() });
@@ -46,12 +49,14 @@ pub fn apply<'info>(
     group: &mut Group,
     bank: &Option<AccountLoader<'info, Bank>>,
     underlying: &Option<AccountLoader<'info, Underlying>>,
+    venue: &Option<AccountLoader<'info, Venue>>,
     now: i64,
     must_tighten: bool,
 ) -> Result<()> {
     let (bank_key, underlying_key) = (bank.as_ref().map(|it| it.key()), underlying.as_ref().map(|it| it.key()));
     let mut bank = bank.as_ref().map(|bank| bank.load_mut()).transpose()?;
     let mut underlying = underlying.as_ref().map(|underlying| underlying.load_mut()).transpose()?;
+    let mut venue = venue.as_ref().map(|venue| Ok::<_, Error>((venue.key(), venue.load_mut()?))).transpose()?;
     if let Some(bank) = &mut bank {
         bank.accrue(now)?;
     }
@@ -59,6 +64,7 @@ pub fn apply<'info>(
         group,
         bank: bank_key.zip(bank.as_deref_mut()),
         underlying: underlying_key.zip(underlying.as_deref_mut()),
+        venue: venue.as_mut().map(|(key, venue)| (*key, &mut **venue)),
     };
     require!(!must_tighten || change.is_tightening(&targets), MargraveError::ChangeMustBeQueued);
     change.apply(&mut targets)

@@ -12,6 +12,7 @@ pub mod list_strikes;
 pub mod list_underlying;
 pub mod pause;
 pub mod queue_change;
+pub mod register_venue;
 pub mod set_surface;
 
 pub use cancel_change::*;
@@ -28,4 +29,5 @@ pub use list_strikes::*;
 pub use list_underlying::*;
 pub use pause::*;
 pub use queue_change::*;
+pub use register_venue::*;
 pub use set_surface::*;

@@ -1,5 +1,5 @@
-use super::trade::execute;
-use crate::{breaker::Present, error::*, events::*, quote::Quote, state::*, trading::Leg};
+use super::trade::{TradeArgs, execute};
+use crate::{breaker::Present, error::*, events::*, quote::Quote, state::*, trading::*};
 use anchor_lang::prelude::*;
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -56,10 +56,10 @@ pub fn fill_quote<'info>(ctx: Context<'info, FillQuote<'info>>, args: FillQuoteA
         Ok(Leg { quantity, ..*leg })
     };
     let legs = quote.legs.iter().map(times).collect::<Result<Vec<_>>>()?;
+    let trade = TradeArgs { legs, sheets: args.sheets };
     let (group, taker, maker) = (&accounts.group, &accounts.taker, &accounts.maker);
-    let sides = execute(group, taker, maker, ctx.remaining_accounts, &legs, &args.sheets, present)?;
+    let [taker, maker] = execute(group, taker, maker, ctx.remaining_accounts, &trade, present, unasked)?;
 
-    let [taker, maker] = sides;
-    let event = QuoteTraded { taker, maker, nonce: quote.nonce, units: args.units, legs };
+    let event = QuoteTraded { taker, maker, nonce: quote.nonce, units: args.units, legs: trade.legs };
     event.emit_by(&accounts.event_authority)
 }

@@ -41,29 +41,27 @@ pub fn trade<'info>(ctx: Context<'info, Trade<'info>>, args: TradeArgs) -> Resul
         require!(taker.may_trade(accounts.taker_authority.key, now), MargraveError::SignerMayNotTrade);
         require!(maker.may_trade(accounts.maker_authority.key, now), MargraveError::SignerMayNotTrade);
     }
-    let TradeArgs { legs, sheets } = args;
-    let sides =
-        execute(&accounts.group, &accounts.taker, &accounts.maker, ctx.remaining_accounts, &legs, &sheets, present)?;
+    let (group, taker, maker) = (&accounts.group, &accounts.taker, &accounts.maker);
+    let [taker, maker] = execute(group, taker, maker, ctx.remaining_accounts, &args, present, unasked)?;
 
-    let [taker, maker] = sides;
-    Traded { taker, maker, legs }.emit_by(&accounts.event_authority)
+    Traded { taker, maker, legs: args.legs }.emit_by(&accounts.event_authority)
 }
 
-/// Applies the legs to both accounts and requires margin of each.
+/// Applies the legs to both accounts, those that `admit` allows, and requires margin of each.
 #[inline(never)]
 pub fn execute<'info>(
     group: &AccountLoader<'info, Group>,
     taker: &AccountLoader<'info, MarginAccount>,
     maker: &AccountLoader<'info, MarginAccount>,
     remaining: &'info [AccountInfo<'info>],
-    legs: &[Leg],
-    sheets: &[u8],
+    TradeArgs { legs, sheets }: &TradeArgs,
     present: Present,
+    admit: impl Fn(&Leg, Fill) -> Result<()>,
 ) -> Result<[SideSummary; 2]> {
     require!((1..=MAX_LEGS).contains(&legs.len()) && legs.len() == sheets.len(), MargraveError::LegsOutOfRange);
     let (group_key, terms) = (group.key(), group.load()?);
     let directory = InstructionAccounts::new(&[], remaining);
-    let trading = Trading { group: &terms, accounts: &directory, group_key, present };
+    let trading = Trading { group: &terms, accounts: &directory, group_key, present, admit };
     let (taker_key, maker_key) = (taker.key(), maker.key());
     let (mut taker, mut maker) = (taker.load_mut()?, maker.load_mut()?);
     let (mut taker, mut maker) = (Side::new(&mut taker), Side::new(&mut maker));

@@ -15,6 +15,7 @@ const DOLLARS = new Set([
   "fundingDepth",
   "firstLossTarget",
   "insuranceCap",
+  "exposureCap",
 ]);
 /** Smallest units of the token or the underlying. */
 const UNITS = new Set([
@@ -112,5 +113,22 @@ export function differencesOf(world: World, change: Change): { title: string; di
       const sheet = underlyingOf(world, change.underlying);
       return { title: `Resume ${sheet ? symbolOf(sheet) : short(change.underlying)}`, differences: [] };
     }
+    // What a venue may do today is not among the accounts that are read: all of what it will be is shown.
+    case "Venue": {
+      const { exposureCap, enabled, markets } = change.terms;
+      const named = markets.filter(market => market.kinds !== 0);
+      const texts = named.map(({ underlying, fillCap }) => {
+        const sheet = world.underlyings.find(each => each.data.index === underlying);
+        return `${sheet ? symbolOf(sheet) : `#${underlying}`} up to ${valueText("exposureCap", fillCap, undefined)}`;
+      });
+      const differences = [
+        { label: "Enabled", before: "", after: enabled === 0 ? "no" : "yes" },
+        { label: "Exposure cap", before: "", after: valueText("exposureCap", exposureCap, undefined) },
+        { label: "Markets", before: "", after: texts.join(", ") || "none" },
+      ];
+      return { title: `Venue ${short(change.venue)}`, differences };
+    }
+    case "ResumeVenue":
+      return { title: `Resume venue ${short(change.venue)}`, differences: [] };
   }
 }

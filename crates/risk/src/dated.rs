@@ -174,8 +174,8 @@ impl<'a> Context<'a> {
         Ok(Self { grid, nodes, terms, price: market.price, unit: market.unit, relief })
     }
 
-    /// Adds everything of an underlying that expires to `risk`, in which there is nothing: plain sums, so the order of expiries changes nothing. Give each expiry once: its
-    /// basis and vega charges are for the sum of its positions.
+    /// Adds everything of an underlying that expires to `risk`, in which there is nothing: plain sums, so the order of expiries changes
+    /// nothing. Give each expiry once: its basis and vega charges are for the sum of its positions.
     ///
     /// # Errors
     /// [`RiskError::ValueOutOfRange`] for calls or puts of a strike worth more than 2^47 micro-dollars (140 million dollars) at

@@ -60,7 +60,7 @@ macro_rules! each {
     ($name:ident of $($value:literal)+: $body:expr) => { $( { let $name: usize = $value; $body } )+ };
 }
 
-/// An expression with the shift that an amount of at most 2^48 has as a [`Scaled`]: four bits at a time, since leading_zeros is forty
+/// An expression with the shift that an amount below 2^49 has as a [`Scaled`]: four bits at a time, since leading_zeros is forty
 /// instructions on the VM.
 macro_rules! scaled {
     ($amount:expr, |$shift:ident| $body:expr) => {{

@@ -176,6 +176,41 @@ fn a_named_cell_is_that_of_the_array() {
     });
 }
 
+// ---- One sheet for what is all bought, or all sold ----
+
+/// An expiry whose options are all bought, or all sold, is added up on the sheet of its underlying with its share of time value taken
+/// off before. The smallest unit of a strike bought and sold besides puts it on a sheet of its own, and changes nothing but roundings.
+#[test]
+fn options_of_one_side_are_worth_what_they_are_among_others() {
+    law_of("one side", account, |account, _| {
+        let mut other = account.clone();
+        for dates in other.underlyings.iter_mut().flat_map(|underlying| &mut underlying.expiries) {
+            let Some(Strike { vol, .. }) = dates.strikes.first().copied() else { continue };
+            let price = dates.strikes[0].price();
+            for unit in [1, -1] {
+                dates.strikes.push(Strike::new(price, vol, Quantity::new(unit), Quantity::ZERO));
+            }
+        }
+        let (one, Ok(other)) = (account.evaluate(), other.try_evaluate()) else { return Ok(()) };
+        // The two units' roundings, too.
+        let bound = 2 * account.roundings() + 64;
+        let near = |what: &str, one: Usd, other: Usd| {
+            let off = micros(one) - micros(other);
+            if off.abs() <= bound { Ok(()) } else { Err(format!("{what}: {off} of {bound}")) }
+        };
+        for (one, other) in one.parts.iter().zip(&other.parts) {
+            for (cell, (one, other)) in one.array.cells().iter().zip(other.array.cells()).enumerate() {
+                near(&format!("cell {cell}"), *one, *other)?;
+            }
+            let (Some(one), Some(other)) = (one.dated, other.dated) else { continue };
+            near("value", one.mark, other.mark)?;
+            near("basis", one.basis, other.basis)?;
+            near("vega", one.vega, other.vega)?;
+        }
+        Ok(())
+    });
+}
+
 // ---- I-11, I-13: order ----
 
 /// I-11, I-13: the order of positions, strikes, expiries, underlyings of a group and groups changes no number.

@@ -1,7 +1,7 @@
 //! Portfolio margin in integers: what a set of positions and collateral is worth, and what it must hold against loss.
 //!
 //! A [`Portfolio`] is plain data; [`Portfolio::evaluate`] goes through it once. Per underlying an [`Exposure`] adds up perps and
-//! collateral, a [`DatedBook`] futures and options by expiry; together they are a [`RiskArray`], profit and loss in each of 31
+//! collateral, a [`DatedRisk`] futures and options by expiry; together they are a [`RiskArray`], profit and loss in each of 31
 //! scenarios. A [`Book`] adds up equity, the worst cells of correlation groups and the charges that the grid cannot see, and
 //! [`Valuation`] answers with equity, three margin levels, every charge and the scenario that set them. A program that reads
 //! accounts one by one uses the parts directly.
